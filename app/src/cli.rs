@@ -1,0 +1,124 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A SIP communication platform in one program.
+///
+/// Without a command it serves: phones register and call each other at once. The first start makes its data directory
+/// and two accounts, and says how to enter them in a phone.
+#[derive(Parser, Debug)]
+#[command(name = "offhook", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Options {
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options of every command.
+#[derive(Args, Debug, Clone)]
+pub struct Common {
+    /// The configuration file. Without it the built-in defaults serve.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data directory, instead of data_dir of the configuration.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the server (the default).
+    Serve,
+    /// Manage accounts; a running server sees each change within a second.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Show who is registered where.
+    Bindings(BindingsArguments),
+    /// Check the configuration and say what it means.
+    Check,
+    /// Ask a SIP server whether it lives, with OPTIONS.
+    Ping(PingArguments),
+}
+
+/// What can be done with accounts.
+#[derive(Subcommand, Debug)]
+pub enum AccountCommand {
+    /// Add an account. Without --password-stdin a password is made and printed.
+    Add {
+        /// The address-of-record: alice@example.org.
+        #[arg(value_name = "USER@DOMAIN")]
+        aor: String,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List accounts.
+    List {
+        /// Only accounts of this domain.
+        #[arg(long)]
+        domain: Option<String>,
+        /// Only accounts with this in the user name.
+        #[arg(long, value_name = "TEXT")]
+        user: Option<String>,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove an account. Its phones are refused at their next registration.
+    Remove {
+        /// The address-of-record: alice@example.org.
+        #[arg(value_name = "USER@DOMAIN")]
+        aor: String,
+    },
+    /// Give an account another password. Without --password-stdin one is made and printed.
+    Password {
+        /// The address-of-record: alice@example.org.
+        #[arg(value_name = "USER@DOMAIN")]
+        aor: String,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Add all accounts of a CSV file, or none: user,domain,password[,ha1].
+    Import {
+        /// The file; the first line may be a header.
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+    },
+}
+
+/// What `bindings` may be asked.
+#[derive(Args, Debug)]
+pub struct BindingsArguments {
+    /// Only addresses-of-record with this in them.
+    #[arg(value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `ping` may be asked.
+#[derive(Args, Debug)]
+pub struct PingArguments {
+    /// Whom to ask: sip:192.0.2.1, sip:192.0.2.1:5070;transport=tcp.
+    pub uri: String,
+    /// How often.
+    #[arg(short, long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub count: u32,
+    /// How long to wait for an answer, in seconds.
+    #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub timeout: u32,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done            3  the configuration is wrong
+  1  failed          4  the network would not have it (address in use, no answer to ping)
+  2  wrong usage     5  the data directory would not have it (in use, full, damaged)";

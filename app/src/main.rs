@@ -1,0 +1,35 @@
+//! Offhook: a SIP communication platform in one program.
+
+#![allow(unreachable_pub, reason = "nothing outside can reach into a binary")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the program that speaks to a person")]
+
+mod account;
+mod bindings;
+mod check;
+mod cli;
+mod exit;
+mod first_start;
+mod ping;
+mod serve;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Command, Options};
+
+/// Many small buffers of like size: the general allocator costs more and gives less back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let result = match &options.command {
+        None | Some(Command::Serve) => serve::run(&options.common),
+        Some(Command::Account(command)) => account::run(&options.common, command),
+        Some(Command::Bindings(arguments)) => bindings::run(&options.common, arguments),
+        Some(Command::Check) => check::run(&options.common),
+        Some(Command::Ping(arguments)) => ping::run(arguments),
+    };
+    exit::code_of(result)
+}

@@ -1,0 +1,231 @@
+//! `offhook serve`: the whole composition, and the life of a server from start to stop.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use offhook_accounts::{Accounts, Directory};
+use offhook_config::{Config, LogFormat, LogLevel};
+use offhook_journal::{Event, Format, Journal, Level, LogThread};
+use offhook_location::Location;
+use offhook_net::{Clock, Listener, Loop, ShardSockets, Stopper};
+use offhook_node::{Drain, Resources, Secrets, Settings, Shard};
+use offhook_store::Store;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::check;
+use crate::cli::Common;
+use crate::{first_start, terminal};
+
+/// How long a stop waits for calls that are being set up.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// How often changed accounts are looked for, and the drain.
+const LOOK_EVERY: Duration = Duration::from_millis(1_000);
+const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long the last log lines may take to be written.
+const LOG_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Runs the server until it is told to stop.
+pub fn run(common: &Common) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let config = check::load(common)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
+    let clock = Clock::start();
+
+    let store = Store::open(&config.data_dir)?;
+    let accounts = Accounts::open(&store)?;
+    let listeners = offhook_net::resolve(&asked(&config))?;
+    let shards = shard_count(&config);
+    let location = Location::open(&config.data_dir, location_limits(&config), clock.now_ms())?;
+    let sockets = offhook_net::bind(&listeners, shards)?;
+    let settings = Settings::new(&config, &listeners, shards);
+    let newcomers = first_start::accounts(&accounts, &settings)?;
+    let house = House {
+        settings,
+        log: LogThread::start(std::io::stderr()).context("cannot start the log thread")?,
+        location,
+        drain: Arc::new(Drain::new(shards)),
+        secrets: secrets(&store)?,
+        config,
+    };
+
+    let mut journal = house.journal();
+    house.note_recovered(&mut journal, clock.now_ms());
+    let stopper = Stopper::new().context("cannot make an event descriptor")?;
+    let directory = accounts.snapshot()?;
+    let threads = sockets.into_iter().map(|sockets| house.open_shard(sockets, &directory, &stopper));
+    let threads = threads.collect::<anyhow::Result<Vec<_>>>()?;
+    let (alive, caretaker) = look_after_accounts(accounts, house.journal(), clock)?;
+
+    terminal::welcome(&house.settings, &newcomers, &house.config.data_dir);
+    journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
+    journal.flush(clock.now_ms());
+    let why = wait(&mut signals, &house.drain);
+    journal.note(clock.now_ms(), &Event::ServerStopping { why });
+    journal.flush(clock.now_ms());
+    stopper.stop();
+    drop(alive);
+    let ended = threads.into_iter().try_for_each(join);
+    caretaker.join().map_err(|_| anyhow::anyhow!("the caretaker of the accounts has panicked"))?;
+    journal.note(clock.now_ms(), &Event::ServerStopped { uptime_s: started.elapsed().as_secs() });
+    drop(journal);
+    house.log.finish(LOG_PATIENCE);
+    ended
+}
+
+/// What the parts of a running server have in common.
+struct House {
+    config: Config,
+    settings: Settings,
+    log: LogThread,
+    location: Location,
+    drain: Arc<Drain>,
+    secrets: Secrets,
+}
+
+impl House {
+    fn journal(&self) -> Journal {
+        let level = match self.config.log.level {
+            LogLevel::Error => Level::Error,
+            LogLevel::Warn => Level::Warn,
+            LogLevel::Info => Level::Info,
+            LogLevel::Debug => Level::Debug,
+        };
+        let format = match self.config.log.format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        };
+        Journal::new(level, format, self.log.sink())
+    }
+
+    /// Puts a shard on its sockets and starts its thread.
+    fn open_shard(
+        &self,
+        sockets: ShardSockets,
+        directory: &Arc<ArcSwap<Directory>>,
+        stopper: &Stopper,
+    ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+        let number = sockets.shard();
+        let resources = Resources {
+            location: self.location.clone(),
+            directory: Arc::clone(directory),
+            journal: self.journal(),
+            secrets: self.secrets.clone(),
+            drain: Arc::clone(&self.drain),
+        };
+        let shard = Shard::new(number as u8, Arc::new(self.settings.clone()), resources)?;
+        let shards = shard_count(&self.config);
+        let mut shard_loop = Loop::new(sockets, shard, net_limits(&self.config, shards))?;
+        let stopper = stopper.clone();
+        let run = move || shard_loop.run(&stopper).map_err(anyhow::Error::from);
+        thread::Builder::new().name(format!("shard-{number}")).spawn(run).context("cannot start a shard")
+    }
+
+    fn note_recovered(&self, journal: &mut Journal, now_ms: u64) {
+        let report = self.location.report();
+        if report.bindings > 0 || report.torn_bytes > 0 {
+            let event =
+                Event::LocationRecovered { bindings: report.bindings as u64, torn_bytes: report.torn_bytes };
+            journal.note(now_ms, &event);
+        }
+    }
+}
+
+fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
+    thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a shard has panicked")))
+}
+
+/// Looks after the accounts until the other end of the channel is gone: whoever changes them, in this process or
+/// another, is heard within a second.
+fn look_after_accounts(
+    accounts: Accounts,
+    mut journal: Journal,
+    clock: Clock,
+) -> anyhow::Result<(SyncSender<()>, JoinHandle<()>)> {
+    let (alive, ended) = sync_channel(0);
+    let look = move || {
+        while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            if let Err(error) = accounts.refresh() {
+                let event = Event::StoreFailed { what: "read the accounts again", error: &error.to_string() };
+                journal.note(clock.now_ms(), &event);
+            }
+            journal.flush(clock.now_ms());
+        }
+    };
+    let thread =
+        thread::Builder::new().name("accounts".into()).spawn(look).context("cannot start a thread")?;
+    Ok((alive, thread))
+}
+
+/// Waits for a signal, then until calls that are being set up have been answered; a second signal ends that.
+fn wait(signals: &mut Signals, drain: &Drain) -> &'static str {
+    let signal = signals.forever().next();
+    drain.ask();
+    let patience = Instant::now() + DRAIN_MAX;
+    while drain.at_work() > 0 && Instant::now() < patience && signals.pending().next().is_none() {
+        thread::sleep(DRAIN_LOOK_EVERY);
+    }
+    if signal == Some(SIGINT) { "interrupted (SIGINT)" } else { "told to end (SIGTERM)" }
+}
+
+fn secrets(store: &Store) -> anyhow::Result<Secrets> {
+    let entropy = || {
+        let mut bytes = [0; 32];
+        let filled = getrandom::fill(&mut bytes).map(|()| bytes);
+        filled.map_err(|error| anyhow::anyhow!("the system has no entropy: {error}"))
+    };
+    let kept = |name: &str| -> anyhow::Result<[u8; 32]> {
+        let fresh = entropy()?;
+        Ok(store.secret(name, || fresh)?)
+    };
+    let half = |whole: [u8; 32]| {
+        let mut half = [0; 16];
+        half.copy_from_slice(&whole[..16]);
+        half
+    };
+    Ok(Secrets { cookies: half(kept("cookies")?), nonces: kept("nonces")?, hashes: half(entropy()?) })
+}
+
+fn asked(config: &Config) -> Vec<offhook_net::Ask> {
+    let ask =
+        |l: &offhook_config::Listen| (l.transport, l.address, l.advertise.as_ref().map(ToString::to_string));
+    config.listen.iter().map(ask).collect()
+}
+
+fn named(listeners: &[Listener]) -> String {
+    let names: Vec<String> =
+        listeners.iter().map(|l| format!("{} {}", l.transport.name(), l.local)).collect();
+    names.join(", ")
+}
+
+/// Half the cores, at least one: a shard that is awake does more than two that wake each other.
+fn shard_count(config: &Config) -> usize {
+    match config.engine.shards {
+        0 => thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
+        chosen => chosen,
+    }
+}
+
+fn location_limits(config: &Config) -> offhook_location::Limits {
+    offhook_location::Limits {
+        bindings_per_aor_max: config.registrar.bindings_per_aor_max,
+        ..offhook_location::Limits::default()
+    }
+}
+
+fn net_limits(config: &Config, shards: usize) -> offhook_net::Limits {
+    let limits = &config.limits;
+    offhook_net::Limits {
+        connections_max: limits.connections_max.div_ceil(shards),
+        connections_per_source_max: limits.connections_per_source_max,
+        message_ms: limits.message_arrival_s * 1000,
+        idle_ms: limits.connection_idle_s * 1000,
+        ..offhook_net::Limits::default()
+    }
+}

@@ -1,0 +1,14 @@
+//! WWW-Authenticate headers of strangers: no panic; a challenge that was read says the same after it was written.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use offhook_digest::Challenge;
+
+fuzz_target!(|value: &[u8]| {
+    let Ok(challenge) = Challenge::parse(value) else { return };
+    let mut written = Vec::new();
+    challenge.write(&mut written);
+    assert!(!written.contains(&b'\n'), "a line ended early");
+    assert_eq!(Challenge::parse(&written), Ok(challenge), "read again from {}", written.escape_ascii());
+});

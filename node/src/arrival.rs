@@ -1,0 +1,53 @@
+//! A request as it arrived: the message and what the way it came adds to it.
+
+use std::net::SocketAddr;
+
+use offhook_net::Flow;
+use offhook_sip::{Message, Transport, Via};
+
+use crate::settings::Settings;
+
+/// A received request with its surroundings.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival<'m, 'a> {
+    /// What the server was told.
+    pub settings: &'m Settings,
+    /// When it came.
+    pub now_ms: u64,
+    /// By which path.
+    pub from: Flow,
+    /// Where its responses go: RFC 3261 §18.2.2, RFC 3581 §4.
+    pub reply_to: Flow,
+    /// The message.
+    pub message: &'m Message<'a>,
+    /// Its top Via with `received` and `rport`, where it had to change.
+    pub mended_via: Option<&'m [u8]>,
+}
+
+impl<'m, 'a> Arrival<'m, 'a> {
+    /// `buffer` takes the mended Via.
+    pub(crate) fn new(
+        settings: &'m Settings,
+        now_ms: u64,
+        from: Flow,
+        message: &'m Message<'a>,
+        buffer: &'m mut Vec<u8>,
+    ) -> Self {
+        buffer.clear();
+        let via = message.top_via().ok();
+        let mends = via.filter(|v| v.needs_mending(from.remote));
+        if let Some(via) = &mends {
+            via.write_mended(from.remote, buffer);
+        }
+        let reply_to = Flow { remote: reply_address(via.as_ref(), &from), ..from };
+        Self { settings, now_ms, from, reply_to, message, mended_via: mends.map(|_| buffer.as_slice()) }
+    }
+}
+
+/// On a stream the connection itself leads back (RFC 3261 §18.2.2, RFC 5923).
+fn reply_address(via: Option<&Via<'_>>, from: &Flow) -> SocketAddr {
+    match via {
+        Some(via) if from.transport == Transport::Udp => via.reply_address(from.remote),
+        _ => from.remote,
+    }
+}

@@ -1,0 +1,110 @@
+//! CANCEL and ACK: RFC 3261 §9, §16.10, §17.2.1 and RFC 6026.
+
+use offhook_net::Outbox;
+use offhook_proxy::{derived, screen};
+use offhook_sip::{Message, Name, Refusal};
+use offhook_transaction::{AckVerdict, ClientId, ServerId, ServerKey};
+
+use crate::arrival::Arrival;
+use crate::context::{Cancel, Downstream};
+use crate::relay::Passage;
+use crate::switchboard::Switchboard;
+use crate::targets::Targets;
+use crate::way::{self, Way};
+
+impl Switchboard {
+    /// A CANCEL: answered at once, whatever becomes of the INVITE (§9.2, §16.10).
+    pub(crate) fn cancel(&mut self, arrival: &Arrival<'_, '_>, key: &ServerKey<'_>, out: &mut Outbox) {
+        if let Some(invite) = self.transactions.find_cancelled(key) {
+            self.accept(arrival, out);
+            self.with_upstream(invite, |u| u.fork.cancel());
+            let reason = arrival.message.value(Name::Reason).unwrap_or_default();
+            return self.cancel_branches(arrival.now_ms, invite, reason, out);
+        }
+        // §16.10 would have us forward it without state; that is done only where INVITEs go that way too. Anything else
+        // would carry a stranger's message to a place of his choice.
+        let Ok(screened) = screen(arrival.message, &arrival.settings.identity, &self.cookies) else {
+            return self.refuse(arrival, Refusal::new(481), out);
+        };
+        match way::find(arrival, &screened) {
+            Way::Static(route) if route.stateless => self.pass_without_state(arrival, &screened, out),
+            _ => self.refuse(arrival, Refusal::new(481), out),
+        }
+    }
+
+    /// Cancels every branch that still works (§16.7 step 10).
+    pub(crate) fn cancel_branches(&mut self, now_ms: u64, server: ServerId, reason: &[u8], out: &mut Outbox) {
+        let mut next = self.transactions.server(server).and_then(|record| record.user.branches);
+        while let Some(id) = next {
+            let Some(record) = self.transactions.client(id) else { break };
+            next = record.user.next;
+            if !record.user.finished && record.user.cancel != Cancel::Sent {
+                self.cancel_branch(now_ms, id, reason, out);
+            }
+        }
+    }
+
+    /// Cancels one branch, or notes that it is to be cancelled as soon as it may be (§9.1).
+    pub(crate) fn cancel_branch(&mut self, now_ms: u64, id: ClientId, reason: &[u8], out: &mut Outbox) {
+        let Some(record) = self.transactions.client(id) else { return };
+        let flow = record.user.flow;
+        let own = Downstream { server: None, flow, next: None, finished: false, cancel: Cancel::No };
+        let Ok(cancel) = self.transactions.open_cancel(now_ms, id, own) else {
+            if let Some(record) = self.transactions.client_mut(id) {
+                record.user.cancel = Cancel::Wanted;
+            }
+            return;
+        };
+        let Some(record) = self.transactions.client_mut(id) else { return };
+        record.user.cancel = Cancel::Sent;
+        let start = out.begin();
+        if let Ok(invite) = Message::parse(record.request()) {
+            derived::write_cancel(&invite, reason, out.arena());
+        }
+        let end = out.begin();
+        self.transactions.set_request(cancel, out.bytes(start..end));
+        out.send(start, flow, cancel.to_bits());
+        // §9.1: a branch that stays silent for 64·T1 after its CANCEL is given up.
+        let patience_ms = self.transactions.timing().timeout_ms();
+        self.transactions.set_user_timer(now_ms, id, patience_ms);
+    }
+
+    /// An ACK: it ends at the transaction that sent the refusal, or at the tag of an answer we keep no state of; the one
+    /// to a 2xx goes on to the callee.
+    pub(crate) fn ack(&mut self, arrival: &Arrival<'_, '_>, key: &ServerKey<'_>, out: &mut Outbox) {
+        let to = arrival.message.to();
+        let to_tag = to.as_ref().ok().and_then(|t| t.tag()).unwrap_or_default();
+        let has_tag = |response: &[u8]| {
+            Message::parse(response).is_ok_and(|r| r.to().is_ok_and(|to| to.tag() == Some(to_tag)))
+        };
+        if let Some(id) = self.transactions.find_acknowledged(key, has_tag)
+            && self.transactions.ack(arrival.now_ms, id) == AckVerdict::Absorb
+        {
+            return;
+        }
+        if to_tag == self.stateless_tag(arrival.message) {
+            return;
+        }
+        if let Ok(screened) = screen(arrival.message, &arrival.settings.identity, &self.cookies) {
+            self.pass_without_state(arrival, &screened, out);
+        }
+    }
+
+    /// Forwards a request that has no answer, or none that we wait for.
+    fn pass_without_state<'a>(
+        &mut self,
+        arrival: &Arrival<'_, 'a>,
+        screened: &offhook_proxy::Screened<'_, 'a>,
+        out: &mut Outbox,
+    ) {
+        let way = way::find(arrival, screened);
+        let Some((spent, sender)) = self.admit(arrival, screened, &way, out) else { return };
+        let passage = Passage { arrival, screened, spent };
+        let mut targets: Targets = std::mem::take(&mut self.targets);
+        targets.clear();
+        if self.find_targets(&passage, &way, sender, &mut targets).is_ok() {
+            self.forward_stateless(&passage, &targets, out);
+        }
+        self.targets = targets;
+    }
+}

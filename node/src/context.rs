@@ -1,0 +1,71 @@
+//! What the proxy remembers beside each transaction: the response context of RFC 3261 §16.2.
+//!
+//! ```text
+//!   server transaction ── Upstream ──first──► Downstream ──next──► Downstream …      (client transactions)
+//!                             │                    └── server ──► back
+//!                             └── rest: only while there is more than one branch to think of
+//! ```
+
+use offhook_net::Flow;
+use offhook_proxy::fork::Fork;
+use offhook_transaction::{ClientId, ServerId};
+
+use crate::targets::Targets;
+
+/// Beside a server transaction.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    /// Where responses go.
+    pub reply_to: Flow,
+    /// What the branches have said.
+    pub fork: Fork,
+    /// Whether a final response has gone up.
+    pub answered: bool,
+    /// The newest branch; each names the one before it.
+    pub branches: Option<ClientId>,
+    /// What only requests with several targets need.
+    pub rest: Option<Box<Rest>>,
+}
+
+/// The costly part of a response context: for forked requests only.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// The request as received, while there are targets it has not been sent to.
+    pub request: Vec<u8>,
+    /// By which path it came.
+    pub from: Flow,
+    /// The account whose credentials were meant for us, so that they are taken away again.
+    pub spent_credentials: bool,
+    /// Targets that wait for their turn.
+    pub targets: Targets,
+    /// The best final response so far, ready to go upstream.
+    pub best: Vec<u8>,
+    /// Challenges of other branches, to be added to a 401 or 407 (§16.7 step 7).
+    pub challenges: Vec<u8>,
+}
+
+/// Beside a client transaction.
+#[derive(Debug)]
+pub(crate) struct Downstream {
+    /// The server transaction it works for; `None` for a CANCEL.
+    pub server: Option<ServerId>,
+    /// The path the request took.
+    pub flow: Flow,
+    /// The branch opened before this one.
+    pub next: Option<ClientId>,
+    /// Whether its final response is counted.
+    pub finished: bool,
+    /// How far cancelling it is.
+    pub cancel: Cancel,
+}
+
+/// How far the cancelling of a branch is: §9.1 forbids a CANCEL before a provisional response.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cancel {
+    /// Nobody wants it.
+    No,
+    /// As soon as the branch says something.
+    Wanted,
+    /// It is sent.
+    Sent,
+}

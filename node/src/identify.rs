@@ -1,0 +1,182 @@
+//! Who sent a request: digest credentials checked, challenges made (RFC 3261 §22). Nothing is remembered between a
+//! challenge and its answer: nonces are sealed.
+
+use offhook_digest::{Challenge, Credentials, NonceVerdict, verify};
+use offhook_journal::{AuthFailure, Event};
+use offhook_net::Outbox;
+use offhook_sip::{Line, Name, Reply, Uri};
+
+use crate::arrival::Arrival;
+use crate::switchboard::Switchboard;
+
+/// The two places where credentials are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Door {
+    /// 401, WWW-Authenticate, Authorization: the registrar (§22.2).
+    Registrar,
+    /// 407, Proxy-Authenticate, Proxy-Authorization: the proxy (§22.3).
+    Proxy,
+}
+
+impl Door {
+    const fn credentials(self) -> Name {
+        match self {
+            Self::Registrar => Name::Authorization,
+            Self::Proxy => Name::ProxyAuthorization,
+        }
+    }
+
+    const fn challenge(self) -> (u16, Name) {
+        match self {
+            Self::Registrar => (401, Name::WwwAuthenticate),
+            Self::Proxy => (407, Name::ProxyAuthenticate),
+        }
+    }
+}
+
+/// What the credentials of a request prove.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Proof<'m, 'a> {
+    /// None for our realm.
+    Absent,
+    /// Right in form, but the nonce is too old.
+    Stale,
+    /// Not right.
+    Wrong,
+    /// The sender knows the secret of this account.
+    Valid {
+        /// The account's user part.
+        user: &'a [u8],
+        /// The header line that said so: meant for us alone.
+        line: &'m Line,
+    },
+}
+
+impl Switchboard {
+    /// Checks the credentials that a request carries for `realm`.
+    pub(crate) fn prove<'m, 'a>(
+        &mut self,
+        arrival: &Arrival<'m, 'a>,
+        door: Door,
+        realm: &str,
+    ) -> Proof<'m, 'a> {
+        let message: &'m offhook_sip::Message<'a> = arrival.message;
+        for line in message.lines_of(door.credentials()) {
+            let Ok(credentials) = Credentials::parse(message.line_value(line)) else { continue };
+            if credentials.realm.eq_ignore_ascii_case(realm.as_bytes()) {
+                return self.check(arrival, &credentials, line, realm);
+            }
+        }
+        Proof::Absent
+    }
+
+    fn check<'m, 'a>(
+        &mut self,
+        arrival: &Arrival<'m, 'a>,
+        credentials: &Credentials<'a>,
+        line: &'m Line,
+        realm: &str,
+    ) -> Proof<'m, 'a> {
+        let source = arrival.from.remote.ip();
+        let lifetime_ms = arrival.settings.nonce_lifetime_ms;
+        let nonce =
+            self.nonces.check(credentials.nonce, arrival.now_ms, source, realm.as_bytes(), lifetime_ms);
+        if nonce == NonceVerdict::Forged {
+            return self.wrong(arrival, credentials, AuthFailure::ForgedNonce);
+        }
+        let user = account_name(credentials.username, realm);
+        let known =
+            self.directory.load().find(user, realm.as_bytes()).and_then(|c| c.ha1(credentials.algorithm));
+        // An unknown user costs the same work as a wrong password, so the time tells nothing.
+        let ha1 = known.as_ref().unwrap_or(&self.decoy);
+        let right = verify(credentials, ha1, arrival.message.method_text(), arrival.message.body());
+        if known.is_none() {
+            return self.wrong(arrival, credentials, AuthFailure::UnknownUser);
+        }
+        if !right || !speaks_of(credentials, arrival) {
+            return self.wrong(arrival, credentials, AuthFailure::WrongResponse);
+        }
+        if nonce == NonceVerdict::Stale { Proof::Stale } else { Proof::Valid { user, line } }
+    }
+
+    fn wrong<'m, 'a>(
+        &mut self,
+        arrival: &Arrival<'m, 'a>,
+        credentials: &Credentials<'a>,
+        why: AuthFailure,
+    ) -> Proof<'m, 'a> {
+        let event = Event::AuthFailed {
+            user: credentials.username,
+            realm: credentials.realm,
+            source: arrival.from.remote,
+            why,
+        };
+        self.journal.note(arrival.now_ms, &event);
+        Proof::Wrong
+    }
+
+    /// Asks for credentials: one challenge for each algorithm, the preferred one first (RFC 8760 §2.3). Leaves no state
+    /// behind.
+    pub(crate) fn challenge(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        door: Door,
+        realm: &str,
+        stale: bool,
+        out: &mut Outbox,
+    ) {
+        let (status, header) = door.challenge();
+        let tag = self.stateless_tag(arrival.message);
+        self.nonce_counter = self.nonce_counter.wrapping_add(1);
+        let source = arrival.from.remote;
+        let nonce = self.nonces.issue(arrival.now_ms, self.nonce_counter, source.ip(), realm.as_bytes());
+        let start = out.begin();
+        let arena = out.arena();
+        Reply::new(arrival.message, status).to_tag(&tag).top_via(arrival.mended_via).write_head(arena);
+        for &algorithm in &arrival.settings.algorithms {
+            let challenge = Challenge {
+                realm: realm.as_bytes(),
+                nonce: nonce.as_bytes(),
+                opaque: None,
+                algorithm,
+                auth: true,
+                auth_int: false,
+                stale,
+            };
+            arena.extend_from_slice(header.text().as_bytes());
+            arena.extend_from_slice(b": ");
+            challenge.write(arena);
+            arena.extend_from_slice(b"\r\n");
+        }
+        Reply::write_end(arena);
+        out.send(start, arrival.reply_to, 0);
+        self.journal.note(
+            arrival.now_ms,
+            &Event::AuthChallenged { method: arrival.message.method_text(), realm: realm.as_bytes(), source },
+        );
+    }
+}
+
+/// Some phones send `alice@example.org` as user name.
+fn account_name<'a>(username: &'a [u8], realm: &str) -> &'a [u8] {
+    match username.iter().position(|&c| c == b'@') {
+        Some(at) if username[at + 1..].eq_ignore_ascii_case(realm.as_bytes()) => &username[..at],
+        _ => username,
+    }
+}
+
+/// Whether the credentials were made for this Request-URI. Between client and us the URI may change its form but not
+/// what it means (RFC 8760 §2.6); credentials overheard for one target must not open another.
+fn speaks_of(credentials: &Credentials<'_>, arrival: &Arrival<'_, '_>) -> bool {
+    let target = arrival.message.request_uri_text();
+    if credentials.uri == target {
+        return true;
+    }
+    match (Uri::parse(credentials.uri), Uri::parse(target)) {
+        (Ok(said), Ok(meant)) => match (said.address, meant.address) {
+            (Some(a), Some(b)) => said.user == meant.user && a.host.same(b.host),
+            _ => false,
+        },
+        _ => false,
+    }
+}

@@ -1,0 +1,36 @@
+//! One shard of a running exchange: transactions, registrar and proxy joined.
+//!
+//! ```text
+//!   datagram ──► shard ──► request ──► way ──► us: reply, register
+//!                  │          │         └────► admit ──► targets ──► relay ──► copies downstream
+//!                  │          └► cancel, ack
+//!                  └─────► response ──► which branch, which goes upstream
+//!   time ──────────────► timers
+//! ```
+//! The services decide (`offhook-proxy`, `offhook-registrar`); this crate fetches facts for them and carries out what
+//! they say. A [`Shard`] is an [`Engine`](offhook_net::Engine): no sockets, no clock. The socket loop drives it in the
+//! server, the simulated world in tests.
+
+#![forbid(unsafe_code)]
+
+mod arrival;
+mod cancel;
+mod context;
+mod drain;
+mod hop;
+mod identify;
+mod register;
+mod relay;
+mod reply;
+mod request;
+mod response;
+mod settings;
+mod shard;
+mod switchboard;
+mod targets;
+mod timers;
+mod way;
+
+pub use drain::Drain;
+pub use settings::{DOMAIN_DEFAULT, Settings, StaticRoute};
+pub use shard::{Resources, Secrets, Shard};

@@ -1,0 +1,216 @@
+//! REGISTER: who it is, what it asks for, what is stored, what is answered (RFC 3261 §10.3). No transaction is kept: a
+//! retransmission asks for the same again and changes nothing.
+//!
+//! The 200 waits in the outbox until the end of the batch. There [`Switchboard::settle_registrations`] makes all changes of
+//! the batch durable with one write; if the disk refuses, each 200 becomes a 503 before it leaves.
+
+use offhook_journal::Event;
+use offhook_location::{Change, LocationError, StoredFlow};
+use offhook_net::{Flow, Outbox};
+use offhook_registrar::{Asked, BindingList, Registration, decide, write_headers};
+use offhook_sip::{Hint, Host, Message, Name, Refusal, Reply, Transport, Uri};
+
+use crate::arrival::Arrival;
+use crate::identify::{Door, Proof};
+use crate::switchboard::Switchboard;
+
+/// How long a phone waits before it tries again when the store is broken.
+const STORE_RETRY_AFTER_S: u32 = 30;
+
+impl Switchboard {
+    /// A REGISTER for a domain of ours.
+    pub(crate) fn register(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
+        let mut aor = std::mem::take(&mut self.aor);
+        match registered_party(arrival, &mut aor) {
+            Some(domain) => self.register_as(arrival, domain, &aor, out),
+            // §10.3 step 5: the address-of-record is not one of this domain.
+            None => self.refuse(arrival, Refusal::new(404), out),
+        }
+        self.aor = aor;
+    }
+
+    fn register_as(&mut self, arrival: &Arrival<'_, '_>, domain: &str, aor: &[u8], out: &mut Outbox) {
+        let user = aor.split(|&c| c == b'@').next().unwrap_or_default();
+        if arrival.settings.authenticate_register {
+            match self.prove(arrival, Door::Registrar, domain) {
+                // §10.3 step 4: nobody registers for somebody else.
+                Proof::Valid { user: proved, .. } if proved == user => {}
+                Proof::Valid { .. } => {
+                    return self.refuse(arrival, Refusal::new(403).because("To is not your account"), out);
+                }
+                Proof::Stale => return self.challenge(arrival, Door::Registrar, domain, true, out),
+                Proof::Absent | Proof::Wrong => {
+                    return self.challenge(arrival, Door::Registrar, domain, false, out);
+                }
+            }
+        }
+        let mut path = Vec::new();
+        join_values(arrival.message, Name::Path, &mut path);
+        if let Err(refusal) = self.update_bindings(arrival, aor, &path, out) {
+            let (source, status) = (arrival.from.remote, refusal.status());
+            let event = Event::RegisterRefused { aor, source, status, reason: &refusal.reason() };
+            self.journal.note(arrival.now_ms, &event);
+            self.refuse(arrival, refusal, out);
+        }
+    }
+
+    /// Reads, decides, stores, and puts the 200 into the outbox.
+    fn update_bindings<'x>(
+        &mut self,
+        arrival: &Arrival<'_, 'x>,
+        aor: &[u8],
+        path: &'x [u8],
+        out: &mut Outbox,
+    ) -> Result<(), Refusal<'x>> {
+        let flow = stored_flow(arrival);
+        let registration = Registration::read(arrival.message, path, flow, &arrival.settings.registrar)?;
+        refuse_own_contacts(arrival, &registration)?;
+        let tag = self.stateless_tag(arrival.message);
+        let policy = arrival.settings.registrar;
+        let now_ms = arrival.now_ms;
+        let start = out.begin();
+        let arena = out.arena();
+        let updated = self.bindings.update(aor, now_ms, |have, next| {
+            let mut list = BindingList::new();
+            for binding in have {
+                if list.try_push(binding).is_err() {
+                    return (Change::Keep, Err(Refusal::new(403).because("Too many contacts")));
+                }
+            }
+            let changed = match decide(&registration, &mut list, now_ms, &policy) {
+                Ok(changed) => changed,
+                Err(refusal) => return (Change::Keep, Err(refusal)),
+            };
+            Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.mended_via).write_head(arena);
+            write_headers(&list, registration.path, now_ms, arena);
+            Reply::write_end(arena);
+            if changed {
+                list.iter().for_each(|binding| next.push(binding));
+            }
+            (if changed { Change::Replace } else { Change::Keep }, Ok(changed))
+        });
+        let changed = updated.map_err(|error| self.location_refusal(now_ms, &error))??;
+        if changed {
+            self.unsettled.push(out.outgoing().len());
+        }
+        out.send(start, arrival.reply_to, 0);
+        self.note_registration(arrival, aor, &registration);
+        Ok(())
+    }
+
+    fn location_refusal(&mut self, now_ms: u64, error: &LocationError) -> Refusal<'static> {
+        let text = error.to_string();
+        match error {
+            LocationError::TooManyBindings { .. } => Refusal::new(403).because("Too many contacts"),
+            LocationError::RecordTooLong { .. } => Refusal::new(413).because("Contacts too long"),
+            _ => {
+                self.journal.note(now_ms, &Event::StoreFailed { what: "keep a registration", error: &text });
+                Refusal::new(503).with(Hint::RetryAfter(STORE_RETRY_AFTER_S))
+            }
+        }
+    }
+
+    fn note_registration(&mut self, arrival: &Arrival<'_, '_>, aor: &[u8], registration: &Registration<'_>) {
+        let source = arrival.from.remote;
+        let Asked::Change(wanted) = &registration.asked else {
+            if matches!(registration.asked, Asked::Clear) {
+                self.journal.note(arrival.now_ms, &Event::RegisterRemoved { aor, contact: b"*", source });
+            }
+            return;
+        };
+        for one in wanted {
+            let contact = one.contact.uri;
+            let event = match one.expires_s {
+                0 => Event::RegisterRemoved { aor, contact, source },
+                expires_s => Event::RegisterAccepted { aor, contact, expires_s, source },
+            };
+            self.journal.note(arrival.now_ms, &event);
+        }
+    }
+
+    /// The end of a batch: what its 200s promise becomes durable, or they become 503s.
+    pub(crate) fn settle_registrations(&mut self, now_ms: u64, out: &mut Outbox) {
+        if self.unsettled.is_empty() {
+            return;
+        }
+        if let Err(error) = self.bindings.commit() {
+            self.location_refusal(now_ms, &error);
+            for &index in &self.unsettled {
+                take_back(index, out);
+            }
+        }
+        self.unsettled.clear();
+    }
+}
+
+/// The domain of the address-of-record that a REGISTER speaks of, which is written to `aor` in canonical form (§10.3
+/// steps 1 and 5). A To that names our address means our first domain.
+fn registered_party<'m>(arrival: &Arrival<'m, '_>, aor: &mut Vec<u8>) -> Option<&'m str> {
+    let to = arrival.message.to().ok()?.parsed_uri().ok()?;
+    let domain = arrival.settings.identity.domain_of(&to)?;
+    aor.clear();
+    to.write_aor(Host::Name(domain.as_bytes()), aor)?;
+    Some(domain)
+}
+
+/// A contact that is our own address would send us to ourselves.
+fn refuse_own_contacts(
+    arrival: &Arrival<'_, '_>,
+    registration: &Registration<'_>,
+) -> Result<(), Refusal<'static>> {
+    let Asked::Change(wanted) = &registration.asked else { return Ok(()) };
+    let identity = &arrival.settings.identity;
+    let is_us =
+        |uri: &[u8]| Uri::parse(uri).ok().and_then(|u| u.address).is_some_and(|at| identity.is_us(&at));
+    if wanted.iter().any(|w| is_us(w.contact.uri)) {
+        return Err(Refusal::new(403).because("Contact is this server"));
+    }
+    Ok(())
+}
+
+/// Puts a 503 in the place of the 200 at `index` of the outbox. The 200 holds all that the 503 has to copy.
+fn take_back(index: usize, out: &mut Outbox) {
+    let Some(outgoing) = out.outgoing().get(index) else { return };
+    let promise = out.bytes(outgoing.bytes.clone()).to_vec();
+    let mut answer = Vec::new();
+    if let Ok(message) = Message::parse(&promise) {
+        let refusal = Refusal::new(503).with(Hint::RetryAfter(STORE_RETRY_AFTER_S));
+        refusal.write(&message, b"", None, &mut answer);
+    }
+    out.rewrite(index, &answer);
+}
+
+/// The way a REGISTER came, and whether requests must go back that way: always on a stream; for datagrams when the
+/// Contact is not where the phone really is (contact mending: the Contact itself stays as it was written).
+fn stored_flow(arrival: &Arrival<'_, '_>) -> StoredFlow {
+    let Flow { transport, listener, connection, remote } = arrival.from;
+    StoredFlow {
+        transport,
+        listener,
+        connection_index: connection.index,
+        connection_generation: connection.generation,
+        remote,
+        nat: transport == Transport::Udp && is_behind_nat(arrival),
+    }
+}
+
+/// Whether the Contact would lead elsewhere than to the phone: another address, or, for a phone that asked for rport
+/// and so hears where it speaks (RFC 3581 §3), another port.
+pub(crate) fn is_behind_nat(arrival: &Arrival<'_, '_>) -> bool {
+    let Some(value) = arrival.message.values(Name::Contact).next() else { return false };
+    let contact = offhook_sip::NameAddr::parse(value).and_then(|c| c.parsed_uri().ok());
+    let Some(at) = contact.and_then(|uri| uri.address) else { return false };
+    let remote = arrival.from.remote;
+    let asks_rport = arrival.message.top_via().is_ok_and(|v| v.params().has(b"rport"));
+    at.host.ip() != Some(remote.ip()) || (asks_rport && at.port.unwrap_or(5060) != remote.port())
+}
+
+/// All values of a header, joined by commas.
+fn join_values(message: &Message<'_>, name: Name, out: &mut Vec<u8>) {
+    for value in message.values(name) {
+        if !out.is_empty() {
+            out.push(b',');
+        }
+        out.extend_from_slice(value);
+    }
+}

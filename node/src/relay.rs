@@ -1,0 +1,418 @@
+//! Forwarding: rights, target set, transactions, copies (RFC 3261 §16.3 step 6, §16.5, §16.6).
+
+use offhook_journal::{Event, EventKind};
+use offhook_location::Binding;
+use offhook_net::Outbox;
+use offhook_proxy::access::{self, Access, Sender};
+use offhook_proxy::fork::Fork;
+use offhook_proxy::forward::{self, Branch, Forward};
+use offhook_proxy::record_route::Sides;
+use offhook_proxy::{Place, Screened};
+use offhook_sip::{Hint, Host, Line, Method, Name, Refusal, Uri};
+use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
+
+use crate::arrival::Arrival;
+use crate::context::{Cancel, Downstream, Rest, Upstream};
+use crate::hop;
+use crate::identify::{Door, Proof};
+use crate::register::is_behind_nat;
+use crate::switchboard::Switchboard;
+use crate::targets::{Target, Targets};
+use crate::way::Way;
+
+/// A 100 goes out if nothing better has by then: RFC 3261 §17.2.1 lets us wait this long.
+pub(crate) const TRYING_AFTER_MS: u32 = 200;
+
+/// How long the peer waits when our tables are full.
+const FULL_RETRY_AFTER_S: u32 = 5;
+
+/// Copies that one request may become, all hops together, where nobody said: RFC 5393 §5.3.3.
+const MAX_BREADTH_DEFAULT: u32 = 60;
+
+/// A request on its way through us, with all that was found out about it.
+#[derive(Clone, Copy)]
+pub(crate) struct Passage<'p, 'm, 'a> {
+    pub arrival: &'p Arrival<'m, 'a>,
+    pub screened: &'p Screened<'m, 'a>,
+    /// The credentials that were meant for us.
+    pub spent: Option<&'m Line>,
+}
+
+impl Switchboard {
+    /// Forwards a request that belongs to no transaction yet.
+    pub(crate) fn relay<'m, 'a>(
+        &mut self,
+        arrival: &Arrival<'m, 'a>,
+        screened: &Screened<'m, 'a>,
+        way: &Way<'_, 'a>,
+        key: &ServerKey<'_>,
+        out: &mut Outbox,
+    ) {
+        let Some((spent, sender)) = self.admit(arrival, screened, way, out) else { return };
+        let passage = Passage { arrival, screened, spent };
+        if arrival.message.seconds(Name::MaxBreadth) == Ok(Some(0)) {
+            return self.refuse(arrival, Refusal::new(440), out);
+        }
+        let mut targets = std::mem::take(&mut self.targets);
+        targets.clear();
+        match self.find_targets(&passage, way, sender, &mut targets) {
+            Err(refusal) => self.refuse(arrival, refusal, out),
+            Ok(()) if matches!(way, Way::Static(route) if route.stateless) => {
+                self.forward_stateless(&passage, &targets, out);
+            }
+            Ok(()) => self.forward_stateful(&passage, &mut targets, key, out),
+        }
+        self.targets = targets;
+    }
+
+    /// Decides whether the sender may do this, and asks it for proof where that is missing. `None`: it was answered.
+    pub(crate) fn admit<'m, 'a>(
+        &mut self,
+        arrival: &Arrival<'m, 'a>,
+        screened: &Screened<'m, 'a>,
+        way: &Way<'_, 'a>,
+        out: &mut Outbox,
+    ) -> Option<(Option<&'m Line>, Sender)> {
+        let rules = arrival.settings.rules;
+        let in_dialog = screened.routed.in_dialog.is_some();
+        if in_dialog || !rules.authenticate_calls {
+            return Some((None, Sender::Proved));
+        }
+        let from = arrival.message.from().ok()?;
+        let from_uri = from.parsed_uri().ok();
+        let home = from_uri.as_ref().and_then(|uri| arrival.settings.identity.domain_of(uri));
+        // A stranger with an account proves it for the first domain.
+        let realm = home.or_else(|| arrival.settings.identity.first_domain())?;
+        let proof = self.prove(arrival, Door::Proxy, realm);
+        let (sender, spent) = match proof {
+            Proof::Valid { user, line } if home.is_none() || from_uri.and_then(|u| u.user) == Some(user) => {
+                (Sender::Proved, Some(line))
+            }
+            Proof::Valid { line, .. } => (Sender::ProvedAnother, Some(line)),
+            _ if home.is_some() => (Sender::ClaimsOurs, None),
+            _ => (Sender::Stranger, None),
+        };
+        match access::decide(screened.method, in_dialog, sender, way.aim(), rules) {
+            Access::Allow => Some((spent, sender)),
+            Access::Refuse(refusal) => {
+                self.refuse(arrival, refusal, out);
+                None
+            }
+            Access::Challenge => {
+                self.challenge(arrival, Door::Proxy, realm, matches!(proof, Proof::Stale), out);
+                None
+            }
+        }
+    }
+
+    /// §16.5.
+    pub(crate) fn find_targets(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        way: &Way<'_, '_>,
+        sender: Sender,
+        targets: &mut Targets,
+    ) -> Result<(), Refusal<'static>> {
+        let listeners = &passage.arrival.settings.listeners;
+        let listener = passage.arrival.from.listener;
+        let flow = match way {
+            Way::User { domain, uri } => {
+                return self.find_bindings(passage, domain, uri, sender, targets);
+            }
+            Way::Us => return Err(Refusal::new(404)),
+            Way::Dialog(flow) => *flow,
+            Way::Static(route) => {
+                let flow = hop::to_address(route.transport, route.address, listeners, listener);
+                flow.ok_or(hop::NoHop::NoListener.refusal())?
+            }
+            Way::Route(next) => {
+                let uri = next.parsed_uri().map_err(|_| Refusal::new(400).because("Malformed Route"))?;
+                hop::to_uri(&uri, listeners, listener).map_err(hop::NoHop::refusal)?
+            }
+            Way::Uri(uri) => hop::to_uri(uri, listeners, listener).map_err(hop::NoHop::refusal)?,
+        };
+        targets.push_flow(flow);
+        Ok(())
+    }
+
+    fn find_bindings(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        domain: &str,
+        uri: &Uri<'_>,
+        sender: Sender,
+        targets: &mut Targets,
+    ) -> Result<(), Refusal<'static>> {
+        let arrival = passage.arrival;
+        let mut aor = std::mem::take(&mut self.aor);
+        aor.clear();
+        let named = uri.write_aor(Host::Name(domain.as_bytes()), &mut aor).is_some();
+        let listeners = &arrival.settings.listeners;
+        self.location.read(&aor, arrival.now_ms, |bindings| {
+            bindings.for_each(|b: Binding<'_>| targets.push_binding(&b, listeners, arrival.from.listener));
+        });
+        targets.order(arrival.settings.fork_targets_max);
+        let user = aor.split(|&c| c == b'@').next().unwrap_or_default();
+        let known = !targets.list().is_empty()
+            || named && self.directory.load().find(user, domain.as_bytes()).is_some();
+        self.aor = aor;
+        if !targets.list().is_empty() {
+            return Ok(());
+        }
+        // A stranger learns nothing about who has an account here.
+        let tell = known || sender == Sender::Stranger;
+        Err(Refusal::new(if tell { 480 } else { 404 }))
+    }
+
+    fn forward_stateful(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        targets: &mut Targets,
+        key: &ServerKey<'_>,
+        out: &mut Outbox,
+    ) {
+        let arrival = passage.arrival;
+        let invite = passage.screened.method == Method::Invite;
+        let upstream = Upstream {
+            reply_to: arrival.reply_to,
+            fork: Fork::new(invite),
+            answered: false,
+            branches: None,
+            rest: None,
+        };
+        let reliable = arrival.from.transport.is_reliable();
+        let id = match self.transactions.open_server(arrival.now_ms, key, invite, reliable, upstream) {
+            Ok(id) => id,
+            Err(error) => return self.refuse_full(arrival, error, out),
+        };
+        self.at_work += 1;
+        if invite {
+            self.transactions.set_user_timer(arrival.now_ms, id, TRYING_AFTER_MS);
+        }
+        if targets.list().len() > 1 {
+            let rest = Rest {
+                request: arrival.message.whole().to_vec(),
+                from: arrival.from,
+                spent_credentials: passage.spent.is_some(),
+                targets: Targets::default(),
+                best: Vec::new(),
+                challenges: Vec::new(),
+            };
+            self.with_upstream(id, |u| u.rest = Some(Box::new(rest)));
+        }
+        self.ring(passage, id, targets, out);
+        if self.transactions.server(id).is_some_and(|record| record.user.branches.is_none()) {
+            // Not one copy could be sent: there is no branch whose failure would be the answer.
+            self.answer_from_arrival(
+                passage.arrival,
+                id,
+                Refusal::new(503).with(Hint::RetryAfter(FULL_RETRY_AFTER_S)),
+                out,
+            );
+        }
+    }
+
+    /// Sends a copy to each of the most preferred targets, all at once; the others wait for their turn.
+    pub(crate) fn ring(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        id: ServerId,
+        targets: &mut Targets,
+        out: &mut Outbox,
+    ) {
+        let (group, breadth) = breadth(passage, targets.first_group());
+        for target in targets.list().iter().take(group) {
+            self.forward_to(passage, id, target, targets, breadth, out);
+        }
+        targets.drop_first(group);
+        if !targets.list().is_empty() {
+            let waiting = targets.clone();
+            self.with_rest(id, |rest| rest.targets = waiting);
+        }
+    }
+
+    /// Answers through the transaction while the request is still at hand.
+    fn answer_from_arrival(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        id: ServerId,
+        refusal: Refusal<'_>,
+        out: &mut Outbox,
+    ) {
+        let tag = self.stateless_tag(arrival.message);
+        let start = out.begin();
+        refusal.write(arrival.message, &tag, arrival.mended_via, out.arena());
+        let end = out.begin();
+        let verdict = self.transactions.respond(arrival.now_ms, id, refusal.status(), out.bytes(start..end));
+        if verdict == ServerVerdict::Send {
+            self.at_work = self.at_work.saturating_sub(1);
+            out.send(start, arrival.reply_to, 0);
+        }
+    }
+
+    fn forward_to(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        server: ServerId,
+        target: &Target,
+        texts: &Targets,
+        max_breadth: Option<u32>,
+        out: &mut Outbox,
+    ) {
+        let Passage { arrival, screened, .. } = *passage;
+        let Some(local) = arrival.settings.identity.local(target.flow.listener) else { return };
+        let invite = screened.method == Method::Invite;
+        let Some(upstream) = self.transactions.server(server) else { return };
+        let downstream = Downstream {
+            server: Some(server),
+            flow: target.flow,
+            next: upstream.user.branches,
+            finished: false,
+            cancel: Cancel::No,
+        };
+        let reliable = target.flow.transport.is_reliable();
+        let Ok(client) = self.transactions.open_client(arrival.now_ms, invite, reliable, downstream) else {
+            return;
+        };
+        let start = out.begin();
+        let copy = Forward {
+            routed: &screened.routed,
+            target: target.uri.as_ref().map(|uri| texts.text(uri)),
+            path: texts.text(&target.path),
+            local,
+            mended_via: arrival.mended_via,
+            branch: Branch::Stateful(Place { shard: self.shard, transaction: client.to_bits() }),
+            loop_mark: screened.loop_mark,
+            record_route: record_route(passage, target),
+            arrived_at: arrived_at(passage, target),
+            max_breadth,
+            spent_credentials: passage.spent,
+        };
+        forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
+        let end = out.begin();
+        self.transactions.set_request(client, out.bytes(start..end));
+        if reliable && !invite {
+            // Nothing will be sent again, but if the connection fails we must still know whom to tell.
+            self.transactions.keep_request(server, out.bytes(start..end));
+        }
+        out.send(start, target.flow, client.to_bits());
+        if invite {
+            self.transactions.set_user_timer(arrival.now_ms, client, arrival.settings.timer_c_ms as u32);
+        }
+        self.with_upstream(server, |u| {
+            u.branches = Some(client);
+            u.fork.branch_opened();
+        });
+        self.note_routed(passage, target, texts);
+    }
+
+    fn note_routed(&mut self, passage: &Passage<'_, '_, '_>, target: &Target, texts: &Targets) {
+        if passage.screened.method != Method::Invite {
+            return;
+        }
+        if !self.journal.logs(EventKind::CallRouted) {
+            return self.journal.count(EventKind::CallRouted);
+        }
+        let message = passage.arrival.message;
+        let uri = target.uri.as_ref().map_or(message.request_uri_text(), |uri| texts.text(uri));
+        let event = Event::CallRouted {
+            from: message.from().map(|f| f.uri).unwrap_or_default(),
+            to: message.to().map(|t| t.uri).unwrap_or_default(),
+            target: uri,
+            call_id: message.call_id().unwrap_or_default(),
+        };
+        self.journal.note(passage.arrival.now_ms, &event);
+    }
+
+    /// Forwards without a transaction: an ACK to a 2xx (§16.11 is what remains for it), or a stateless route.
+    pub(crate) fn forward_stateless(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        targets: &Targets,
+        out: &mut Outbox,
+    ) {
+        let Passage { arrival, screened, .. } = *passage;
+        let Some(target) = targets.list().first() else { return };
+        let Some(local) = arrival.settings.identity.local(target.flow.listener) else { return };
+        let start = out.begin();
+        let copy = Forward {
+            routed: &screened.routed,
+            target: target.uri.as_ref().map(|uri| targets.text(uri)),
+            path: targets.text(&target.path),
+            local,
+            mended_via: arrival.mended_via,
+            branch: Branch::Stateless,
+            loop_mark: screened.loop_mark,
+            record_route: record_route(passage, target),
+            arrived_at: arrived_at(passage, target),
+            max_breadth: None,
+            spent_credentials: passage.spent,
+        };
+        forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
+        out.send(start, target.flow, 0);
+    }
+
+    fn refuse_full(&mut self, arrival: &Arrival<'_, '_>, error: OpenError, out: &mut Outbox) {
+        let refusal = match error {
+            OpenError::AlreadyOpen(_) => return,
+            OpenError::KeyTooLong => Refusal::new(400).because("Branch too long"),
+            _ => {
+                let limit = arrival.settings.transactions_max as u64;
+                let event =
+                    Event::LimitReached { which: "transactions", limit, source: Some(arrival.from.remote) };
+                self.journal.note(arrival.now_ms, &event);
+                Refusal::new(503).with(Hint::RetryAfter(FULL_RETRY_AFTER_S))
+            }
+        };
+        self.refuse(arrival, refusal, out);
+    }
+
+    pub(crate) fn with_upstream(&mut self, id: ServerId, change: impl FnOnce(&mut Upstream)) {
+        if let Some(record) = self.transactions.server_mut(id) {
+            change(&mut record.user);
+        }
+    }
+
+    pub(crate) fn with_rest(&mut self, id: ServerId, change: impl FnOnce(&mut Rest)) {
+        self.with_upstream(id, |u| {
+            if let Some(rest) = &mut u.rest {
+                change(rest);
+            }
+        });
+    }
+}
+
+/// Whether to stay in the path (§16.6 step 4: only what makes a dialog needs it), and which flows to remember.
+fn record_route(passage: &Passage<'_, '_, '_>, target: &Target) -> Option<Sides> {
+    let Passage { arrival, screened, .. } = *passage;
+    let begins_dialog =
+        screened.method.makes_dialog() && arrival.message.to().is_ok_and(|to| to.tag().is_none());
+    if !arrival.settings.record_route || !begins_dialog {
+        return None;
+    }
+    // Only a phone that speaks to us directly can be reached over the flow it came by.
+    let direct = arrival.message.values(Name::Via).nth(1).is_none();
+    let pinned = arrival.from.transport.is_reliable() || is_behind_nat(arrival);
+    Some(Sides {
+        caller: (direct && pinned).then_some(arrival.from),
+        callee: target.pinned.then_some(target.flow),
+    })
+}
+
+fn arrived_at<'m>(passage: &Passage<'_, 'm, '_>, target: &Target) -> Option<&'m offhook_proxy::Local> {
+    let from = passage.arrival.from;
+    let settings: &'m crate::Settings = passage.arrival.settings;
+    (from.listener != target.flow.listener).then(|| settings.identity.local(from.listener)).flatten()
+}
+
+/// How many of the next `wanted` targets may ring together, and the Max-Breadth of each copy (RFC 5393 §5.3.3): where
+/// there is not enough for all, the others wait.
+fn breadth(passage: &Passage<'_, '_, '_>, wanted: usize) -> (usize, Option<u32>) {
+    let written = passage.arrival.message.seconds(Name::MaxBreadth).ok().flatten();
+    if written.is_none() && wanted < 2 {
+        return (wanted, None);
+    }
+    let total = written.unwrap_or(MAX_BREADTH_DEFAULT).max(1);
+    let copies = wanted.min(total as usize);
+    (copies, Some(total / copies.max(1) as u32))
+}

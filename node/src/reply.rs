@@ -1,0 +1,53 @@
+//! Answers that leave no state behind: RFC 3261 §8.2.7 and §16.3.
+
+use offhook_journal::Event;
+use offhook_net::Outbox;
+use offhook_sip::{Message, Method, Refusal, Reply};
+
+use crate::arrival::Arrival;
+use crate::switchboard::Switchboard;
+
+/// What we do at our own address, and what passes through.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY, PUBLISH, REFER, INFO, UPDATE, PRACK";
+
+impl Switchboard {
+    /// Refuses a request. An ACK has no answer (§17.1.1.3).
+    pub(crate) fn refuse(&mut self, arrival: &Arrival<'_, '_>, refusal: Refusal<'_>, out: &mut Outbox) {
+        if arrival.message.method() == Some(Method::Ack) {
+            return;
+        }
+        let event = Event::RequestRefused {
+            method: arrival.message.method_text(),
+            source: arrival.from.remote,
+            status: refusal.status(),
+            reason: &refusal.reason(),
+        };
+        self.journal.note(arrival.now_ms, &event);
+        let tag = self.stateless_tag(arrival.message);
+        let start = out.begin();
+        refusal.write(arrival.message, &tag, arrival.mended_via, out.arena());
+        out.send(start, arrival.reply_to, 0);
+    }
+
+    /// 200 to OPTIONS that asks about us (§11.2), and to CANCEL.
+    pub(crate) fn accept(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
+        let tag = self.stateless_tag(arrival.message);
+        let start = out.begin();
+        let arena = out.arena();
+        Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.mended_via).write_head(arena);
+        if arrival.message.method() == Some(Method::Options) {
+            arena.extend_from_slice(b"Allow: ");
+            arena.extend_from_slice(ALLOW.as_bytes());
+            arena.extend_from_slice(b"\r\nAccept: */*\r\nSupported: path\r\n");
+        }
+        Reply::write_end(arena);
+        out.send(start, arrival.reply_to, 0);
+    }
+
+    /// The To tag of such answers: the same for each retransmission, and known again in an ACK.
+    pub(crate) fn stateless_tag(&self, message: &Message<'_>) -> [u8; 18] {
+        let from = message.from();
+        let from_tag = from.as_ref().ok().and_then(|f| f.tag()).unwrap_or_default();
+        self.cookies.tag(message.call_id().unwrap_or_default(), from_tag)
+    }
+}

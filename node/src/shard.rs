@@ -1,0 +1,198 @@
+//! A shard as the socket loop sees it: bytes in, bytes out, time as a number. All it owns it owns alone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use offhook_accounts::Directory;
+use offhook_digest::{Algorithm, Ha1, NonceKey};
+use offhook_journal::{Event, Journal};
+use offhook_location::{Location, LocationError};
+use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
+use offhook_proxy::CookieKey;
+use offhook_sip::{Message, NotSip, Scratch, StartLine};
+use offhook_transaction::{ClientId, Config, Limits, Transactions};
+
+use crate::arrival::Arrival;
+use crate::drain::Drain;
+use crate::relay::TRYING_AFTER_MS;
+use crate::settings::Settings;
+use crate::switchboard::Switchboard;
+use crate::targets::Targets;
+
+/// How often expired bindings are swept, and the journal is given a chance to speak. Once a second keeps an idle server
+/// idle.
+const SWEEP_EVERY_MS: u64 = 1_000;
+
+/// A whole round through the bindings takes this many sweeps.
+const SWEEPS_PER_ROUND: usize = 64;
+
+/// Secrets of a server, the same in every shard and after a restart.
+#[derive(Clone)]
+pub struct Secrets {
+    /// Seals branches, tags and Record-Route.
+    pub cookies: [u8; 16],
+    /// Seals nonces.
+    pub nonces: [u8; 32],
+    /// Keeps strangers from choosing colliding transaction keys.
+    pub hashes: [u8; 16],
+}
+
+/// What a shard shares with the rest of the server.
+pub struct Resources {
+    /// Where users are.
+    pub location: Location,
+    /// Who they are.
+    pub directory: Arc<ArcSwap<Directory>>,
+    /// Where this shard's events go.
+    pub journal: Journal,
+    /// The keys.
+    pub secrets: Secrets,
+    /// How the server stops.
+    pub drain: Arc<Drain>,
+}
+
+/// One shard of a running exchange: registrar and proxy over its own transactions.
+pub struct Shard {
+    settings: Arc<Settings>,
+    switchboard: Switchboard,
+    via: Vec<u8>,
+    next_sweep_ms: u64,
+}
+
+impl Shard {
+    /// The shard with this number.
+    ///
+    /// # Errors
+    /// The log of its bindings cannot be opened.
+    pub fn new(number: u8, settings: Arc<Settings>, resources: Resources) -> Result<Self, LocationError> {
+        let Resources { location, directory, journal, secrets, drain } = resources;
+        let transactions_max = u32::try_from(settings.transactions_max).unwrap_or(u32::MAX);
+        let transactions = Transactions::new(&Config {
+            timing: settings.timing,
+            limits: Limits {
+                servers_max: transactions_max,
+                clients_max: transactions_max,
+                ..Limits::default()
+            },
+            hash_key: secrets.hashes,
+            user_delays_ms: vec![TRYING_AFTER_MS, settings.timer_c_ms as u32],
+        });
+        let algorithm = settings.algorithms.first().copied().unwrap_or(Algorithm::Sha256);
+        let switchboard = Switchboard {
+            shard: number,
+            transactions,
+            bindings: location.writer(u16::from(number))?,
+            location,
+            directory,
+            cookies: CookieKey::new(secrets.cookies),
+            nonces: NonceKey::new(secrets.nonces),
+            nonce_counter: u64::from(number) << 56,
+            decoy: Ha1::from_password(algorithm, b"nobody", b"nowhere", b""),
+            journal,
+            drain,
+            at_work: 0,
+            unsettled: Vec::new(),
+            aor: Vec::new(),
+            targets: Targets::default(),
+            scratch: Scratch::default(),
+            draft: Vec::new(),
+        };
+        Ok(Self { settings, switchboard, via: Vec::new(), next_sweep_ms: 0 })
+    }
+
+    /// Whether no transaction is left: what a polite stop waits for.
+    pub fn is_idle(&self) -> bool {
+        self.switchboard.transactions.servers_len() == 0 && self.switchboard.transactions.clients_len() == 0
+    }
+
+    /// Whether nothing at all is left of what passed through: for tests that look for leaks.
+    pub fn is_empty(&self) -> bool {
+        self.switchboard.transactions.is_empty()
+    }
+
+    fn handle(&mut self, now_ms: u64, from: &Flow, bytes: &[u8], out: &mut Outbox) {
+        let message = match Message::parse(bytes) {
+            Ok(message) => message,
+            // A keep-alive (RFC 5626 §3.5.1), or noise.
+            Err(NotSip::Empty) => return,
+            Err(not_sip) => {
+                let event = Event::RequestMalformed {
+                    source: from.remote,
+                    status: None,
+                    reason: &not_sip.to_string(),
+                };
+                return self.switchboard.journal.note(now_ms, &event);
+            }
+        };
+        match message.start_line() {
+            StartLine::Response { .. } => {
+                self.switchboard.response(&self.settings, now_ms, from, &message, out)
+            }
+            StartLine::Request { .. } => {
+                let arrival = Arrival::new(&self.settings, now_ms, *from, &message, &mut self.via);
+                self.switchboard.request(&arrival, out);
+            }
+        }
+    }
+
+    /// Runs one step. A panic is a bug of ours: it ends what it met and is told, and everything else goes on.
+    fn guarded(&mut self, now_ms: u64, what: &'static str, step: impl FnOnce(&mut Self)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| step(self))) {
+            let message = panic
+                .downcast_ref::<&str>()
+                .copied()
+                .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+            let event = Event::PanicCaught { what, message: message.unwrap_or("no message") };
+            self.switchboard.journal.note(now_ms, &event);
+        }
+    }
+}
+
+impl Engine for Shard {
+    fn receive(&mut self, now_ms: u64, from: &Flow, message: &[u8], out: &mut Outbox) {
+        self.guarded(now_ms, "a message", |shard| shard.handle(now_ms, from, message, out));
+    }
+
+    fn unframeable(&mut self, now_ms: u64, from: &Flow, head: &[u8], out: &mut Outbox) {
+        // What there is of the head may be enough for a 400; the parser says so itself, for the head has no end.
+        self.receive(now_ms, from, head, out);
+    }
+
+    fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox) {
+        let Some(id) = ClientId::from_bits(ticket) else { return };
+        self.guarded(now_ms, "a failed send", |shard| {
+            if shard.switchboard.transactions.client_transport_failed(now_ms, id) {
+                // §16.9: as if a 503 had come.
+                shard.switchboard.branch_failed(&shard.settings, now_ms, id, 503, out);
+            }
+        });
+    }
+
+    fn connection_closed(&mut self, _now_ms: u64, _connection: ConnectionId, _out: &mut Outbox) {
+        // Bindings over it stay until they expire: their phones dial again and refresh. What was being sent failed
+        // with its ticket; what was sent may still be answered over another connection (RFC 3261 §18.2.2).
+    }
+
+    fn tick(&mut self, now_ms: u64, out: &mut Outbox) {
+        self.guarded(now_ms, "a timer", |shard| shard.switchboard.tick(&shard.settings, now_ms, out));
+        if now_ms >= self.next_sweep_ms {
+            self.next_sweep_ms = now_ms + SWEEP_EVERY_MS;
+            if self.switchboard.shard == 0 {
+                let stripes = self.switchboard.location.stripes().div_ceil(SWEEPS_PER_ROUND);
+                self.switchboard.location.expire(now_ms, stripes, |_, _| {});
+            }
+        }
+    }
+
+    fn deadline_ms(&mut self) -> Option<u64> {
+        let timers = self.switchboard.transactions.next_deadline_ms();
+        Some(timers.map_or(self.next_sweep_ms, |at_ms| at_ms.min(self.next_sweep_ms)))
+    }
+
+    fn commit(&mut self, now_ms: u64, out: &mut Outbox) {
+        self.switchboard.settle_registrations(now_ms, out);
+        self.switchboard.drain.tell(self.switchboard.shard, self.switchboard.at_work);
+        self.switchboard.journal.flush(now_ms);
+    }
+}

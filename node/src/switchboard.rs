@@ -1,0 +1,55 @@
+//! The moving parts of a shard: transactions, the writer of bindings, keys, and buffers that are used again for each
+//! message. What requests may read but not change stands in [`crate::Settings`].
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use offhook_accounts::Directory;
+use offhook_digest::{Ha1, NonceKey};
+use offhook_journal::Journal;
+use offhook_location::{Location, Writer};
+use offhook_proxy::CookieKey;
+use offhook_sip::Scratch;
+use offhook_transaction::Transactions;
+
+use crate::context::{Downstream, Upstream};
+use crate::drain::Drain;
+use crate::targets::Targets;
+
+/// The state of one shard.
+pub(crate) struct Switchboard {
+    /// Which shard this is.
+    pub shard: u8,
+    /// Every transaction with its response context.
+    pub transactions: Transactions<Upstream, Downstream>,
+    /// The bindings, to read.
+    pub location: Location,
+    /// The bindings, to change.
+    pub bindings: Writer,
+    /// The accounts, as of the last refresh.
+    pub directory: Arc<ArcSwap<Directory>>,
+    /// Seals branches, tags and routes.
+    pub cookies: CookieKey,
+    /// Seals nonces.
+    pub nonces: NonceKey,
+    /// Makes nonces of the same millisecond differ.
+    pub nonce_counter: u64,
+    /// What is verified when there is no such user.
+    pub decoy: Ha1,
+    /// Where events go.
+    pub journal: Journal,
+    /// How the server stops.
+    pub drain: Arc<Drain>,
+    /// Requests forwarded that wait for their final response.
+    pub at_work: u64,
+    /// The 200s to REGISTER in the outbox that wait for the disk, by index.
+    pub unsettled: Vec<usize>,
+    /// The address-of-record at hand.
+    pub aor: Vec<u8>,
+    /// The target set at hand.
+    pub targets: Targets,
+    /// The edits at hand.
+    pub scratch: Scratch,
+    /// A message under construction outside the outbox.
+    pub draft: Vec<u8>,
+}

@@ -1,0 +1,119 @@
+//! The target set of a request: RFC 3261 §16.5, as flat copies in memory that is used again for each request.
+
+use std::ops::Range;
+
+use offhook_location::Binding;
+use offhook_net::{ConnectionId, Flow, Listener};
+use offhook_sip::{Transport, Uri};
+
+use crate::hop;
+
+/// One target: where a copy of the request goes and what it says.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// The path to it.
+    pub flow: Flow,
+    /// The Request-URI it gets, if not the received one.
+    pub uri: Option<Range<usize>>,
+    /// Route values to preload (Path).
+    pub path: Range<usize>,
+    /// Preference in thousandths; equal ones ring together (§16.6).
+    pub q_milli: u16,
+    /// Whether its Contact cannot be reached later, so that its flow must be remembered in Record-Route.
+    pub pinned: bool,
+}
+
+/// The targets of one request.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Targets {
+    texts: Vec<u8>,
+    list: Vec<Target>,
+}
+
+impl Targets {
+    /// Forgets all, keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.texts.clear();
+        self.list.clear();
+    }
+
+    /// A target that keeps the Request-URI.
+    pub(crate) fn push_flow(&mut self, flow: Flow) {
+        self.list.push(Target { flow, uri: None, path: 0..0, q_milli: 1000, pinned: false });
+    }
+
+    /// A registered contact, if there is a way to it.
+    pub(crate) fn push_binding(&mut self, binding: &Binding<'_>, listeners: &[Listener], arrived_on: u16) {
+        let Some(flow) = flow_of(binding, listeners, arrived_on) else { return };
+        let uri = self.keep(binding.contact);
+        let path = self.keep(binding.path);
+        let pinned = binding.path.is_empty() && (binding.flow.nat || flow.transport.is_reliable());
+        self.list.push(Target { flow, uri: Some(uri), path, q_milli: binding.q_milli, pinned });
+    }
+
+    fn keep(&mut self, text: &[u8]) -> Range<usize> {
+        let start = self.texts.len();
+        self.texts.extend_from_slice(text);
+        start..self.texts.len()
+    }
+
+    /// The preferred ones first, at most `max` of them.
+    pub(crate) fn order(&mut self, max: usize) {
+        if self.list.len() > 1 {
+            // Stable: among equals the one registered first stays first.
+            self.list.sort_by_key(|t| std::cmp::Reverse(t.q_milli));
+        }
+        self.list.truncate(max);
+    }
+
+    /// How many of the first targets share the highest preference: they ring together.
+    pub(crate) fn first_group(&self) -> usize {
+        let q = self.list.first().map(|t| t.q_milli);
+        self.list.iter().take_while(|t| Some(t.q_milli) == q).count()
+    }
+
+    /// Takes the first `count` targets away.
+    pub(crate) fn drop_first(&mut self, count: usize) {
+        self.list.drain(..count.min(self.list.len()));
+    }
+
+    /// The targets.
+    pub(crate) fn list(&self) -> &[Target] {
+        &self.list
+    }
+
+    /// The text of a range of a target.
+    pub(crate) fn text(&self, range: &Range<usize>) -> &[u8] {
+        self.texts.get(range.clone()).unwrap_or_default()
+    }
+}
+
+/// The path to a registered contact: through its Path, over its connection, to where its REGISTER came from if a NAT
+/// stands between, else to the address it gave.
+fn flow_of(binding: &Binding<'_>, listeners: &[Listener], arrived_on: u16) -> Option<Flow> {
+    let stored = &binding.flow;
+    let same_listener =
+        listeners.get(usize::from(stored.listener)).is_some_and(|l| l.transport == stored.transport);
+    let back = Flow {
+        transport: stored.transport,
+        listener: stored.listener,
+        connection: ConnectionId { index: stored.connection_index, generation: stored.connection_generation },
+        remote: stored.remote,
+    };
+    if !binding.path.is_empty() {
+        // RFC 3327 §5.3: the request goes back the way the REGISTER came.
+        let first = offhook_sip::header::split(binding.path).0;
+        let uri = offhook_sip::NameAddr::parse(first)?.parsed_uri().ok()?;
+        return hop::to_uri(&uri, listeners, arrived_on).ok();
+    }
+    if same_listener && (stored.nat || stored.transport != Transport::Udp) {
+        return Some(back);
+    }
+    let uri = Uri::parse(binding.contact).ok()?;
+    match hop::to_uri(&uri, listeners, stored.listener) {
+        Ok(flow) => Some(flow),
+        // A name, or a transport we do not have: the way the REGISTER came is all we know.
+        Err(_) if same_listener => Some(back),
+        Err(_) => None,
+    }
+}

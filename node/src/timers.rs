@@ -1,0 +1,65 @@
+//! What the passage of time asks for: RFC 3261 §16.8, §17, RFC 4320.
+
+use offhook_net::Outbox;
+use offhook_sip::Message;
+use offhook_transaction::{ClientId, ClientState, Due, InviteClient, ServerId, ServerVerdict, TransactionId};
+
+use crate::context::Cancel;
+use crate::settings::Settings;
+use crate::switchboard::Switchboard;
+
+impl Switchboard {
+    /// Carries out every timer that is due.
+    pub(crate) fn tick(&mut self, settings: &Settings, now_ms: u64, out: &mut Outbox) {
+        while let Some(due) = self.transactions.next_due(now_ms) {
+            match due {
+                Due::ResendRequest(id) => {
+                    if let Some(record) = self.transactions.client(id) {
+                        out.push(record.request(), record.user.flow, id.to_bits());
+                    }
+                }
+                Due::ResendResponse(id) => {
+                    if let Some(record) = self.transactions.server(id) {
+                        out.push(record.response(), record.user.reply_to, 0);
+                    }
+                }
+                Due::ClientTimedOut(id) => self.branch_failed(settings, now_ms, id, 408, out),
+                Due::UserTimer(TransactionId::Client(id)) => self.timer_c(settings, now_ms, id, out),
+                Due::UserTimer(TransactionId::Server(id)) => self.say_trying(now_ms, id, out),
+                // No ACK came for a refusal: nobody is left to tell. Ended transactions have taken their context along.
+                Due::ServerTimedOut(_) | Due::ClientEnded(..) | Due::ServerEnded(..) => {}
+            }
+        }
+    }
+
+    /// §16.8: a branch that has rung for too long is cancelled; one that never spoke, or stays silent after its CANCEL
+    /// (§9.1), counts as 408.
+    fn timer_c(&mut self, settings: &Settings, now_ms: u64, id: ClientId, out: &mut Outbox) {
+        let Some(record) = self.transactions.client(id) else { return };
+        let has_rung = record.state() == ClientState::Invite(InviteClient::Proceeding);
+        if has_rung && record.user.cancel == Cancel::No {
+            return self.cancel_branch(now_ms, id, b"", out);
+        }
+        self.branch_failed(settings, now_ms, id, 408, out);
+        self.transactions.abandon_client(now_ms, id);
+    }
+
+    /// §17.2.1: the caller stops sending its INVITE again when it hears that somebody works on it.
+    fn say_trying(&mut self, now_ms: u64, id: ServerId, out: &mut Outbox) {
+        let Some(record) = self.transactions.server(id) else { return };
+        if record.status() != 0 {
+            return;
+        }
+        let (reply_to, branch) = (record.user.reply_to, record.user.branches);
+        let Some(copy) = branch.and_then(|b| self.transactions.client(b)).map(|c| c.request()) else {
+            return;
+        };
+        let Ok(copy) = Message::parse(copy) else { return };
+        let start = out.begin();
+        self.write_own(&copy, 100, out.arena());
+        let end = out.begin();
+        if self.transactions.respond(now_ms, id, 100, out.bytes(start..end)) == ServerVerdict::Send {
+            out.send(start, reply_to, 0);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What no key shows alone: orders, repetitions, and the server that would be open to everyone.
+
+use std::collections::HashSet;
+
+use crate::config::Config;
+use crate::error::Cause;
+use crate::host::Host;
+use crate::listen::Listen;
+use crate::place::Place;
+use crate::report::Report;
+
+/// Reports every contradiction between keys that are good by themselves.
+pub(crate) fn across_keys(config: &Config, report: &mut Report<'_>) {
+    orders(config, report);
+    listeners(&config.listen, report);
+    routes(config, report);
+    repeated("domains", config.domains.iter().map(Host::as_str), report);
+    repeated("digest.algorithms", config.digest.algorithms.iter().map(|algorithm| algorithm.name()), report);
+    not_empty("listen", config.listen.len(), report);
+    not_empty("digest.algorithms", config.digest.algorithms.len(), report);
+    open_server(config, report);
+}
+
+/// Pairs of keys of which the first must not be above the second.
+fn orders(config: &Config, report: &mut Report<'_>) {
+    let Config { registrar, proxy, timers, limits, .. } = config;
+    let (expires_min, expires_max) = (u64::from(registrar.expires_min_s), u64::from(registrar.expires_max_s));
+    let expires_default = u64::from(registrar.expires_default_s);
+    let (connections, per_source) = (limits.connections_max as u64, limits.connections_per_source_max as u64);
+    let (bindings, targets) = (registrar.bindings_per_aor_max as u64, proxy.fork_targets_max as u64);
+    for (lower, lower_value, upper, upper_value) in [
+        ("registrar.expires_min_s", expires_min, "registrar.expires_default_s", expires_default),
+        ("registrar.expires_default_s", expires_default, "registrar.expires_max_s", expires_max),
+        ("registrar.bindings_per_aor_max", bindings, "proxy.fork_targets_max", targets),
+        ("timers.t1_ms", timers.t1_ms, "timers.t2_ms", timers.t2_ms),
+        ("limits.connections_per_source_max", per_source, "limits.connections_max", connections),
+    ] {
+        if lower_value > upper_value {
+            let places = [Place::at(lower), Place::at(upper)];
+            let [lower, upper] = places.each_ref().map(Place::to_string);
+            report.refuse_at(&places, Cause::WrongOrder { lower, lower_value, upper, upper_value });
+        }
+    }
+}
+
+/// Two listeners on one socket: the second could not be opened.
+fn listeners(listen: &[Listen], report: &mut Report<'_>) {
+    for (index, listener) in listen.iter().enumerate() {
+        let earlier = listen.iter().take(index).position(|other| other.clashes_with(listener));
+        report_repetition("listen", "address", index, earlier, || format!("listener {listener}"), report);
+    }
+}
+
+/// Routes without a condition, and those that an earlier route leaves nothing to.
+fn routes(config: &Config, report: &mut Report<'_>) {
+    for (index, route) in config.route.iter().enumerate() {
+        if route.when.is_empty() {
+            let place = Place::at("route").entry(index);
+            report.refuse_at(&[place.key("match"), place], Cause::NoCondition);
+            continue;
+        }
+        let earlier = config.route.iter().take(index).position(|other| other.when == route.when);
+        report_repetition("route", "match", index, earlier, || "a route with this match".to_owned(), report);
+    }
+}
+
+/// Reports that entry `index` of a list of tables repeats the one at `earlier`.
+fn report_repetition(
+    list: &str,
+    key: &str,
+    index: usize,
+    earlier: Option<usize>,
+    what: impl Fn() -> String,
+    report: &mut Report<'_>,
+) {
+    let place = |index| Place::at(list).entry(index).key(key);
+    if let Some(line) = earlier.and_then(|earlier| report.line(&place(earlier))) {
+        report.refuse_at(&[place(index)], Cause::Repeated { what: what(), line });
+    }
+}
+
+/// Entries of a list that stand in it already.
+fn repeated<'a>(list: &str, entries: impl Iterator<Item = &'a str>, report: &mut Report<'_>) {
+    let place = Place::at(list);
+    let mut seen = HashSet::new();
+    for (index, entry) in entries.enumerate() {
+        if !seen.insert(entry) {
+            let cause = Cause::Twice { key: place.to_string(), value: entry.to_owned() };
+            report.refuse_at(&[place.entry(index)], cause);
+        }
+    }
+}
+
+fn not_empty(list: &str, entries: usize, report: &mut Report<'_>) {
+    if entries == 0 {
+        let place = Place::at(list);
+        let cause = Cause::Empty { key: place.to_string() };
+        report.refuse_at(&[place], cause);
+    }
+}
+
+/// Authentication that is off where others than this machine can reach us.
+fn open_server(config: &Config, report: &mut Report<'_>) {
+    let Some(reachable) = config.listen.iter().find(|listen| !listen.address.ip().is_loopback()) else {
+        return;
+    };
+    let register = ("access.authenticate_register", config.access.authenticate_register);
+    let calls = ("access.authenticate_calls", config.access.authenticate_calls);
+    for (path, _) in [register, calls].into_iter().filter(|(_, on)| !on) {
+        let place = Place::at(path);
+        let cause = Cause::OpenServer { key: place.to_string(), listener: reachable.to_string() };
+        report.refuse_at(&[place, Place::at("listen")], cause);
+    }
+}

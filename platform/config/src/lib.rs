@@ -1,0 +1,40 @@
+//! The configuration: one TOML file, every key optional, nothing guessed.
+//!
+//! ```text
+//!   text ──toml──► document with spans ──walk against the tables of keys──► Config ──checks across keys──► Config
+//!                                  │                                           │
+//!                                  └────────── every problem, with its line ───┴──► ConfigError
+//! ```
+//!
+//! The structs are the manual: a key's name, type, default and the reason of the default stand in one place
+//! (`section!` in `table.rs`), and the walk, the suggestions, [`reference()`] and [`sample()`] are made from that.
+//! The walk is written by hand, because only so an unknown key gets its line, all problems come at once and
+//! each cause is said in the administrator's words.
+//!
+//! Not here: what changes daily (users, domains of tenants, trunks): that is data in the store. Nor is the
+//! environment or the command line read here.
+
+mod check;
+mod config;
+mod error;
+mod host;
+mod listen;
+mod manual;
+mod names;
+mod place;
+mod report;
+mod route;
+mod settings;
+mod suggest;
+mod syntax;
+mod table;
+mod value;
+
+pub use config::{CONFIG_BYTES_MAX, Config};
+pub use error::{Cause, ConfigError, Fault, Hint, Position, Problem, Problems};
+pub use host::{Host, HostPort};
+pub use listen::Listen;
+pub use manual::{reference, sample};
+pub use names::{DigestAlgorithm, LogFormat, LogLevel, RouteMode};
+pub use route::{Match, NextHop, Route};
+pub use settings::{Access, Digest, Engine, Limits, Log, Proxy, Registrar, Timers};

@@ -1,0 +1,102 @@
+//! Values that are one of a few names.
+
+use offhook_sip::Transport;
+
+use crate::error::Fault;
+use crate::suggest::nearest;
+use crate::table::Kind;
+use crate::value::FromText;
+
+macro_rules! names {
+    ($( $(#[doc = $about:literal])+ pub enum $enum:ident {
+        $( $(#[doc = $doc:literal])+ $variant:ident = $name:literal ),+ $(,)?
+    } )+) => { $(
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $enum { $( $(#[doc = $doc])+ $variant ),+ }
+
+        impl $enum {
+            const NAMES: &[&str] = &[$($name),+];
+
+            /// The name the file uses.
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$variant => $name ),+ }
+            }
+        }
+
+        impl FromText for $enum {
+            const KIND: Kind = Kind::OneOf(Self::NAMES);
+
+            fn from_text(text: &str) -> Result<Self, Fault> {
+                match text {
+                    $( $name => Ok(Self::$variant), )+
+                    _ => Err(not_known(text, Self::NAMES)),
+                }
+            }
+
+            fn text(&self) -> String {
+                self.name().to_owned()
+            }
+        }
+    )+ };
+}
+
+names! {
+    /// How a request taken by a route is forwarded.
+    pub enum RouteMode {
+        /// With transactions: retransmissions are absorbed, failures answered (RFC 3261 §16.2).
+        Stateful = "stateful",
+        /// Without memory: each message is forwarded by itself (RFC 3261 §16.11).
+        Stateless = "stateless",
+    }
+
+    /// A digest algorithm by its name in the registry of RFC 7616 §6.1.
+    pub enum DigestAlgorithm {
+        /// SHA-256, RFC 8760.
+        Sha256 = "SHA-256",
+        /// SHA-512/256, RFC 8760.
+        Sha512Trunc256 = "SHA-512-256",
+        /// MD5, RFC 2617: weak, and the only one many desk phones know.
+        Md5 = "MD5",
+    }
+
+    /// The least grave lines the log still holds.
+    pub enum LogLevel {
+        /// Something is broken and needs a hand.
+        Error = "error",
+        /// Something is wrong and the server copes.
+        Warn = "warn",
+        /// What an operator wants to know the day after.
+        Info = "info",
+        /// Each request and connection.
+        Debug = "debug",
+    }
+
+    /// How a log line looks.
+    pub enum LogFormat {
+        /// A line for people.
+        Text = "text",
+        /// One JSON object per line, for programs.
+        Json = "json",
+    }
+}
+
+impl FromText for Transport {
+    const KIND: Kind = Kind::OneOf(&["udp", "tcp"]);
+
+    fn from_text(text: &str) -> Result<Self, Fault> {
+        match Self::from_name(text.as_bytes()) {
+            Some(transport @ (Self::Udp | Self::Tcp)) => Ok(transport),
+            Some(_) => Err(Fault::NotThereYet("transports are udp and tcp")),
+            None => Err(not_known(text, &["udp", "tcp"])),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.name().to_owned()
+    }
+}
+
+fn not_known(text: &str, known: &'static [&'static str]) -> Fault {
+    Fault::NotKnown { known, nearest: nearest(text, known.iter().copied()) }
+}

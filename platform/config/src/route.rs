@@ -1,0 +1,149 @@
+//! Static next hops: `[[route]]`.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use offhook_sip::Transport;
+
+use crate::error::Fault;
+use crate::host::{Host, HostPort};
+use crate::names::RouteMode;
+use crate::table::{Kind, table};
+use crate::value::FromText;
+
+table! {
+    /// A fixed next hop, enough for a trunk or a test (RFC 3261 §16.5).
+    ///
+    /// The first route whose every condition holds takes the request, before users are looked up.
+    pub struct Route {
+        /// What the route takes; at least one condition.
+        when as "match": Match, example "{ domain = \"static.example.org\" }";
+        /// Where it sends to: a `sip:` URI with an IP address, perhaps a port and `;transport=`. The Request-URI
+        /// stays as it is. Names wait for DNS.
+        to: NextHop, example "\"sip:192.0.2.9:5060;transport=udp\"";
+        /// Whether strangers, who have no credentials here, may use the route.
+        open: bool = false, because "a trunk that strangers can use is paid for by you";
+        /// Whether the proxy keeps a transaction for what it forwards (RFC 3261 §16.2) or forwards each message by
+        /// itself (§16.11).
+        mode: RouteMode = RouteMode::Stateful,
+            because "only with a transaction a failure of the next hop is answered";
+    }
+}
+
+table! {
+    /// The conditions of a route; all that are written must hold.
+    pub struct Match {
+        /// The host part of the Request-URI is this domain, in any case of letters.
+        domain: Option<Host> = None;
+    }
+}
+
+impl Match {
+    /// Whether no condition is written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.domain.is_none()
+    }
+}
+
+/// Where a route sends to. Displayed as a SIP URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NextHop {
+    /// The transport; UDP where the URI names none (RFC 3263 §4.1, for an IP address).
+    pub transport: Transport,
+    /// IP address and port; 5060 where the URI names none (RFC 3261 §19.1.2).
+    pub address: SocketAddr,
+}
+
+impl fmt::Display for NextHop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sip:{};transport={}", self.address, self.transport.name())
+    }
+}
+
+impl FromText for NextHop {
+    const KIND: Kind = Kind::Text("a sip URI with an IP address");
+
+    fn from_text(text: &str) -> Result<Self, Fault> {
+        const SCHEME: &str = "a sip URI is wanted, such as sip:192.0.2.9:5060;transport=udp";
+        const USER: &str = "a next hop has no user part; the Request-URI keeps its own";
+        let (scheme, rest) = text.split_once(':').ok_or(Fault::Malformed(SCHEME))?;
+        if scheme.eq_ignore_ascii_case("sips") {
+            return Err(Fault::NotThereYet("sips needs TLS; write sip"));
+        }
+        if !scheme.eq_ignore_ascii_case("sip") {
+            return Err(Fault::Malformed(SCHEME));
+        }
+        if rest.contains('@') {
+            return Err(Fault::Malformed(USER));
+        }
+        let (host, parameters) =
+            rest.split_once(';').map_or((rest, None), |(host, after)| (host, Some(after)));
+        Ok(Self {
+            address: read_address(host)?,
+            transport: parameters.map_or(Ok(Transport::Udp), read_transport)?,
+        })
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// `192.0.2.9`, `192.0.2.9:5080`, `[2001:db8::1]`, `[2001:db8::1]:5080`.
+fn read_address(text: &str) -> Result<SocketAddr, Fault> {
+    const NAME: &str = "names wait for DNS; write an IP address";
+    let HostPort { host, port } = HostPort::from_text(text)?;
+    let ip: IpAddr = host.as_str().trim_matches(['[', ']']).parse().map_err(|_| Fault::NotThereYet(NAME))?;
+    Ok((ip, port.unwrap_or(Transport::Udp.default_port())).into())
+}
+
+/// The one URI parameter that means something for a next hop.
+fn read_transport(parameters: &str) -> Result<Transport, Fault> {
+    const ONLY: &str = "a next hop has no parameter but ;transport=";
+    match parameters.split_once('=') {
+        Some((name, value)) if name.eq_ignore_ascii_case("transport") && !value.contains(';') => {
+            Transport::from_text(value)
+        }
+        _ => Err(Fault::Malformed(ONLY)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn next_hops_are_read() {
+        for (text, same) in [
+            ("sip:192.0.2.9", "sip:192.0.2.9:5060;transport=udp"),
+            ("SIP:192.0.2.9:5080;Transport=TCP", "sip:192.0.2.9:5080;transport=tcp"),
+            ("sip:[2001:db8::1]", "sip:[2001:db8::1]:5060;transport=udp"),
+            ("sip:[2001:db8::1]:5070;transport=udp", "sip:[2001:db8::1]:5070;transport=udp"),
+        ] {
+            assert_eq!(NextHop::from_text(text).map(|hop| hop.to_string()), Ok(same.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_next_hop_says_why() {
+        for (text, why) in [
+            ("192.0.2.9", "a sip URI is wanted"),
+            ("tel:+15551234", "a sip URI is wanted"),
+            ("sips:192.0.2.9", "not there yet, sips needs TLS"),
+            ("sip:trunk.example.org", "not there yet, names wait for DNS"),
+            ("sip:2001:db8::1", "brackets"),
+            ("sip:192.0.2.9:0", "the port must be"),
+            ("sip:192.0.2.9:70000", "the port must be"),
+            ("sip:alice@192.0.2.9", "no user part"),
+            ("sip:192.0.2.9;lr", "no parameter but"),
+            ("sip:192.0.2.9;transport=tls", "not there yet, transports are udp and tcp"),
+            ("sip:192.0.2.9;transport=upd", "did you mean \"udp\"?"),
+            ("sip:192.0.2.9;transport=udp;lr", "no parameter but"),
+            ("", "a sip URI is wanted"),
+            ("sip:", "an IP address is wanted"),
+        ] {
+            let said = NextHop::from_text(text).map_err(|fault| fault.to_string());
+            assert!(said.as_ref().is_err_and(|said| said.contains(why)), "{text}: {said:?}");
+        }
+    }
+}

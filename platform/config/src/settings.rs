@@ -1,0 +1,129 @@
+//! The sections that are plain settings. Each field says what it means, its default and the default's reason.
+
+use crate::names::{DigestAlgorithm, LogFormat, LogLevel};
+use crate::table::section;
+
+section! {
+    /// How long phones stay registered and how many a user may have, RFC 3261 §10.3.
+    pub struct Registrar {
+        /// The shortest registration accepted, in seconds; a shorter wish is answered 423 with Min-Expires
+        /// (RFC 3261 §10.3 step 7, which allows no minimum above an hour).
+        expires_min_s: u32 = 60, within 1..=3_600,
+            because "phones that refresh more often than each minute cost more than they gain";
+        /// The registration of a phone that names no time, in seconds.
+        expires_default_s: u32 = 3_600, within 1..=604_800,
+            because "nearly every phone asks for an hour, and RFC 3261 §10.2 falls back to it";
+        /// The longest registration granted, in seconds; a longer wish is shortened to it, as RFC 3261 §10.3
+        /// step 7 allows.
+        expires_max_s: u32 = 7_200, within 1..=604_800,
+            because "a phone that was unplugged is called in vain no longer than this";
+        /// Phones one address-of-record may have at a time; one more is refused.
+        bindings_per_aor_max: usize = 10, within 1..=100,
+            because "a desk phone, a mobile, a browser and some spare, yet no means to multiply one call by hundreds";
+    }
+}
+
+section! {
+    /// How users prove who they are: digest authentication, RFC 3261 §22 and RFC 8760.
+    pub struct Digest {
+        /// How long a phone may use one challenge, in seconds; after that it is given a new one without asking
+        /// its user (`stale=true`, RFC 7616 §3.3).
+        nonce_lifetime_s: u64 = 300, within 10..=86_400,
+            because "a nonce that was overheard is worthless after five minutes, and few requests come in pairs";
+        /// The algorithms offered, the preferred one first; each makes one challenge (RFC 8760 §2.3).
+        algorithms: Vec<DigestAlgorithm> = vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+            because "a phone takes the first it knows (RFC 8760 §2.4), and many desk phones know only MD5";
+    }
+}
+
+section! {
+    /// Who may use the server. Off is refused unless every listener is a loopback address: there is no open
+    /// server by accident.
+    pub struct Access {
+        /// Whether a phone must authenticate to register.
+        authenticate_register: bool = true,
+            because "whoever registers as a user receives that user's calls";
+        /// Whether calls and other requests that claim to come from our users must authenticate.
+        authenticate_calls: bool = true,
+            because "otherwise anyone can call in the name, and at the expense, of a user";
+        /// Whether requests from other domains may reach our users without credentials.
+        strangers_may_call_users: bool = true,
+            because "that is what a SIP address is for; strangers still reach nobody but our own users";
+    }
+}
+
+section! {
+    /// How requests are forwarded, RFC 3261 §16.
+    pub struct Proxy {
+        /// How long a call may ring without a word from the called side, in seconds: Timer C. RFC 3261 §16.6
+        /// step 11 wants more than three minutes; less is for tests.
+        timer_c_s: u64 = 181, within 1..=3_600,
+            because "the shortest time RFC 3261 §16.6 step 11 allows";
+        /// Targets one request may be sent to, RFC 3261 §16.6; those of least preference are left out.
+        fork_targets_max: usize = 20, within 1..=100,
+            because "all phones of a user and as many again; each target multiplies what a caller can cause";
+        /// Whether calls keep passing through this server after they are answered (Record-Route, RFC 3261 §16.6
+        /// step 4).
+        record_route: bool = true,
+            because "behind NAT and between transports only we can reach both sides when they hang up";
+    }
+}
+
+section! {
+    /// The clocks of transactions, RFC 3261 §17. Tests shrink them; peers expect the values of the RFC.
+    pub struct Timers {
+        /// T1, the estimate of a round trip, in milliseconds: first retransmission after it, giving up after 64
+        /// of it.
+        t1_ms: u64 = 500, within 1..=10_000, because "RFC 3261 §17.1.1.1";
+        /// T2, the longest time between retransmissions, in milliseconds.
+        t2_ms: u64 = 4_000, within 1..=60_000, because "RFC 3261 §17.1.2.2";
+        /// T4, the longest a message stays in the network, in milliseconds.
+        t4_ms: u64 = 5_000, within 1..=60_000, because "RFC 3261 §17.1.2.2";
+    }
+}
+
+section! {
+    /// What strangers can make grow, and where it ends.
+    pub struct Limits {
+        /// Transactions of the whole server, shared evenly between shards; beyond it new requests are answered 503.
+        transactions_max: usize = 1_000_000, within 1..=100_000_000,
+            because "a finished one lingers 32 s with some 600 bytes: half a gigabyte carries 8,000 calls a second";
+        /// Bytes of one message; a larger one is refused (513, RFC 3261 §21.5.7).
+        message_bytes_max: usize = 65_535, within 1_500..=65_535,
+            because "RFC 3261 §18.1.1: whatever fits in a datagram must be taken";
+        /// Open connections of the whole server; beyond it new ones are closed at once.
+        connections_max: usize = 10_000, within 1..=1_000_000,
+            because "an idle one costs some 2 KiB, and each takes a file descriptor";
+        /// Open connections from one source address; beyond it new ones are closed at once.
+        connections_per_source_max: usize = 500, within 1..=1_000_000,
+            because "the phones of a whole office share the address of its NAT";
+        /// How long a connection may stay silent before it is closed, in seconds.
+        connection_idle_s: u64 = 3_900, within 1..=86_400,
+            because "a phone that sends nothing between two hourly registrations is reached by no other way";
+        /// How long a message may take to arrive once its first byte is here, in seconds; then its connection is
+        /// closed.
+        message_arrival_s: u64 = 30, within 1..=3_600,
+            because "no sound network needs longer, and senders of a byte a second must not gather";
+    }
+}
+
+section! {
+    /// How the machine is used.
+    pub struct Engine {
+        /// Threads that carry the signalling, each with its own share of sockets and transactions; 0 chooses.
+        shards: usize = 0, within 0..=64,
+            because "the number that suits the machine's cores is known only when it starts";
+    }
+}
+
+section! {
+    /// What is written to standard error, one line per event; `docs/journal.md` lists the events.
+    pub struct Log {
+        /// The least grave events written.
+        level: LogLevel = LogLevel::Info,
+            because "it tells who registered and which calls failed, and not each request";
+        /// Lines for people or JSON for programs.
+        format: LogFormat = LogFormat::Text,
+            because "the first reader is a person at a terminal";
+    }
+}

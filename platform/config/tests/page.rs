@@ -1,0 +1,35 @@
+//! The manual's page and the sample file are what the code says.
+
+use std::path::Path;
+
+use offhook_config::{Config, reference, sample};
+
+/// With `UPDATE=1` in the environment the page is written instead of compared.
+#[test]
+fn the_page_is_what_the_code_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        std::fs::write(&path, reference()).unwrap();
+    }
+    let page = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(page == reference(), "docs/configuration.md is stale: run UPDATE=1 cargo test -p offhook-config");
+}
+
+#[test]
+fn the_sample_is_the_default() {
+    let config = Config::parse(&sample(), "sample.toml").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config, Config::default());
+}
+
+/// Taking the `#` away before a key must give a key that works, with the value that was the default.
+#[test]
+fn the_sample_without_its_comment_signs_is_good_too() {
+    let is_key = |line: &&str| !line.starts_with("# ") && *line != "#";
+    let text: String =
+        sample().lines().filter(is_key).map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
+    let config = Config::parse(&text, "sample.toml").unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let default = Config::default();
+    assert_eq!((config.listen.len(), config.route.len(), config.domains.len()), (1, 1, 1));
+    let examples = (config.listen.clone(), config.route.clone(), config.domains.clone());
+    assert_eq!(config, Config { listen: examples.0, route: examples.1, domains: examples.2, ..default });
+}

@@ -1,0 +1,255 @@
+//! What a file is refused for: the text, and every line that is said about it.
+
+use offhook_config::Config;
+
+#[track_caller]
+fn check(text: &str, expected: &[&str]) {
+    let said = match Config::parse(text, "offhook.toml") {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    let lines: Vec<&str> =
+        said.lines().map(|line| line.strip_prefix("offhook.toml:").unwrap_or(line)).collect();
+    assert_eq!(lines, expected, "for:\n{text}");
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest_one() {
+    check(
+        "[[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5060\"\n\n[[listen]]\n  transprot = \"tcp\"\n",
+        &[
+            r#"5:1: [[listen]] must say "transport""#,
+            r#"5:1: [[listen]] must say "address""#,
+            r#"6:3: unknown key "transprot" in [[listen]]; did you mean "transport"?"#,
+        ],
+    );
+    check("[registar]", &[r#"1:2: unknown key "registar" in the top level; did you mean "registrar"?"#]);
+    check("[timers]\nT1_ms = 5", &[r#"2:1: unknown key "T1_ms" in [timers]; did you mean "t1_ms"?"#]);
+}
+
+#[test]
+fn a_key_in_the_wrong_table_is_sent_home() {
+    check("t1_ms = 5", &[r#"1:1: unknown key "t1_ms" in the top level; it belongs in [timers]"#]);
+    check("[log]\naddress = 5", &[r#"2:1: unknown key "address" in [log]; it belongs in [[listen]]"#]);
+    check(
+        "[log]\ndomains = []",
+        &[r#"2:1: unknown key "domains" in [log]; it belongs in the top level, above the first table"#],
+    );
+}
+
+#[test]
+fn a_key_like_none_of_ours_is_answered_with_the_list() {
+    check(
+        "[log]\nsyslog_facility = 5",
+        &[r#"2:1: unknown key "syslog_facility" in [log]; its keys are "level", "format""#],
+    );
+    check(
+        "[log]\n\"a\\u001b[2J\" = 5",
+        &[r#"2:1: unknown key "a\u{1b}[2J" in [log]; its keys are "level", "format""#],
+    );
+}
+
+#[test]
+fn wrong_types_are_named() {
+    check(
+        "[registrar]\nexpires_min_s = \"60\"",
+        &[r#"2:17: "expires_min_s" in [registrar] must be a whole number, not a string"#],
+    );
+    check(
+        "[timers]\nt1_ms = 0.5",
+        &[r#"2:9: "t1_ms" in [timers] must be a whole number, not a decimal number"#],
+    );
+    check(
+        "[proxy]\nrecord_route = \"yes\"",
+        &[r#"2:16: "record_route" in [proxy] must be true or false, not a string"#],
+    );
+    check("domains = \"example.org\"", &[r#"1:11: "domains" must be a list, not a string"#]);
+    check("domains = [5]", &[r#"1:12: "domains" must be a string, not a whole number"#]);
+    check("data_dir = 1979-05-27", &[r#"1:12: "data_dir" must be a string, not a date or time"#]);
+    check("log = 5", &[r#"1:7: "log" must be a table, not a whole number"#]);
+    check("[[log]]", &[r#"1:1: "log" must be a table, not a list"#]);
+    check(
+        "[listen]",
+        &[r#"1:1: "listen" must be a list of tables (two brackets around its name), not a table"#],
+    );
+}
+
+#[test]
+fn numbers_have_bounds() {
+    check(
+        "[registrar]\nexpires_min_s = 3601",
+        &[r#"2:17: "expires_min_s" in [registrar] is 3601, but must be from 1 to 3600"#],
+    );
+    check("[engine]\nshards = -1", &[r#"2:10: "shards" in [engine] is -1, but must be from 0 to 64"#]);
+    check(
+        "[engine]\nshards = 99999999999999999999999",
+        &[r#"2:10: "shards" in [engine] is 99999999999999999999999, but must be from 0 to 64"#],
+    );
+}
+
+#[test]
+fn listeners_must_be_usable() {
+    let with = |transport: &str, address: &str| {
+        format!("[[listen]]\ntransport = \"{transport}\"\naddress = \"{address}\"\n")
+    };
+    for later in ["tls", "ws", "wss", "sctp"] {
+        check(
+            &with(later, "127.0.0.1:5061"),
+            &[&format!(
+                r#"2:13: "transport" in [[listen]] is "{later}": not there yet, transports are udp and tcp"#
+            )],
+        );
+    }
+    check(
+        &with("upd", "127.0.0.1:5060"),
+        &[r#"2:13: "transport" in [[listen]] is "upd": known are "udp", "tcp"; did you mean "udp"?"#],
+    );
+    for address in ["localhost:5060", "127.0.0.1", "::1", "127.0.0.1:70000", ""] {
+        check(
+            &with("udp", address),
+            &[&format!(
+                r#"3:11: "address" in [[listen]] is "{address}": an IP address and a port are wanted, such as 192.0.2.1:5060 or [2001:db8::1]:5060"#
+            )],
+        );
+    }
+    check(
+        &with("udp", "[::ffff:127.0.0.1]:5060"),
+        &[
+            r#"3:11: "address" in [[listen]] is "[::ffff:127.0.0.1]:5060": write an IPv4 address as such, without ::ffff:"#,
+        ],
+    );
+    check(
+        &[with("udp", "127.0.0.1:5060"), with("tcp", "127.0.0.1:5060"), with("udp", "127.0.0.1:5060")]
+            .concat(),
+        &["9:1: listener udp 127.0.0.1:5060 stands in line 3 already"],
+    );
+    check("listen = []", &[r#"1:1: "listen" must not be empty"#]);
+}
+
+#[test]
+fn routes_must_lead_somewhere_and_be_reached() {
+    check(
+        "[[route]]\nto = \"sip:trunk.example.org\"\nmatch = {}",
+        &[
+            r#"2:6: "to" in [[route]] is "sip:trunk.example.org": not there yet, names wait for DNS; write an IP address"#,
+        ],
+    );
+    check(
+        "[[route]]\nto = \"sip:192.0.2.9\"\nmatch = {}",
+        &["3:1: match of [[route]] needs at least one condition"],
+    );
+    check("[[route]]\nto = \"sip:192.0.2.9\"", &[r#"1:1: [[route]] must say "match""#]);
+    check(
+        "[[route]]\nto = \"sip:192.0.2.9\"\nmatch = { host = \"a.example\" }",
+        &[
+            r#"3:1: match of [[route]] needs at least one condition"#,
+            r#"3:11: unknown key "host" in match of [[route]]; its keys are "domain""#,
+        ],
+    );
+    let route = "[[route]]\nmatch.domain = \"a.example\"\nto = \"sip:192.0.2.9\"\n";
+    check(&route.repeat(2), &["5:1: a route with this match stands in line 2 already"]);
+}
+
+#[test]
+fn orders_are_checked_and_shown_at_the_key_that_is_written() {
+    check(
+        "[registrar]\n\nexpires_max_s = 600",
+        &[
+            r#"3:1: "expires_default_s" in [registrar] (3600) must not be above "expires_max_s" in [registrar] (600)"#,
+        ],
+    );
+    check(
+        "[timers]\nt1_ms = 5000",
+        &[r#"2:1: "t1_ms" in [timers] (5000) must not be above "t2_ms" in [timers] (4000)"#],
+    );
+    check(
+        "[registrar]\nbindings_per_aor_max = 40",
+        &[
+            r#"2:1: "bindings_per_aor_max" in [registrar] (40) must not be above "fork_targets_max" in [proxy] (20)"#,
+        ],
+    );
+}
+
+#[test]
+fn no_server_is_open_by_accident() {
+    check(
+        "[access]\nauthenticate_calls = false",
+        &[
+            r#"2:1: "authenticate_calls" in [access] is off, but udp 0.0.0.0:5060 is not a loopback address: anyone could use this server"#,
+        ],
+    );
+    let text = "[access]\nauthenticate_register = false\n\
+        [[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5060\"\n\
+        [[listen]]\ntransport = \"tcp\"\naddress = \"192.0.2.1:5060\"\n";
+    check(
+        text,
+        &[
+            r#"2:1: "authenticate_register" in [access] is off, but tcp 192.0.2.1:5060 is not a loopback address: anyone could use this server"#,
+        ],
+    );
+}
+
+#[test]
+fn lists_hold_each_entry_once() {
+    check("domains = [\"a.example\", \"A.example\"]", &[r#"1:25: "domains" lists "a.example" twice"#]);
+    check(
+        "[digest]\nalgorithms = [\"MD5\", \"MD5\"]",
+        &[r#"2:22: "algorithms" in [digest] lists "MD5" twice"#],
+    );
+    check("[digest]\nalgorithms = []", &[r#"2:1: "algorithms" in [digest] must not be empty"#]);
+    check(
+        "[digest]\nalgorithms = [\"SHA256\"]",
+        &[
+            r#"2:15: "algorithms" in [digest] is "SHA256": known are "SHA-256", "SHA-512-256", "MD5"; did you mean "SHA-256"?"#,
+        ],
+    );
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let text = r#"domains = ["exa mple", 5]
+data_dri = "x"
+[registrar]
+expires_min_s = "60"
+expires_max_s = 600
+[timers]
+t1_ms = 9_000
+[[listen]]
+transport = "tls"
+address = "localhost"
+"#;
+    check(
+        text,
+        &[
+            r#"1:12: "domains" is "exa mple": a domain name or an IP address is wanted (an IPv6 address in brackets)"#,
+            r#"1:24: "domains" must be a string, not a whole number"#,
+            r#"2:1: unknown key "data_dri" in the top level; did you mean "data_dir"?"#,
+            r#"4:17: "expires_min_s" in [registrar] must be a whole number, not a string"#,
+            r#"5:1: "expires_default_s" in [registrar] (3600) must not be above "expires_max_s" in [registrar] (600)"#,
+            r#"7:1: "t1_ms" in [timers] (9000) must not be above "t2_ms" in [timers] (4000)"#,
+            r#"9:13: "transport" in [[listen]] is "tls": not there yet, transports are udp and tcp"#,
+            r#"10:11: "address" in [[listen]] is "localhost": an IP address and a port are wanted, such as 192.0.2.1:5060 or [2001:db8::1]:5060"#,
+        ],
+    );
+}
+
+#[test]
+fn a_file_of_nonsense_does_not_fill_the_screen() {
+    let text: String = (0..60).map(|n| format!("nonsense_{n} = {n}\n")).collect();
+    let said = Config::parse(&text, "offhook.toml").unwrap_err().to_string();
+    assert_eq!(said.lines().count(), 51);
+    assert!(said.ends_with("offhook.toml: and 10 more problems"));
+}
+
+#[test]
+fn what_is_not_toml_is_shown_where_it_stops_being_it() {
+    check("[log\nlevel = \"info\"\n", &["1:5: unclosed table, expected `]`"]);
+    check(
+        "[log]\nlevel = info\n[engine]\nshards =\n",
+        &[
+            "2:9: info is neither a number nor true or false; a string stands in quotes",
+            "4:9: a value is missing",
+        ],
+    );
+    check("[log]\nlevel = \"info\"\nlevel = \"warn\"", &["3:1: duplicate key"]);
+}

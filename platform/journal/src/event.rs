@@ -1,0 +1,190 @@
+//! The list of everything that happens.
+//!
+//! Text that came from the network is `&[u8]` and is escaped when shown; `&str` are words of our own. No field
+//! holds a secret.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::declare::events;
+
+events! {
+    /// The server has opened its sockets and takes requests.
+    ServerReady "server.ready" Info { listeners: &'a str }
+        "listening on {listeners}";
+
+    /// The server was asked to stop and takes no new requests.
+    ServerStopping "server.stopping" Info { why: &'a str }
+        "stopping: {why}";
+
+    /// The server has stopped.
+    ServerStopped "server.stopped" Info { uptime_s: u64 }
+        "stopped after {uptime_s} s";
+
+    /// The configuration was read and is in force.
+    ConfigLoaded "config.loaded" Info { file: &'a str }
+        "configuration read from {file}";
+
+    /// Accounts were changed in the store and the change is in force.
+    AccountsRefreshed "accounts.refreshed" Info { added: u64, removed: u64 }
+        "accounts read again: {added} added, {removed} removed";
+
+    /// A phone registered or refreshed its registration.
+    RegisterAccepted "register.accepted" Info
+        { aor: &'a [u8], contact: &'a [u8], expires_s: u32, source: SocketAddr }
+        "{aor} is at {contact}, for {expires_s} s (from {source})";
+
+    /// A phone took its registration back.
+    RegisterRemoved "register.removed" Info { aor: &'a [u8], contact: &'a [u8], source: SocketAddr }
+        "{aor} is no longer at {contact} (from {source})";
+
+    /// A registration was refused after its sender was known or needed not be.
+    RegisterRefused "register.refused" Info { aor: &'a [u8], source: SocketAddr, status: u16, reason: &'a str }
+        "registration of {aor} refused with {status}: {reason} (from {source})";
+
+    /// A request without credentials was answered with a challenge. Every phone meets this.
+    AuthChallenged "auth.challenged" Debug { method: &'a [u8], realm: &'a [u8], source: SocketAddr }
+        "{method} is asked for credentials of {realm} (from {source})";
+
+    /// Credentials were right once, but for a nonce that is too old; a new one was sent. Every phone meets this.
+    AuthStale "auth.stale" Debug { user: &'a [u8], realm: &'a [u8], source: SocketAddr }
+        "{user} is given a new nonce for {realm} (from {source})";
+
+    /// Credentials were wrong: a mistyped password, or someone is guessing. The peer is not told which.
+    AuthFailed "auth.failed" Warn { user: &'a [u8], realm: &'a [u8], source: SocketAddr, why: AuthFailure }
+        "{user} failed to authenticate for {realm}: {why} (from {source})";
+
+    /// A call was sent on its way; once for each target.
+    CallRouted "call.routed" Debug { from: &'a [u8], to: &'a [u8], target: &'a [u8], call_id: &'a [u8] }
+        "call from {from} to {to} goes to {target} (Call-ID {call_id})";
+
+    /// A call was not answered with success, whoever refused it; busy and no answer are among these.
+    CallFailed "call.failed" Info
+        { from: &'a [u8], to: &'a [u8], status: u16, reason: &'a [u8], call_id: &'a [u8] }
+        "call from {from} to {to} ended with {status} {reason} (Call-ID {call_id})";
+
+    /// A well-formed request was refused by us.
+    RequestRefused "request.refused" Debug { method: &'a [u8], source: SocketAddr, status: u16, reason: &'a str }
+        "{method} refused with {status}: {reason} (from {source})";
+
+    /// What came was no SIP request that could be understood. Status none: it was dropped without an answer.
+    RequestMalformed "request.malformed" Debug { source: SocketAddr, status: Option<u16>, reason: &'a str }
+        "malformed request: {reason}, status {status} (from {source})";
+
+    /// A connection was opened by either side.
+    ConnectionOpened "connection.opened" Debug { transport: &'a str, peer: SocketAddr }
+        "{transport} connection with {peer} opened";
+
+    /// A connection was closed by either side.
+    ConnectionClosed "connection.closed" Debug { transport: &'a str, peer: SocketAddr, why: &'a str }
+        "{transport} connection with {peer} closed: {why}";
+
+    /// A bound was reached and something was refused for it. Source none: no single one has caused it.
+    LimitReached "limit.reached" Warn { which: &'a str, limit: u64, source: Option<SocketAddr> }
+        "{which} of {limit} reached, source {source}";
+
+    /// The store could not do what it must.
+    StoreFailed "store.failed" Error { what: &'a str, error: &'a str }
+        "the store failed to {what}: {error}";
+
+    /// Registrations were read back at start. Torn bytes are what a crash cut off in the middle of writing.
+    LocationRecovered "location.recovered" Info { bindings: u64, torn_bytes: u64 }
+        "{bindings} bindings recovered, {torn_bytes} torn bytes dropped";
+
+    /// A bug of ours was met. What it met has ended, everything else goes on.
+    PanicCaught "panic.caught" Error { what: &'a str, message: &'a str }
+        "a bug ended {what}: {message}";
+
+    /// More lines of one kind than a second may have.
+    LogSuppressed "log.suppressed" Warn { of: &'a str, lines: u64 }
+        "lines left out: {lines} of {of}";
+
+    /// Standard error did not take lines as fast as they came.
+    LogLost "log.lost" Warn { lines: u64 }
+        "lines lost: {lines}, the reader of this log does not keep up";
+}
+
+/// Why credentials were not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AuthFailure {
+    /// No user of this name in this realm.
+    UnknownUser,
+    /// The user is known, the response does not fit: the password is another.
+    WrongResponse,
+    /// The nonce is none of ours, or was given to someone else.
+    ForgedNonce,
+}
+
+impl fmt::Display for AuthFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownUser => "unknown user",
+            Self::WrongResponse => "wrong response",
+            Self::ForgedNonce => "forged nonce",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_stable_words_and_unique() {
+        let names: HashSet<&str> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), EventKind::ALL.len());
+        for name in names {
+            let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+            assert!(
+                name.split_once('.').is_some_and(|(area, what)| is_word(area) && is_word(what)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_field_is_named_after_a_secret() {
+        let secrets = [
+            "password",
+            "secret",
+            "ha1",
+            "nonce",
+            "cnonce",
+            "response",
+            "authorization",
+            "credentials",
+            "key",
+        ];
+        for kind in EventKind::ALL {
+            let leak = kind.fields().iter().find(|field| secrets.iter().any(|secret| field.contains(secret)));
+            assert_eq!(leak, None, "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn no_field_hides_what_every_json_line_has() {
+        for kind in EventKind::ALL {
+            assert!(
+                !kind.fields().iter().any(|field| ["ts", "level", "event", "msg"].contains(field)),
+                "{}",
+                kind.name()
+            );
+        }
+    }
+
+    #[test]
+    fn a_sentence_shows_every_field() {
+        for kind in EventKind::ALL {
+            let hidden =
+                kind.fields().iter().find(|field| !kind.sentence().contains(&format!("{{{field}}}")));
+            assert_eq!(hidden, None, "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn kinds_are_their_place_in_the_list() {
+        assert!(EventKind::ALL.iter().enumerate().all(|(place, kind)| *kind as usize == place));
+    }
+}

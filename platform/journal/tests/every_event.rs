@@ -1,0 +1,109 @@
+//! How each event looks, to people and to programs.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+
+use offhook_journal::{AuthFailure, Event, EventKind, Format, Journal, Level, MemoryLines};
+use serde_json::Value;
+
+/// 2026-11-21T08:15:03.123Z
+const NOW_MS: u64 = 1_795_248_903_123;
+
+fn line(format: Format, event: &Event<'_>) -> String {
+    let memory = MemoryLines::new();
+    Journal::new(Level::Debug, format, memory.sink()).note(NOW_MS, event);
+    memory.lines().concat()
+}
+
+/// One of each kind, with its sentence.
+#[rustfmt::skip]
+fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
+    let source: SocketAddr = "192.0.2.7:5060".parse().unwrap();
+    let peer: SocketAddr = "[2001:db8::7]:5060".parse().unwrap();
+    let (aor, contact): (&[u8], &[u8]) = (b"alice@example.org", b"sip:alice@192.0.2.7");
+    let (from, to, call_id): (&[u8], &[u8], &[u8]) = (b"sip:alice@example.org", b"sip:bob@example.org", b"a84b4c76e66710");
+    let (user, realm): (&[u8], &[u8]) = (b"alice", b"example.org");
+    let why = AuthFailure::WrongResponse;
+    vec![
+        (Event::ServerReady { listeners: "udp 127.0.0.1:5060, tcp 127.0.0.1:5060" }, "listening on udp 127.0.0.1:5060, tcp 127.0.0.1:5060"),
+        (Event::ServerStopping { why: "SIGTERM" }, "stopping: SIGTERM"),
+        (Event::ServerStopped { uptime_s: 61 }, "stopped after 61 s"),
+        (Event::ConfigLoaded { file: "/etc/offhook.toml" }, "configuration read from /etc/offhook.toml"),
+        (Event::AccountsRefreshed { added: 3, removed: 1 }, "accounts read again: 3 added, 1 removed"),
+        (Event::RegisterAccepted { aor, contact, expires_s: 3600, source }, "alice@example.org is at sip:alice@192.0.2.7, for 3600 s (from 192.0.2.7:5060)"),
+        (Event::RegisterRemoved { aor, contact, source }, "alice@example.org is no longer at sip:alice@192.0.2.7 (from 192.0.2.7:5060)"),
+        (Event::RegisterRefused { aor, source, status: 423, reason: "Interval Too Brief" }, "registration of alice@example.org refused with 423: Interval Too Brief (from 192.0.2.7:5060)"),
+        (Event::AuthChallenged { method: b"INVITE", realm, source }, "INVITE is asked for credentials of example.org (from 192.0.2.7:5060)"),
+        (Event::AuthStale { user, realm, source }, "alice is given a new nonce for example.org (from 192.0.2.7:5060)"),
+        (Event::AuthFailed { user, realm, source, why }, "alice failed to authenticate for example.org: wrong response (from 192.0.2.7:5060)"),
+        (Event::CallRouted { from, to, target: contact, call_id }, "call from sip:alice@example.org to sip:bob@example.org goes to sip:alice@192.0.2.7 (Call-ID a84b4c76e66710)"),
+        (Event::CallFailed { from, to, status: 486, reason: b"Busy Here", call_id }, "call from sip:alice@example.org to sip:bob@example.org ended with 486 \"Busy Here\" (Call-ID a84b4c76e66710)"),
+        (Event::RequestRefused { method: b"OPTIONS", source, status: 483, reason: "Too Many Hops" }, "OPTIONS refused with 483: Too Many Hops (from 192.0.2.7:5060)"),
+        (Event::RequestMalformed { source, status: None, reason: "no Via" }, "malformed request: no Via, status none (from 192.0.2.7:5060)"),
+        (Event::ConnectionOpened { transport: "tcp", peer }, "tcp connection with [2001:db8::7]:5060 opened"),
+        (Event::ConnectionClosed { transport: "tcp", peer, why: "idle" }, "tcp connection with [2001:db8::7]:5060 closed: idle"),
+        (Event::LimitReached { which: "connections_per_source_max", limit: 500, source: Some(source) }, "connections_per_source_max of 500 reached, source 192.0.2.7:5060"),
+        (Event::StoreFailed { what: "write a binding", error: "disk full" }, "the store failed to write a binding: disk full"),
+        (Event::LocationRecovered { bindings: 1_000, torn_bytes: 17 }, "1000 bindings recovered, 17 torn bytes dropped"),
+        (Event::PanicCaught { what: "an INVITE", message: "index out of bounds" }, "a bug ended an INVITE: index out of bounds"),
+        (Event::LogSuppressed { of: "auth.failed", lines: 150 }, "lines left out: 150 of auth.failed"),
+        (Event::LogLost { lines: 12 }, "lines lost: 12, the reader of this log does not keep up"),
+    ]
+}
+
+#[test]
+fn the_table_has_one_of_each_kind() {
+    let kinds: Vec<EventKind> = one_of_each().iter().map(|(event, _)| event.kind()).collect();
+    assert_eq!(kinds, EventKind::ALL);
+}
+
+#[test]
+fn people_read_time_level_name_and_a_sentence() {
+    for (event, sentence) in one_of_each() {
+        let kind = event.kind();
+        let expected =
+            format!("2026-11-21T08:15:03.123Z {:<5} {:<18}  {sentence}", kind.level(), kind.name());
+        assert_eq!(line(Format::Text, &event), expected);
+    }
+    let (event, _) = one_of_each()[5];
+    let expected = "2026-11-21T08:15:03.123Z info  register.accepted   alice@example.org is at \
+        sip:alice@192.0.2.7, for 3600 s (from 192.0.2.7:5060)";
+    assert_eq!(line(Format::Text, &event), expected);
+}
+
+#[test]
+fn programs_read_one_object_with_the_same_sentence_and_the_fields() {
+    for (event, sentence) in one_of_each() {
+        let text = line(Format::Json, &event);
+        let object: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(object["ts"], "2026-11-21T08:15:03.123Z");
+        assert_eq!(object["level"], event.kind().level().name());
+        assert_eq!(object["event"], event.kind().name());
+        assert_eq!(object["msg"], sentence);
+        assert!(object.as_object().is_some_and(|object| object.len() > 4), "no fields: {text}");
+    }
+}
+
+#[test]
+fn fields_have_the_types_of_json() {
+    let (event, _) = one_of_each()[5];
+    let object: Value = serde_json::from_str(&line(Format::Json, &event)).unwrap();
+    assert_eq!(object["aor"], "alice@example.org");
+    assert_eq!(object["expires_s"], 3600);
+    assert_eq!(object["source"], "192.0.2.7:5060");
+
+    let (event, _) = one_of_each()[14];
+    let object: Value = serde_json::from_str(&line(Format::Json, &event)).unwrap();
+    assert_eq!(object["status"], Value::Null);
+}
+
+#[test]
+fn keys_of_an_object_are_unique() {
+    for (event, _) in one_of_each() {
+        let text = line(Format::Json, &event);
+        let object: Value = serde_json::from_str(&text).unwrap();
+        let keys: HashSet<&String> =
+            object.as_object().into_iter().flat_map(|object| object.keys()).collect();
+        assert_eq!(keys.len(), text.matches("\":").count() - text.matches("\\\":").count(), "{text}");
+    }
+}

@@ -1,0 +1,170 @@
+//! What the files hold. Logs (`location-SHARD.GENERATION.log`) and the snapshot (`location.snapshot`) look alike:
+//!
+//! ```text
+//! header:  "offhookL" │ format (2) │ salt (4) │ generation (8) │ CRC-32 of the above (4)
+//! frame:   F5 FF │ payload length (2) │ CRC-32 of length and payload, begun with the salt (4) │ payload
+//! frame …
+//! ```
+//!
+//! Numbers are little-endian; the payload is a record (see `record`). A log's generation is in its name too; the
+//! snapshot's says that all logs of a lower generation are replaced by it.
+//!
+//! **Damage.** Where a frame does not check, reading goes on at the next one that does: the bytes between are counted
+//! as damaged, or as a torn tail when no frame follows. The marker begins with bytes that no UTF-8 text holds, and the
+//! salt is random for each file, so that nobody can hide a valid frame inside a Contact and have it found there after
+//! damage. A file whose header is damaged is lost as a whole and moved aside; phones register again within their
+//! expiry.
+
+/// What a record may take in a file and in memory: its length has two bytes.
+pub(crate) const PAYLOAD_BYTES_MAX: usize = u16::MAX as usize;
+pub(crate) const HEADER_BYTES: usize = 26;
+pub(crate) const FRAME_HEADER_BYTES: usize = 8;
+pub(crate) const FRAME_BYTES_MAX: usize = FRAME_HEADER_BYTES + PAYLOAD_BYTES_MAX;
+/// Beyond what compactions can reach, and far enough from the end to go on counting.
+pub(crate) const GENERATION_MAX: u64 = 1 << 62;
+/// The format that is written, and the newest that can be read.
+pub(crate) const FORMAT: u16 = 1;
+
+const MAGIC: [u8; 8] = *b"offhookL";
+const MARKER: [u8; 2] = [0xf5, 0xff];
+
+/// The first bytes of a log or snapshot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Header {
+    pub(crate) salt: u32,
+    pub(crate) generation: u64,
+}
+
+/// Why a file has no usable header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BadHeader {
+    /// The file ends before the header does: it was being created when the machine stopped.
+    Short,
+    /// Not one of ours, or damaged.
+    Damaged,
+    /// Written by a newer version.
+    Newer(u16),
+}
+
+impl Header {
+    pub(crate) fn to_bytes(self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[0..8].copy_from_slice(&MAGIC);
+        bytes[8..10].copy_from_slice(&FORMAT.to_le_bytes());
+        bytes[10..14].copy_from_slice(&self.salt.to_le_bytes());
+        bytes[14..22].copy_from_slice(&self.generation.to_le_bytes());
+        let crc = crc32fast::hash(&bytes[..22]);
+        bytes[22..26].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, BadHeader> {
+        let format = bytes.get(8..10).ok_or(BadHeader::Short)?;
+        let format = u16::from_le_bytes([format[0], format[1]]);
+        if bytes.starts_with(&MAGIC) && format > FORMAT {
+            return Err(BadHeader::Newer(format)); // whatever its header looks like after this
+        }
+        let bytes: &[u8; HEADER_BYTES] = bytes.first_chunk().ok_or(BadHeader::Short)?;
+        let header = Self {
+            salt: u32::from_le_bytes([bytes[10], bytes[11], bytes[12], bytes[13]]),
+            generation: u64::from_le_bytes(*bytes[14..].first_chunk().ok_or(BadHeader::Short)?),
+        };
+        let checks = header.to_bytes() == *bytes && header.generation <= GENERATION_MAX;
+        if checks { Ok(header) } else { Err(BadHeader::Damaged) }
+    }
+}
+
+/// Appends a frame around the payload that `write` appends, not sealed yet: the salt is that of the file it ends up in.
+/// Returns where the frame begins.
+pub(crate) fn put_frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&MARKER);
+    out.extend_from_slice(&[0; FRAME_HEADER_BYTES - MARKER.len()]);
+    write(out);
+    let length = out.len() - start - FRAME_HEADER_BYTES;
+    let length = u16::try_from(length).expect("records are bounded before they are framed");
+    out[start + 2..start + 4].copy_from_slice(&length.to_le_bytes());
+    start
+}
+
+/// Seals every frame in `frames`, which holds nothing else.
+pub(crate) fn seal(frames: &mut [u8], salt: u32) {
+    let mut rest = frames;
+    while let Some((frame, after)) = split_frame(rest) {
+        let crc = frame_crc(frame, salt);
+        frame[4..FRAME_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+        rest = after;
+    }
+}
+
+/// The payload of the frame that `bytes` begins with, if it checks.
+pub(crate) fn frame_payload(bytes: &[u8], salt: u32) -> Option<&[u8]> {
+    if !bytes.starts_with(&MARKER) {
+        return None;
+    }
+    let frame = bytes.get(..frame_length(bytes)?)?;
+    let crc = u32::from_le_bytes(*frame[4..].first_chunk()?);
+    (crc == frame_crc(frame, salt)).then_some(&frame[FRAME_HEADER_BYTES..])
+}
+
+/// How far to go from the beginning of `bytes` to where the next frame may begin.
+pub(crate) fn next_candidate(bytes: &[u8]) -> usize {
+    bytes.iter().skip(1).position(|&byte| byte == MARKER[0]).map_or(bytes.len(), |at| at + 1)
+}
+
+fn split_frame(bytes: &mut [u8]) -> Option<(&mut [u8], &mut [u8])> {
+    let length = frame_length(bytes)?;
+    bytes.split_at_mut_checked(length)
+}
+
+fn frame_length(bytes: &[u8]) -> Option<usize> {
+    let header: &[u8; FRAME_HEADER_BYTES] = bytes.first_chunk()?;
+    Some(FRAME_HEADER_BYTES + usize::from(u16::from_le_bytes([header[2], header[3]])))
+}
+
+fn frame_crc(frame: &[u8], salt: u32) -> u32 {
+    let mut crc = crc32fast::Hasher::new_with_initial(salt);
+    crc.update(&frame[2..4]);
+    crc.update(&frame[FRAME_HEADER_BYTES..]);
+    crc.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_comes_back() {
+        let header = Header { salt: 0xdead_beef, generation: 42 };
+        assert_eq!(Header::parse(&header.to_bytes()), Ok(header));
+    }
+
+    #[test]
+    fn any_changed_byte_of_a_header_is_noticed() {
+        let bytes = Header { salt: 1, generation: 2 }.to_bytes();
+        for at in 0..bytes.len() {
+            let mut bytes = bytes;
+            bytes[at] ^= 0x10;
+            assert!(Header::parse(&bytes).is_err(), "byte {at}");
+            assert_eq!(Header::parse(&bytes[..at]), Err(BadHeader::Short));
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_told_from_damage() {
+        let mut bytes = Header { salt: 1, generation: 2 }.to_bytes();
+        bytes[8] = 9;
+        assert_eq!(Header::parse(&bytes), Err(BadHeader::Newer(9)));
+    }
+
+    #[test]
+    fn a_sealed_frame_checks_with_its_salt_only() {
+        let mut bytes = Vec::new();
+        put_frame(&mut bytes, |out| out.extend_from_slice(b"one"));
+        put_frame(&mut bytes, |out| out.extend_from_slice(b"two"));
+        seal(&mut bytes, 5);
+        assert_eq!(frame_payload(&bytes, 5), Some(&b"one"[..]));
+        assert_eq!(frame_payload(&bytes[11..], 5), Some(&b"two"[..]));
+        assert_eq!(frame_payload(&bytes, 6), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! Shards, readers, sweeps and compactions at the same time.
+
+mod world;
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use offhook_location::{Binding, Change, Location, LocationError, Writer};
+use tempfile::tempdir;
+use world::{all, copy_of, quiet};
+
+const AORS: u32 = 40;
+const UPDATES_PER_SHARD: u32 = 4_000;
+const SHARDS: u16 = 3;
+
+/// Each address-of-record counts its updates in the CSeq, and has two bindings that must always agree.
+fn count_up(writer: &mut Writer, shard: u16) {
+    for n in 0..UPDATES_PER_SHARD {
+        let aor = format!("user{}@x", (n * 7 + u32::from(shard) * 3) % AORS);
+        let count = writer.update(aor.as_bytes(), 0, |mut have, new| {
+            let cseq = have.next().map_or(0, |binding| binding.cseq) + 1;
+            for contact in [&b"desk"[..], b"mobile"] {
+                new.push(&Binding { contact, cseq, expires_at_ms: 1_000, ..Binding::default() });
+            }
+            (Change::Replace, ())
+        });
+        count.unwrap();
+        if n % 5 == 0 {
+            writer.commit().unwrap();
+        }
+    }
+    writer.commit().unwrap();
+}
+
+fn assert_agreement(location: &Location) {
+    for n in 0..AORS {
+        location.read(format!("user{n}@x").as_bytes(), 0, |bindings| {
+            let seen: Vec<u32> = bindings.map(|binding| binding.cseq).collect();
+            assert!(matches!(seen[..], [] | [_, _]) && seen.windows(2).all(|w| w[0] == w[1]), "{seen:?}");
+        });
+    }
+}
+
+#[test]
+fn no_update_is_lost_and_no_reader_sees_half_of_one() {
+    let folder = tempdir().unwrap();
+    let location = Location::open(folder.path(), quiet(), 0).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let shards: Vec<_> = (0..SHARDS)
+            .map(|shard| {
+                let mut writer = location.writer(shard).unwrap();
+                scope.spawn(move || count_up(&mut writer, shard))
+            })
+            .collect();
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                assert_agreement(&location);
+                location.expire(0, location.stripes(), |_, _| panic!("nothing expires"));
+            }
+        });
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                location.compact().unwrap();
+            }
+        });
+        let outcomes: Vec<_> = shards.into_iter().map(|shard| shard.join()).collect();
+        done.store(true, Relaxed); // also after a panic, so that the others end
+        outcomes.into_iter().for_each(|outcome| outcome.unwrap());
+    });
+
+    let mut updates = 0;
+    location.dump(0, |_, binding| updates += binding.cseq);
+    assert_eq!(updates, 2 * UPDATES_PER_SHARD * u32::from(SHARDS));
+    let next = Location::open(copy_of(folder.path()).path(), quiet(), 0).unwrap();
+    assert_eq!(all(&next, 0), all(&location, 0));
+    let mut updates_found = 0;
+    next.dump(0, |_, binding| updates_found += binding.cseq);
+    assert_eq!(updates_found, updates);
+}
+
+/// A reader in another process sees every registration that it saw before, although files come and go under it.
+#[test]
+fn a_foreign_reader_never_misses_a_compaction() {
+    let folder = tempdir().unwrap();
+    let location = Location::open(folder.path(), quiet(), 0).unwrap();
+    let done = AtomicBool::new(false);
+    let mut writer = location.writer(0).unwrap();
+    let mut register = |n: u32| {
+        let aor = format!("user{n}@x");
+        let binding = Binding { expires_at_ms: 1_000, contact: aor.as_bytes(), ..Binding::default() };
+        writer.update(aor.as_bytes(), 0, |_, new| (Change::Replace, new.push(&binding))).unwrap();
+        writer.commit().unwrap();
+    };
+    (0..1_000).for_each(&mut register);
+    std::thread::scope(|scope| {
+        let more = (1_000..2_000).cycle().take_while(|_| !done.load(Relaxed));
+        let writing = scope.spawn(|| more.for_each(register));
+        let compacting = scope.spawn(|| {
+            while !done.load(Relaxed) {
+                location.compact().unwrap();
+            }
+        });
+        let counts = (0..25).map(|_| match Location::open_read_only(folder.path(), 0) {
+            Ok(beside) => beside.count(),
+            Err(LocationError::KeepsChanging) => usize::MAX, // honest, if unlucky
+            Err(error) => panic!("{error}"),
+        });
+        let counts: Vec<_> = counts.filter(|count| *count < usize::MAX).collect();
+        done.store(true, Relaxed);
+        writing.join().unwrap();
+        compacting.join().unwrap();
+        assert!(counts.is_sorted() && counts.len() > 10, "{counts:?}");
+    });
+}

@@ -1,0 +1,154 @@
+//! What a shard's sockets have done, readable from any thread while it runs.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A number that one thread writes and others read.
+#[derive(Default, Debug)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// What it stands at.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// Only the owner's thread writes, so a load and a store do; no locked instruction is needed.
+    pub(crate) fn add(&self, n: u64) {
+        self.set(self.get() + n);
+    }
+
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+}
+
+/// Why a connection ended, or was never taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum CloseReason {
+    /// The peer closed it.
+    Peer,
+    /// The peer or the network broke it.
+    Reset,
+    /// It could not be opened: refused, unreachable, or no descriptor was left.
+    ConnectFailed,
+    /// [`crate::Limits::connect_timeout_ms`].
+    ConnectTimeout,
+    /// [`crate::Limits::first_message_ms`].
+    Silent,
+    /// [`crate::Limits::message_ms`].
+    SlowWriter,
+    /// [`crate::Limits::write_stall_ms`].
+    SlowReader,
+    /// [`crate::Limits::idle_ms`].
+    Idle,
+    /// What it sent is no SIP.
+    Unframeable,
+    /// [`crate::Limits::connections_max`], [`crate::Limits::connections_per_source_max`].
+    TooMany,
+    /// [`crate::Limits::held_bytes_max`].
+    OutOfMemory,
+}
+
+impl CloseReason {
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; 11] = [
+        Self::Peer,
+        Self::Reset,
+        Self::ConnectFailed,
+        Self::ConnectTimeout,
+        Self::Silent,
+        Self::SlowWriter,
+        Self::SlowReader,
+        Self::Idle,
+        Self::Unframeable,
+        Self::TooMany,
+        Self::OutOfMemory,
+    ];
+
+    /// A short name for metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Reset => "reset",
+            Self::ConnectFailed => "connect_failed",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Silent => "silent",
+            Self::SlowWriter => "slow_writer",
+            Self::SlowReader => "slow_reader",
+            Self::Idle => "idle",
+            Self::Unframeable => "unframeable",
+            Self::TooMany => "too_many",
+            Self::OutOfMemory => "out_of_memory",
+        }
+    }
+}
+
+/// The counters of one shard. Aligned so that two shards never write to one cache line.
+#[derive(Default, Debug)]
+#[repr(align(128))]
+pub struct NetCounters {
+    /// Times the loop went round.
+    pub turns: Counter,
+    /// Datagrams handed to the engine.
+    pub datagrams_in: Counter,
+    /// System calls that brought them.
+    pub batches_in: Counter,
+    /// Datagrams given to the kernel.
+    pub datagrams_out: Counter,
+    /// System calls that took them.
+    pub batches_out: Counter,
+    /// Datagrams dropped because the kernel's send buffer stayed full.
+    pub datagrams_lost: Counter,
+    /// Datagrams from no internet address, or longer than a datagram can be: dropped.
+    pub datagrams_malformed: Counter,
+    /// Messages of streams handed to the engine.
+    pub stream_messages_in: Counter,
+    /// Messages that went out on streams, or wait there.
+    pub stream_messages_out: Counter,
+    /// Keep-alives answered: RFC 5626 §3.5.1.
+    pub pings: Counter,
+    /// Messages that could not be sent, datagrams and streams.
+    pub sends_failed: Counter,
+    /// Connections open now, those being opened included.
+    pub connections: Counter,
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Connections that we opened.
+    pub connected: Counter,
+    /// Times that accepting stopped for a moment because no descriptor or memory was left.
+    pub accept_pauses: Counter,
+    /// Bytes that connections hold now: incomplete messages and messages that wait.
+    pub held_bytes: Counter,
+    /// Messages given to other shards.
+    pub handed_over: Counter,
+    /// Messages that found another shard's mailbox full.
+    pub hand_over_lost: Counter,
+    closed: [Counter; CloseReason::ALL.len()],
+}
+
+impl NetCounters {
+    /// Connections that ended for this reason.
+    pub fn closed(&self, reason: CloseReason) -> u64 {
+        self.closed[reason as usize].get()
+    }
+
+    pub(crate) fn count_closed(&self, reason: CloseReason) {
+        self.closed[reason as usize].add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_own_place() {
+        let counters = NetCounters::default();
+        for (n, reason) in CloseReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, n);
+            (0..=n).for_each(|_| counters.count_closed(reason));
+        }
+        let counts: Vec<u64> = CloseReason::ALL.into_iter().map(|r| counters.closed(r)).collect();
+        assert_eq!(counts, (1..=CloseReason::ALL.len() as u64).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,32 @@
+//! The border between sockets and SIP: what the loop tells an engine, and what the simulated world tells it in tests.
+
+use crate::{ConnectionId, Flow, Outbox, Ticket};
+
+/// One shard of a server, without sockets and without a clock. Time is `now_ms`: milliseconds of the Unix epoch that
+/// never step back while the process lives.
+///
+/// The loop calls, for each batch: [`Engine::receive`] for every message, [`Engine::tick`] when the deadline has come,
+/// then [`Engine::commit`] once, and only then sends what is in the outbox.
+pub trait Engine {
+    /// One whole message, or a datagram of anything. Streams have been framed already.
+    fn receive(&mut self, now_ms: u64, from: &Flow, message: &[u8], out: &mut Outbox);
+
+    /// A stream sent bytes that cannot be framed (`head` is what there is of them). An answer may go out; the
+    /// connection is closed afterwards.
+    fn unframeable(&mut self, now_ms: u64, from: &Flow, head: &[u8], out: &mut Outbox);
+
+    /// A message with this ticket could not be sent: no connection, refused, reset before it left, queue full.
+    fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox);
+
+    /// A connection is gone; its name will not be used again.
+    fn connection_closed(&mut self, now_ms: u64, connection: ConnectionId, out: &mut Outbox);
+
+    /// Timers that are due.
+    fn tick(&mut self, now_ms: u64, out: &mut Outbox);
+
+    /// When [`Engine::tick`] wants to be called next. A time in the past means now.
+    fn deadline_ms(&mut self) -> Option<u64>;
+
+    /// The end of a batch: what the outbox promises is made durable here, or the promise is taken back.
+    fn commit(&mut self, now_ms: u64, out: &mut Outbox);
+}

@@ -1,0 +1,17 @@
+//! What went wrong while a batch was received and sent. The engine is told between batches, never in the middle of one.
+
+use crate::{ConnectionId, Ticket};
+
+/// Collected by whoever meets it, emptied by the loop.
+#[derive(Default, Debug)]
+pub(crate) struct Fallout {
+    /// Tickets of messages that could not leave, with the shard whose engine asks.
+    pub(crate) failed: Vec<(u8, Ticket)>,
+    pub(crate) closed: Vec<ConnectionId>,
+}
+
+impl Fallout {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.failed.is_empty() && self.closed.is_empty()
+    }
+}

@@ -1,0 +1,42 @@
+//! Sockets: UDP in batches, TCP, and the loop that drives an engine.
+//!
+//! ```text
+//!   [(transport, address)] ──resolve──► [Listener] ──bind──► [ShardSockets] ──Loop::new──► [Loop<E: Engine>]
+//! ```
+//!
+//! One thread per shard runs a [`Loop`]. It owns its sockets, its connections and its [`Engine`]; shards share nothing
+//! but mailboxes, through which a message that came to the wrong shard is handed over ([`Outbox::hand_over`]), and
+//! one that is to leave by another shard's connection finds it.
+//!
+//! The engine knows neither sockets nor a clock: it is told the time, gets messages with the [`Flow`] they came by,
+//! and puts messages with the flow they shall leave by into an [`Outbox`].
+//!
+//! Not here: TLS, WebSocket, DNS.
+
+mod bind;
+mod clock;
+mod counters;
+mod engine;
+mod error;
+mod fallout;
+mod flow;
+mod limits;
+mod mailbox;
+mod outbox;
+mod resolve;
+mod shard;
+mod stop;
+mod sys;
+mod tcp;
+
+pub use bind::{SHARDS_MAX, ShardSockets, bind};
+pub use clock::Clock;
+pub use counters::{CloseReason, Counter, NetCounters};
+pub use engine::Engine;
+pub use error::NetError;
+pub use flow::{ConnectionId, Flow, Listener};
+pub use limits::Limits;
+pub use outbox::{HandOver, Outbox, Outgoing, Ticket};
+pub use resolve::{Ask, LISTENERS_MAX, resolve};
+pub use shard::Loop;
+pub use stop::Stopper;

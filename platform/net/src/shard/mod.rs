@@ -1,0 +1,315 @@
+//! One shard's loop: waits, receives a batch, lets the engine think, sends a batch.
+//!
+//! ```text
+//!   ┌─► epoll_wait ──► recvmmsg / read / accept / mail ──► engine.receive … engine.tick
+//!   │                                                            │
+//!   └── tell the engine what failed ◄── sendmmsg / writev ◄── engine.commit
+//! ```
+//!
+//! A busy UDP server makes three system calls for up to 32 messages; one that is not busy makes the same three for one
+//! message. Nothing ever waits for a batch to fill: a timer costs more than a wake-up.
+
+mod token;
+mod udp;
+
+use std::mem;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use offhook_sip::Transport;
+pub(crate) use token::Token;
+use udp::UdpPort;
+
+use crate::fallout::Fallout;
+use crate::mailbox::{Mail, Mailboxes};
+use crate::sys::{Epoll, Event, Interest, Ready, ReceiveBatch, SendBatch};
+use crate::tcp::Streams;
+use crate::{
+    Clock, Engine, Flow, Limits, NetCounters, NetError, Outbox, Outgoing, ShardSockets, Stopper, Ticket,
+};
+
+/// Datagrams of one system call. More gain nothing and keep the first one waiting.
+const RECEIVE_BATCH: usize = 32;
+
+/// No datagram is longer, bytes, so none is ever cut. Pages that no datagram reaches cost nothing.
+const DATAGRAM_BYTES: usize = 65_536;
+
+/// Datagrams sent in one system call: a full batch received, answered and forwarded (100 and INVITE).
+const SEND_BATCH: usize = 2 * RECEIVE_BATCH;
+
+/// Sockets that one wait reports. The others come with the next: the kernel reports them in turn.
+const EVENTS_MAX: usize = 64;
+
+/// Rounds of sending and telling what failed within one turn. An engine that answers each failure with a send that
+/// fails again goes on in the next turn, after others had theirs.
+const SETTLE_ROUNDS: usize = 4;
+
+/// Owns the sockets of a shard and drives an engine.
+pub struct Loop<E> {
+    engine: E,
+    outbox: Outbox,
+    fallout: Fallout,
+    /// Messages that the engine got since it last committed.
+    uncommitted: usize,
+    /// The engine was called since it last committed.
+    engine_called: bool,
+    shard: u8,
+    clock: Clock,
+    now_ms: u64,
+    epoll: Arc<Epoll>,
+    ready: Ready,
+    ports: Vec<UdpPort>,
+    /// By listener.
+    port_of: Vec<Option<usize>>,
+    receiving: ReceiveBatch,
+    sending: SendBatch,
+    streams: Streams,
+    mailboxes: Arc<Mailboxes>,
+    counters: Arc<NetCounters>,
+}
+
+impl<E: Engine> Loop<E> {
+    /// Fails when the process has no descriptor left.
+    pub fn new(sockets: ShardSockets, engine: E, limits: Limits) -> Result<Self, NetError> {
+        let ShardSockets { shard, listeners, udp, tcp, mailboxes, clock } = sockets;
+        let (epoll, counters) = (Arc::new(Epoll::new()?), Arc::new(NetCounters::default()));
+        let mut port_of = vec![None; listeners.len()];
+        let mut ports = Vec::new();
+        for (listener, socket) in udp {
+            epoll.add(socket.as_fd(), Token::Datagrams(ports.len()).pack(), Interest::READ)?;
+            port_of[usize::from(listener)] = Some(ports.len());
+            ports.push(UdpPort::new(listener, socket));
+        }
+        epoll.add(mailboxes.bell(shard), Token::Mail.pack(), Interest::READ)?;
+        let streams = Streams::new(shard, limits, listeners, tcp, (epoll.clone(), counters.clone()))?;
+        Ok(Self {
+            engine,
+            outbox: Outbox::new(),
+            fallout: Fallout::default(),
+            uncommitted: 0,
+            engine_called: false,
+            shard,
+            clock,
+            now_ms: clock.now_ms(),
+            epoll,
+            ready: Ready::new(EVENTS_MAX),
+            ports,
+            port_of,
+            receiving: ReceiveBatch::new(RECEIVE_BATCH, DATAGRAM_BYTES),
+            sending: SendBatch::new(SEND_BATCH),
+            streams,
+            mailboxes,
+            counters,
+        })
+    }
+
+    /// Runs until `stop` is pulled; connections stay open, so that it can be run again. Fails only if the system
+    /// refuses to watch sockets at all.
+    pub fn run(&mut self, stop: &Stopper) -> Result<(), NetError> {
+        self.epoll.add(stop.as_fd(), Token::Stop.pack(), Interest::READ)?;
+        let result = loop {
+            match self.turn() {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.epoll.remove(stop.as_fd())?;
+        result
+    }
+
+    /// What the sockets have done; readable while the loop runs in another thread.
+    pub fn counters(&self) -> Arc<NetCounters> {
+        self.counters.clone()
+    }
+
+    /// The engine, between two runs.
+    pub fn engine_mut(&mut self) -> &mut E {
+        &mut self.engine
+    }
+
+    /// Closes every connection and gives the engine back.
+    pub fn into_engine(self) -> E {
+        self.engine
+    }
+
+    /// Once round; says whether to go on.
+    fn turn(&mut self) -> Result<bool, NetError> {
+        let patience_ms = self.patience_ms();
+        let count = self.epoll.wait(&mut self.ready, patience_ms)?;
+        self.now_ms = self.clock.now_ms();
+        self.counters.turns.add(1);
+        let mut go_on = true;
+        for index in 0..count {
+            let event = self.ready.event(index);
+            go_on &= self.serve(event);
+            // Whoever came first is answered before the next socket is read.
+            if self.uncommitted >= RECEIVE_BATCH {
+                self.settle();
+                self.now_ms = self.clock.now_ms();
+            }
+        }
+        if self.engine.deadline_ms().is_some_and(|due_ms| due_ms <= self.now_ms) {
+            self.engine.tick(self.now_ms, &mut self.outbox);
+            self.engine_called = true;
+        }
+        self.streams.expire(self.now_ms, &mut self.fallout);
+        self.settle();
+        Ok(go_on)
+    }
+
+    /// How long nothing is to be done but wait; `None` is for ever.
+    fn patience_ms(&mut self) -> Option<u64> {
+        if !self.fallout.is_empty() {
+            return Some(0);
+        }
+        let deadlines = [self.engine.deadline_ms(), self.streams.deadline_ms()];
+        let next_ms = deadlines.into_iter().flatten().min()?;
+        // The loop may have been busy since `now_ms`. Waiting too long by that is worse than one look at the clock.
+        Some(next_ms.saturating_sub(self.clock.now_ms()))
+    }
+
+    /// Deals with one ready socket; `false` if it says to stop.
+    fn serve(&mut self, event: Event) -> bool {
+        match Token::unpack(event.token) {
+            Token::Stop => return false,
+            Token::Mail => self.read_mail(),
+            Token::Datagrams(port) => self.receive_datagrams(port),
+            Token::Accept(socket) => self.streams.accept(socket, self.now_ms),
+            Token::Connection(id) => {
+                let engine = (&mut self.engine, &mut self.outbox);
+                let calls = self.streams.ready(id, event, self.now_ms, engine, &mut self.fallout);
+                self.called(calls);
+            }
+        }
+        true
+    }
+
+    fn receive_datagrams(&mut self, port: usize) {
+        let port = &self.ports[port];
+        // No datagram, or an error that belongs to an earlier one and is gone by asking.
+        let Ok(count) = self.receiving.receive(port.socket()) else { return };
+        self.counters.batches_in.add(1);
+        let mut delivered = 0;
+        for index in 0..count {
+            let datagram = self.receiving.datagram(index);
+            if let (Some(remote), false) = (datagram.from, datagram.truncated) {
+                self.engine.receive(self.now_ms, &port.flow(remote), datagram.bytes, &mut self.outbox);
+                delivered += 1;
+            }
+        }
+        self.counters.datagrams_in.add(delivered as u64);
+        self.counters.datagrams_malformed.add((count - delivered) as u64);
+        self.called(delivered);
+    }
+
+    fn read_mail(&mut self) {
+        for mail in self.mailboxes.collect(self.shard) {
+            match mail {
+                Mail::Received { flow, bytes } => {
+                    self.engine.receive(self.now_ms, &flow, &bytes, &mut self.outbox);
+                    self.called(1);
+                }
+                Mail::Send { flow, bytes, ticket, origin } => {
+                    let asking = (origin, ticket);
+                    self.streams.write_for(&flow, bytes, asking, self.now_ms, &mut self.fallout);
+                }
+                Mail::Failed { ticket } => self.fallout.failed.push((self.shard, ticket)),
+            }
+        }
+    }
+
+    fn called(&mut self, times: usize) {
+        self.uncommitted += times;
+        self.engine_called |= times > 0;
+    }
+
+    /// Ends a batch: the engine hears what failed, commits, and what it wants sent is sent; again while that fails.
+    fn settle(&mut self) {
+        for _ in 0..SETTLE_ROUNDS {
+            self.tell_fallout();
+            if self.engine_called {
+                self.engine.commit(self.now_ms, &mut self.outbox);
+                self.engine_called = false;
+                self.uncommitted = 0;
+            }
+            self.transmit();
+            self.streams.close_answered(&mut self.fallout);
+            if self.fallout.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn tell_fallout(&mut self) {
+        let mut failed = mem::take(&mut self.fallout.failed);
+        for (origin, ticket) in failed.drain(..) {
+            if origin == self.shard {
+                self.counters.sends_failed.add(1);
+                if ticket != 0 {
+                    self.engine.send_failed(self.now_ms, ticket, &mut self.outbox);
+                    self.engine_called = true;
+                }
+            } else {
+                // A full mailbox is counted; the engine there has a timer for it.
+                let _ = self.post(origin, Mail::Failed { ticket });
+            }
+        }
+        self.fallout.failed = failed;
+        for connection in self.fallout.closed.drain(..) {
+            self.engine.connection_closed(self.now_ms, connection, &mut self.outbox);
+            self.engine_called = true;
+        }
+    }
+
+    /// Sends the outbox and empties it.
+    fn transmit(&mut self) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        for (index, message) in self.outbox.outgoing().iter().enumerate() {
+            let Flow { transport, listener, connection, .. } = message.flow;
+            let foreign = connection.is_some() && connection.shard() != self.shard;
+            if transport == Transport::Udp {
+                match self.port_of.get(usize::from(listener)).copied().flatten() {
+                    Some(port) => self.ports[port].enqueue(index),
+                    None => self.fallout.failed.push((self.shard, message.ticket)),
+                }
+            } else if foreign {
+                let posted = self.forward(message);
+                self.fallout.failed.extend(posted.err().map(|ticket| (self.shard, ticket)));
+            } else {
+                self.streams.address(&self.outbox, index, self.now_ms, &mut self.fallout);
+            }
+        }
+        for port in &mut self.ports {
+            port.send(&self.outbox, (&mut self.sending, self.shard), &self.counters, &mut self.fallout);
+        }
+        self.streams.write(&self.outbox, self.now_ms, &mut self.fallout);
+        self.hand_over();
+        self.outbox.clear();
+    }
+
+    /// Gives a message for another shard's connection to that shard, or its ticket back.
+    fn forward(&self, message: &Outgoing) -> Result<(), Ticket> {
+        let &Outgoing { flow, ticket, .. } = message;
+        let bytes = self.outbox.bytes(message.bytes.clone()).into();
+        self.post(flow.connection.shard(), Mail::Send { flow, bytes, ticket, origin: self.shard })
+            .map_err(|_| ticket)
+    }
+
+    fn hand_over(&self) {
+        for message in self.outbox.handed_over() {
+            let bytes = self.outbox.bytes(message.bytes.clone()).into();
+            // A full mailbox is counted; the message is lost, and its sender will send it again.
+            let _ = self.post(message.shard, Mail::Received { flow: message.from, bytes });
+        }
+    }
+
+    fn post(&self, shard: u8, mail: Mail) -> Result<(), Mail> {
+        let posted = self.mailboxes.post(shard, mail);
+        let counter = if posted.is_ok() { &self.counters.handed_over } else { &self.counters.hand_over_lost };
+        counter.add(1);
+        posted
+    }
+}

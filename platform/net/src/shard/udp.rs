@@ -1,0 +1,86 @@
+//! One UDP socket and what waits to leave by it.
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use offhook_sip::Transport;
+
+use crate::fallout::Fallout;
+use crate::sys::{SendBatch, wait_writable};
+use crate::{ConnectionId, Flow, NetCounters, Outbox};
+
+/// How often a batch waits for room in the kernel's send buffer before the rest of it is given up, and how long each
+/// time, milliseconds. 10 ms in all: a network card that empties nothing of 4 MiB in that time is congested, and SIP
+/// sends again by its own timers.
+const FULL_RETRIES: usize = 5;
+const FULL_WAIT_MS: i32 = 2;
+
+pub(super) struct UdpPort {
+    listener: u16,
+    socket: UdpSocket,
+    /// Indices in the outbox, in its order.
+    waiting: Vec<usize>,
+}
+
+impl UdpPort {
+    pub(super) fn new(listener: u16, socket: UdpSocket) -> Self {
+        Self { listener, socket, waiting: Vec::new() }
+    }
+
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    pub(super) fn flow(&self, remote: SocketAddr) -> Flow {
+        Flow { transport: Transport::Udp, listener: self.listener, connection: ConnectionId::NONE, remote }
+    }
+
+    pub(super) fn enqueue(&mut self, index: usize) {
+        self.waiting.push(index);
+    }
+
+    /// Sends what waits, in as few system calls as the batch has room for.
+    pub(super) fn send(
+        &mut self,
+        out: &Outbox,
+        (batch, shard): (&mut SendBatch, u8),
+        counters: &NetCounters,
+        fallout: &mut Fallout,
+    ) {
+        let mut waiting = &self.waiting[..];
+        let mut retries = 0;
+        while let Some(first) = waiting.first() {
+            let messages = waiting.iter().map(|index| {
+                let message = &out.outgoing()[*index];
+                (message.flow.remote, out.bytes(message.bytes.clone()))
+            });
+            match batch.send(self.socket.as_fd(), messages) {
+                Ok(sent) => {
+                    counters.batches_out.add(1);
+                    counters.datagrams_out.add(sent as u64);
+                    waiting = &waiting[sent..];
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if is_full(&e) && retries < FULL_RETRIES => {
+                    retries += 1;
+                    wait_writable(self.socket.as_fd(), FULL_WAIT_MS);
+                }
+                Err(e) if is_full(&e) => {
+                    counters.datagrams_lost.add(waiting.len() as u64);
+                    break;
+                }
+                // Too long, no route, forbidden: this one, not those behind it.
+                Err(_) => {
+                    fallout.failed.push((shard, out.outgoing()[*first].ticket));
+                    waiting = &waiting[1..];
+                }
+            }
+        }
+        self.waiting.clear();
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM))
+}

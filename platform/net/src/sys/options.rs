@@ -1,0 +1,71 @@
+//! Socket options that `socket2` does not name, and a short wait for one socket.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Asks for receive and send buffers of `bytes`: beyond the system's maximum where this process may (CAP_NET_ADMIN),
+/// else up to it. The kernel takes what it can; no failure is worth stopping for.
+pub(crate) fn enlarge_buffers(socket: BorrowedFd<'_>, bytes: i32) {
+    let pairs = [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)];
+    for (force, ask) in pairs {
+        if set(socket, libc::SOL_SOCKET, force, bytes).is_err() {
+            let _ = set(socket, libc::SOL_SOCKET, ask, bytes);
+        }
+    }
+}
+
+/// Leaves the choice of the port to `connect`, which can then use one port for several remote addresses.
+pub(crate) fn bind_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SOL_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
+}
+
+/// Waits until the socket takes more to send, or `timeout_ms` are over.
+pub(crate) fn wait_writable(socket: BorrowedFd<'_>, timeout_ms: i32) {
+    let mut wait = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one entry, which lives through the call. Whatever comes of it, the caller tries again.
+    unsafe { libc::poll(&mut wait, 1, timeout_ms) };
+}
+
+fn set(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
+    let size = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the value lives through the call and is as long as it says.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), size) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use socket2::{Domain, Socket, Type};
+
+    use super::*;
+
+    #[test]
+    fn buffers_grow() {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+        let before = socket.recv_buffer_size().unwrap();
+        enlarge_buffers(socket.as_fd(), 2 * before as i32);
+        assert!(socket.recv_buffer_size().unwrap() > before);
+    }
+
+    #[test]
+    fn a_bound_stream_gets_its_port_late() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let address: std::net::SocketAddr = address.parse().unwrap();
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+            bind_without_port(socket.as_fd()).unwrap();
+            socket.bind(&address.into()).unwrap();
+            assert_eq!(socket.local_addr().unwrap().as_socket().unwrap().port(), 0);
+        }
+    }
+
+    #[test]
+    fn an_empty_socket_is_writable_at_once() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let start = std::time::Instant::now();
+        wait_writable(socket.as_fd(), 5_000);
+        assert!(start.elapsed().as_millis() < 1_000);
+    }
+}

@@ -1,0 +1,144 @@
+//! Taking connections in.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use offhook_sip::Transport;
+use socket2::SockRef;
+
+use super::{Connection, Streams};
+use crate::shard::Token;
+use crate::sys::Interest;
+use crate::{CloseReason, ConnectionId, Flow};
+
+/// Connections taken from one listener in one turn, so that a storm of them does not keep messages waiting.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// How long accepting rests when no descriptor or memory is left, milliseconds. Without the rest the loop would spin:
+/// the listener stays ready.
+const ACCEPT_PAUSE_MS: u64 = 200;
+
+impl Streams {
+    pub(super) fn prepare_listening(&self) -> io::Result<()> {
+        // A peer that is gone without a word acknowledges nothing. Accepted connections inherit the option.
+        let stall = Duration::from_millis(self.limits.write_stall_ms);
+        for (index, (_, socket)) in self.sockets.iter().enumerate() {
+            SockRef::from(socket).set_tcp_user_timeout(Some(stall))?;
+            self.epoll.add(socket.as_fd(), Token::Accept(index).pack(), Interest::READ)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what waits at the listening socket with this place in the shard's list.
+    pub(crate) fn accept(&mut self, socket: usize, now_ms: u64) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let (listener, accepting) = &self.sockets[socket];
+            match accepting.accept() {
+                Ok((stream, remote)) => self.take_in(*listener, stream, remote, now_ms),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return,
+                Err(e) if is_exhaustion(&e) => return self.pause_accepting(now_ms),
+                // An error of the one connection that would have been next: it is gone.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn take_in(&mut self, listener: u16, stream: TcpStream, remote: SocketAddr, now_ms: u64) {
+        let source = source(remote.ip());
+        let of_source = self.by_source.get(&source).copied().unwrap_or(0);
+        let full = self.table.len() >= self.limits.connections_max;
+        if full
+            || of_source >= self.limits.connections_per_source_max
+            || stream.set_nonblocking(true).is_err()
+        {
+            return self.counters.count_closed(CloseReason::TooMany);
+        }
+        let id = self.table.insert(|connection| {
+            let flow = Flow { transport: Transport::Tcp, listener, connection, remote };
+            Connection::new(stream, flow, true, now_ms)
+        });
+        self.by_source.insert(source, of_source + 1);
+        self.counters.accepted.add(1);
+        self.enter(id, now_ms);
+    }
+
+    /// Watches a new connection, and remembers where it leads unless another leads there already.
+    pub(super) fn enter(&mut self, id: ConnectionId, now_ms: u64) {
+        let Some(connection) = self.table.find(id) else { return };
+        let Flow { listener, remote, .. } = connection.flow;
+        // Fails only without memory in the kernel; then the connection's deadline ends it.
+        let _ = self.epoll.add(connection.stream.as_fd(), id.token(), connection.interest);
+        self.by_remote.entry((listener, remote)).or_insert(id);
+        self.keep_track(id, now_ms);
+        self.publish();
+    }
+
+    pub(super) fn forget_source(&mut self, ip: IpAddr) {
+        let source = source(ip);
+        match self.by_source.get_mut(&source) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.by_source.remove(&source)),
+        }
+    }
+
+    fn pause_accepting(&mut self, now_ms: u64) {
+        self.counters.accept_pauses.add(1);
+        self.accepting_again_ms = Some(now_ms + ACCEPT_PAUSE_MS);
+        self.watch_listeners(Interest::NONE);
+    }
+
+    pub(super) fn resume_accepting(&mut self, now_ms: u64) {
+        if self.accepting_again_ms.is_some_and(|again_ms| again_ms <= now_ms) {
+            self.accepting_again_ms = None;
+            self.watch_listeners(Interest::READ);
+        }
+    }
+
+    fn watch_listeners(&self, interest: Interest) {
+        for (index, (_, socket)) in self.sockets.iter().enumerate() {
+            // Cannot fail: the socket is in the set, and changing it takes no memory.
+            let _ = self.epoll.modify(socket.as_fd(), Token::Accept(index).pack(), interest);
+        }
+    }
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// Whom a connection is counted against: a whole IPv6 /64, because one subscriber has at least that.
+fn source(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX)).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn accepted_connections_inherit_what_the_listener_was_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stall = Some(Duration::from_millis(1_234));
+        SockRef::from(&listener).set_tcp_user_timeout(stall).unwrap();
+        SockRef::from(&listener).set_tcp_nodelay(true).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let accepted = SockRef::from(&accepted);
+        assert_eq!(accepted.tcp_user_timeout().unwrap(), stall);
+        assert!(accepted.tcp_nodelay().unwrap());
+    }
+
+    #[test]
+    fn a_source_is_an_ipv4_address_or_an_ipv6_64() {
+        let of = |ip: &str| source(ip.parse().unwrap()).to_string();
+        assert_eq!(of("192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
+}

@@ -1,0 +1,73 @@
+//! Opening connections: RFC 3261 §18.1.1. One that leads to the address is used again; only else a new one is opened.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use super::{Connection, Streams};
+use crate::fallout::Fallout;
+use crate::sys::bind_without_port;
+use crate::{CloseReason, ConnectionId, Flow};
+
+impl Streams {
+    /// The connection that a flow means: the named one, or one that leads to its remote address, opened if need be.
+    pub(super) fn connection_for(&mut self, flow: &Flow, now_ms: u64) -> Option<ConnectionId> {
+        if flow.connection.is_some() {
+            return self.table.find(flow.connection).map(|_| flow.connection);
+        }
+        match self.by_remote.get(&(flow.listener, flow.remote)) {
+            Some(id) => Some(*id),
+            None => self.connect(flow, now_ms),
+        }
+    }
+
+    fn connect(&mut self, flow: &Flow, now_ms: u64) -> Option<ConnectionId> {
+        let listener = self.listeners.get(usize::from(flow.listener))?;
+        if listener.transport != flow.transport || self.table.len() >= self.limits.connections_max {
+            return None;
+        }
+        let mut local = listener.local;
+        local.set_port(0);
+        let Ok(socket) = self.begin_connect(local, flow.remote) else {
+            self.counters.count_closed(CloseReason::ConnectFailed);
+            return None;
+        };
+        let id = self
+            .table
+            .insert(|connection| Connection::new(socket.into(), Flow { connection, ..*flow }, false, now_ms));
+        self.enter(id, now_ms);
+        Some(id)
+    }
+
+    fn begin_connect(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(local), Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.set_tcp_user_timeout(Some(Duration::from_millis(self.limits.write_stall_ms)))?;
+        bind_without_port(socket.as_fd())?;
+        socket.bind(&local.into())?;
+        match socket.connect(&remote.into()) {
+            Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
+            // Even if it stands already: writability tells, as for the others.
+            _ => Ok(socket),
+        }
+    }
+
+    /// An attempt has ended, this way or that.
+    pub(super) fn finish_connect(&mut self, id: ConnectionId, now_ms: u64, fallout: &mut Fallout) {
+        let Some(connection) = self.table.find_mut(id) else { return };
+        match connection.stream.take_error() {
+            Ok(None) => {
+                connection.connecting = false;
+                connection.alive_ms = now_ms;
+                connection.taken_ms = now_ms;
+                self.counters.connected.add(1);
+                self.write_waiting(id, now_ms, fallout);
+            }
+            _ => self.close(id, CloseReason::ConnectFailed, fallout),
+        }
+    }
+}

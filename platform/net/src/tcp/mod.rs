@@ -1,0 +1,191 @@
+//! The connections of one shard: accepted, opened, read, written, and closed when they cost too much.
+//!
+//! ```text
+//!   accept ──► Open ◄── connected ── Connecting ◄── a message for an address that nothing leads to
+//!               │                        │
+//!               └────────► gone ◄────────┘   peer, error, limit: see CloseReason
+//! ```
+//!
+//! A connection has two buffers and both are usually empty: the rest of an incomplete message, and what its peer has
+//! not taken yet. Complete messages are delivered from the shard's one read buffer, and a batch's messages are written
+//! from the outbox, without a copy.
+
+mod accept;
+mod connect;
+mod connection;
+mod deadlines;
+mod read;
+mod table;
+mod write;
+mod write_queue;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use connection::Connection;
+use deadlines::Deadlines;
+use table::Table;
+
+use crate::fallout::Fallout;
+use crate::sys::{Epoll, Event};
+use crate::{CloseReason, ConnectionId, Engine, Limits, Listener, NetCounters, Outbox};
+
+/// What one read takes at most, bytes: the longest message and then some.
+const READ_BYTES: usize = 64 * 1024;
+
+/// The streams of a shard.
+pub(crate) struct Streams {
+    shard: u8,
+    limits: Limits,
+    counters: Arc<NetCounters>,
+    epoll: Arc<Epoll>,
+    /// All listeners of the server: to know from which address to connect.
+    listeners: Arc<[Listener]>,
+    sockets: Vec<(u16, TcpListener)>,
+    accepting_again_ms: Option<u64>,
+    table: Table<Connection>,
+    /// Which connection leads to an address, by the listener whose address it comes from. The first one that does.
+    by_remote: HashMap<(u16, SocketAddr), ConnectionId>,
+    /// How many connections were accepted from a source.
+    by_source: HashMap<IpAddr, usize>,
+    deadlines: Deadlines,
+    read_buffer: Box<[u8]>,
+    /// The messages of this batch and their connections: (connection, index in the outbox).
+    touched: Vec<(ConnectionId, usize)>,
+    /// To be closed when the batch has been sent.
+    closing: Vec<(ConnectionId, CloseReason)>,
+    held_bytes: usize,
+}
+
+impl Streams {
+    pub(crate) fn new(
+        shard: u8,
+        limits: Limits,
+        listeners: Arc<[Listener]>,
+        sockets: Vec<(u16, TcpListener)>,
+        (epoll, counters): (Arc<Epoll>, Arc<NetCounters>),
+    ) -> io::Result<Self> {
+        let streams = Self {
+            shard,
+            limits,
+            counters,
+            epoll,
+            listeners,
+            sockets,
+            accepting_again_ms: None,
+            table: Table::new(shard),
+            by_remote: HashMap::new(),
+            by_source: HashMap::new(),
+            deadlines: Deadlines::default(),
+            read_buffer: vec![0; READ_BYTES].into(),
+            touched: Vec::new(),
+            closing: Vec::new(),
+            held_bytes: 0,
+        };
+        streams.prepare_listening()?;
+        Ok(streams)
+    }
+
+    /// A connection is ready for something. Returns whether the engine was called.
+    pub(crate) fn ready<E: Engine>(
+        &mut self,
+        id: ConnectionId,
+        event: Event,
+        now_ms: u64,
+        (engine, out): (&mut E, &mut Outbox),
+        fallout: &mut Fallout,
+    ) -> usize {
+        // An event of a connection that was closed earlier in this turn finds nobody.
+        let Some(connection) = self.table.find(id) else { return 0 };
+        if connection.connecting {
+            self.finish_connect(id, now_ms, fallout);
+            return 0;
+        }
+        let reading = connection.interest.read;
+        if event.writable {
+            self.write_waiting(id, now_ms, fallout);
+        }
+        if reading && (event.readable || event.broken) {
+            return self.read(id, now_ms, (engine, out), fallout);
+        }
+        if event.broken {
+            self.close(id, CloseReason::Reset, fallout);
+        }
+        0
+    }
+
+    /// When [`Streams::expire`] wants to be called next.
+    pub(crate) fn deadline_ms(&mut self) -> Option<u64> {
+        [self.deadlines.next_ms(), self.accepting_again_ms].into_iter().flatten().min()
+    }
+
+    /// Closes what has been too slow or too quiet.
+    pub(crate) fn expire(&mut self, now_ms: u64, fallout: &mut Fallout) {
+        self.resume_accepting(now_ms);
+        while let Some((due_ms, id)) = self.deadlines.pop(now_ms) {
+            let Some(connection) = self.table.find_mut(id).filter(|c| c.check_ms == Some(due_ms)) else {
+                continue;
+            };
+            connection.check_ms = None;
+            match connection.deadline(&self.limits) {
+                (deadline_ms, reason) if deadline_ms <= now_ms => self.close(id, reason, fallout),
+                _ => self.keep_track(id, now_ms),
+            }
+        }
+    }
+
+    /// Closes those that had only to be sent something before.
+    pub(crate) fn close_answered(&mut self, fallout: &mut Fallout) {
+        while let Some((id, reason)) = self.closing.pop() {
+            self.close(id, reason, fallout);
+        }
+    }
+
+    fn close(&mut self, id: ConnectionId, reason: CloseReason, fallout: &mut Fallout) {
+        let Some(mut connection) = self.table.remove(id) else { return };
+        self.held_bytes -= connection.held_bytes;
+        let way = (connection.flow.listener, connection.flow.remote);
+        if self.by_remote.get(&way) == Some(&id) {
+            self.by_remote.remove(&way);
+        }
+        if connection.accepted {
+            self.forget_source(way.1.ip());
+        }
+        fallout.failed.extend(connection.queue.drain_tickets());
+        if !connection.connecting {
+            fallout.closed.push(id);
+        }
+        self.counters.count_closed(reason);
+        self.publish();
+    }
+
+    /// After anything happened to a connection: watch it for what it now wants, count what it holds, and be there when
+    /// its time is over.
+    fn keep_track(&mut self, id: ConnectionId, now_ms: u64) {
+        let Some(connection) = self.table.find_mut(id) else { return };
+        let interest = connection.wanted(&self.limits);
+        if interest != connection.interest {
+            connection.interest = interest;
+            // Fails only without memory in the kernel; then the connection's deadline ends it.
+            let _ = self.epoll.modify(connection.stream.as_fd(), id.token(), interest);
+        }
+        let (deadline_ms, _) = connection.deadline(&self.limits);
+        if let Some(check_ms) = self.deadlines.push(deadline_ms, now_ms, id, connection.check_ms) {
+            connection.check_ms = Some(check_ms);
+        }
+        let held_bytes = connection.rest.capacity() + connection.queue.bytes();
+        if held_bytes != connection.held_bytes {
+            self.held_bytes = self.held_bytes - connection.held_bytes + held_bytes;
+            connection.held_bytes = held_bytes;
+            self.publish();
+        }
+    }
+
+    fn publish(&self) {
+        self.counters.connections.set(self.table.len() as u64);
+        self.counters.held_bytes.set(self.held_bytes as u64);
+    }
+}

@@ -1,0 +1,151 @@
+//! Contact: RFC 3261 §20.10, with the parameters that registration reads: `q` and `expires` (RFC 3261 §10.2.1),
+//! `+sip.instance` and `reg-id` (RFC 5626 §10).
+
+use crate::chars::number;
+use crate::header::{NameAddr, q_milli, seconds};
+use crate::params::Params;
+use crate::{Malformed, trim};
+
+/// What a malformed `expires` counts as, seconds: RFC 3261 §10.2 and §20.10.
+pub const EXPIRES_MALFORMED_S: u32 = 3600;
+
+/// One Contact value.
+#[derive(Clone, Copy, Debug)]
+pub enum Contact<'a> {
+    /// `*`: every binding of the AOR, legal only alone and with `Expires: 0` (RFC 3261 §10.2.2).
+    Star,
+    /// An address.
+    Address {
+        /// Display name, URI and all parameters.
+        name_addr: NameAddr<'a>,
+        /// The preference in thousandths, 0 to 1000, if given.
+        q_milli: Option<u16>,
+        /// How long it should live, seconds, if given here; a malformed number is [`EXPIRES_MALFORMED_S`].
+        expires_s: Option<u32>,
+        /// The instance ID without its quotes and brackets: `urn:uuid:…`.
+        instance: Option<&'a [u8]>,
+        /// The flow number, 1 to 2³¹ − 1.
+        reg_id: Option<u32>,
+    },
+}
+
+impl<'a> Contact<'a> {
+    /// Parses one value.
+    ///
+    /// # Errors
+    /// `Malformed Contact`: no address, or `q`, `+sip.instance` or `reg-id` against their grammar.
+    pub fn parse(value: &'a [u8]) -> Result<Self, Malformed> {
+        if trim(value) == b"*" {
+            return Ok(Self::Star);
+        }
+        Self::address(value).ok_or(Malformed::Header("Contact"))
+    }
+
+    fn address(value: &'a [u8]) -> Option<Self> {
+        let name_addr = NameAddr::parse(value)?;
+        let params = name_addr.params();
+        Some(Self::Address {
+            name_addr,
+            q_milli: if_present(params, b"q", q_milli)?,
+            expires_s: params.value(b"expires").map(|text| seconds(text).unwrap_or(EXPIRES_MALFORMED_S)),
+            instance: if_present(params, b"+sip.instance", bracketed)?,
+            reg_id: if_present(params, b"reg-id", reg_id)?,
+        })
+    }
+}
+
+/// The outer `None`: the parameter stands there with a value that `read` does not take.
+fn if_present<'a, T>(
+    params: Params<'a>,
+    name: &[u8],
+    read: impl Fn(&'a [u8]) -> Option<T>,
+) -> Option<Option<T>> {
+    match params.find(name) {
+        None => Some(None),
+        Some(_) => params.value(name).and_then(read).map(Some),
+    }
+}
+
+fn bracketed(text: &[u8]) -> Option<&[u8]> {
+    text.strip_prefix(b"<")?.strip_suffix(b">").filter(|inner| !inner.is_empty())
+}
+
+fn reg_id(text: &[u8]) -> Option<u32> {
+    number(text, i32::MAX as u32).filter(|&id| id > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// q, expires, instance, reg-id.
+    type Parts<'a> = (Option<u16>, Option<u32>, Option<&'a str>, Option<u32>);
+
+    fn parts(value: &str) -> Result<Parts<'_>, Malformed> {
+        match Contact::parse(value.as_bytes())? {
+            Contact::Star => panic!("a star"),
+            Contact::Address { q_milli, expires_s, instance, reg_id, .. } => {
+                let instance = instance.map(|i| std::str::from_utf8(i).expect("ASCII"));
+                Ok((q_milli, expires_s, instance, reg_id))
+            }
+        }
+    }
+
+    /// RFC 3261 §20.10 and RFC 5626 §4.1.
+    #[test]
+    fn registration_parameters() {
+        for (value, want) in [
+            ("<sip:a@b>", (None, None, None, None)),
+            ("sip:a@b;q=0.7;expires=60", (Some(700), Some(60), None, None)),
+            ("<sip:a@b;q=0.1>;Q = 1 ; EXPIRES=0", (Some(1000), Some(0), None, None)),
+            (
+                "<sip:c@192.0.2.2;transport=tcp>;reg-id=1;+sip.instance=\"<urn:uuid:0C67446E-F1A1>\"",
+                (None, None, Some("urn:uuid:0C67446E-F1A1"), Some(1)),
+            ),
+        ] {
+            assert_eq!(parts(value), Ok(want), "{value}");
+        }
+    }
+
+    /// RFC 3261 §10.2: larger values are the largest, malformed ones are an hour. RFC 4475 §3.1.2.4.
+    #[test]
+    fn expires_never_refuses_a_contact() {
+        for (text, want) in [
+            ("280297596632815", u32::MAX),
+            ("\"Thu, 01 Dec 2005 16:00:00 GMT\"", EXPIRES_MALFORMED_S),
+            ("-1", EXPIRES_MALFORMED_S),
+            ("soon", EXPIRES_MALFORMED_S),
+        ] {
+            assert_eq!(
+                parts(&format!("<sip:a@b>;expires={text}")),
+                Ok((None, Some(want), None, None)),
+                "{text}"
+            );
+        }
+    }
+
+    /// RFC 3261 §10.2.2.
+    #[test]
+    fn a_star_stands_for_all_bindings() {
+        assert!(matches!(Contact::parse(b" * "), Ok(Contact::Star)));
+    }
+
+    /// RFC 4475 §3.1.2.1 (separators without parameters) and §3.1.2.13 (a header outside brackets).
+    #[test]
+    fn what_is_no_contact() {
+        for value in [
+            "",
+            "**",
+            "\"Joe\" <sip:joe@example.org>;;;;",
+            "sip:user@example.com?Route=%3Csip:sip.example.com%3E",
+            "<sip:a@b>;q=2",
+            "<sip:a@b>;q",
+            "<sip:a@b>;reg-id=0",
+            "<sip:a@b>;reg-id=2147483648",
+            "<sip:a@b>;+sip.instance=\"urn:uuid:1\"",
+            "<sip:a@b>;+sip.instance=\"<>\"",
+        ] {
+            assert_eq!(parts(value), Err(Malformed::Header("Contact")), "{value}");
+        }
+    }
+}

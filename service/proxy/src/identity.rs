@@ -1,0 +1,129 @@
+//! Who we are: the domains we are responsible for and the addresses we listen on (RFC 3261 §16.4, §16.5).
+
+use std::net::{IpAddr, SocketAddr};
+
+use offhook_sip::{Host, HostPort, Transport, Uri};
+
+/// One of our addresses, as peers write it.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// Its transport.
+    pub transport: Transport,
+    /// The address.
+    pub address: SocketAddr,
+    /// What Via and Record-Route say: `192.0.2.1`, `192.0.2.1:5070`, `sip.example.org`.
+    pub sent_by: String,
+}
+
+impl Local {
+    /// An address that is advertised as itself, or as `advertise`.
+    pub fn new(transport: Transport, address: SocketAddr, advertise: Option<&str>) -> Self {
+        let sent_by = match advertise {
+            Some(text) => text.to_owned(),
+            None if address.port() == transport.default_port() => Host::Ip(address.ip()).to_string(),
+            None => format!("{}:{}", Host::Ip(address.ip()), address.port()),
+        };
+        Self { transport, address, sent_by }
+    }
+
+    fn is_named(&self, at: &HostPort<'_>) -> bool {
+        let port = at.port.unwrap_or(self.transport.default_port());
+        match at.host {
+            Host::Ip(ip) if ip == self.address.ip() => port == self.address.port(),
+            _ => HostPort::parse(self.sent_by.as_bytes()).is_some_and(|own| {
+                own.host.same(at.host) && own.port.unwrap_or(self.transport.default_port()) == port
+            }),
+        }
+    }
+}
+
+/// The domains and addresses of this server.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    domains: Vec<String>,
+    locals: Vec<Local>,
+}
+
+impl Identity {
+    /// `domains` in lower case; the first is the one that requests to our bare addresses mean. There must be one.
+    pub fn new(domains: Vec<String>, locals: Vec<Local>) -> Self {
+        debug_assert!(!domains.is_empty(), "a server has at least one domain");
+        Self { domains, locals }
+    }
+
+    /// The domain that requests to our bare addresses mean.
+    pub fn first_domain(&self) -> Option<&str> {
+        self.domains.first().map(String::as_str)
+    }
+
+    /// Our addresses, in the order of the listeners.
+    pub fn locals(&self) -> &[Local] {
+        &self.locals
+    }
+
+    /// The address with this index.
+    pub fn local(&self, listener: u16) -> Option<&Local> {
+        self.locals.get(usize::from(listener))
+    }
+
+    /// Whether host and port are one of our addresses: then a Route or Via that says so is ours.
+    pub fn is_us(&self, at: &HostPort<'_>) -> bool {
+        self.locals.iter().any(|l| l.is_named(at))
+    }
+
+    /// Whether this is an address that only we answer on.
+    pub fn listens_on(&self, ip: IpAddr, port: u16) -> bool {
+        self.locals.iter().any(|l| l.address.ip() == ip && l.address.port() == port)
+    }
+
+    /// The domain of ours that a URI belongs to, if it is ours: a configured domain at any port, or one of our
+    /// addresses, which stands for the first domain.
+    pub fn domain_of(&self, uri: &Uri<'_>) -> Option<&str> {
+        let at = uri.address?;
+        if let Host::Name(name) = at.host {
+            let name = name.strip_suffix(b".").unwrap_or(name);
+            if let Some(own) = self.domains.iter().find(|d| d.as_bytes().eq_ignore_ascii_case(name)) {
+                return Some(own);
+            }
+        }
+        if let Host::Ip(_) = at.host
+            && let Some(own) =
+                self.domains.iter().find(|d| Host::parse(d.as_bytes()).is_some_and(|h| h.same(at.host)))
+            && self.is_us(&at)
+        {
+            return Some(own);
+        }
+        self.is_us(&at).then(|| self.domains.first().map(String::as_str)).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        let local = Local::new(Transport::Udp, "192.0.2.1:5070".parse().expect("address"), None);
+        let named =
+            Local::new(Transport::Tcp, "192.0.2.1:5060".parse().expect("address"), Some("sip.example.net"));
+        Identity::new(vec!["example.org".into(), "example.com".into()], vec![local, named])
+    }
+
+    /// RFC 3261 §16.5: a proxy must know the domains it is responsible for.
+    #[test]
+    fn domains_and_addresses() {
+        let id = identity();
+        let of = |text: &str| id.domain_of(&Uri::parse(text.as_bytes()).expect(text)).map(str::to_owned);
+        assert_eq!(of("sip:a@EXAMPLE.com:5099").as_deref(), Some("example.com"));
+        assert_eq!(of("sip:a@example.org.").as_deref(), Some("example.org"));
+        assert_eq!(of("sip:a@192.0.2.1:5070").as_deref(), Some("example.org"));
+        assert_eq!(
+            of("sip:a@192.0.2.1").as_deref(),
+            Some("example.org"),
+            "the TCP address has the default port"
+        );
+        assert_eq!(of("sip:a@sip.example.net").as_deref(), Some("example.org"));
+        assert_eq!(of("sip:a@192.0.2.1:9"), None);
+        assert_eq!(of("sip:a@example.net"), None);
+        assert_eq!(of("tel:+1"), None);
+    }
+}

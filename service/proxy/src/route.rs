@@ -1,0 +1,90 @@
+//! Route preprocessing: RFC 3261 §16.4. What of the route set is ours, and what comes next.
+
+use offhook_sip::{Malformed, Message, Name, NameAddr, Uri};
+
+use crate::cookie::CookieKey;
+use crate::identity::Identity;
+use crate::record_route::{self, InDialog};
+
+/// Most Route values of ours that one request may have on top: two where transports or address families meet, and
+/// some for spirals through us. More is somebody playing (RFC 5393 describes the attack).
+const OWN_ROUTES_MAX: usize = 8;
+
+/// The route set of a request as this proxy sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Routed<'a> {
+    /// The Request-URI, or the last Route value if a strict router put our address into the Request-URI.
+    pub uri: Uri<'a>,
+    /// Whether that was so: then the last Route value is to be removed, and the Request-URI replaced.
+    pub from_strict_router: bool,
+    /// How many of the first Route values name us and are to be removed.
+    pub own_routes: usize,
+    /// The first Route value behind ours: where the request goes next.
+    pub next: Option<NameAddr<'a>>,
+    /// Set if one of our values was sealed for this dialog.
+    pub in_dialog: Option<InDialog>,
+}
+
+impl<'a> Routed<'a> {
+    /// Looks at Request-URI and Route.
+    ///
+    /// # Errors
+    /// The Request-URI or a Route value that we must understand is malformed, or we are in the route too often.
+    pub fn of(message: &Message<'a>, identity: &Identity, key: &CookieKey) -> Result<Self, Malformed> {
+        let uri = message.request_uri()?;
+        let mut routed = Self { uri, from_strict_router: false, own_routes: 0, next: None, in_dialog: None };
+        if !message.has(Name::Route) {
+            return Ok(routed);
+        }
+        if is_ours(&uri, identity) && uri.params().has(b"oh") {
+            routed.leave_strict_router(message, uri, key)?;
+        }
+        let foreign = message.values(Name::Route).count() - usize::from(routed.from_strict_router);
+        for value in message.values(Name::Route).take(foreign) {
+            let route = NameAddr::parse(value).ok_or(Malformed::Header("Route"))?;
+            let route_uri = route.parsed_uri()?;
+            if !is_ours(&route_uri, identity) {
+                routed.next = Some(route);
+                break;
+            }
+            routed.own_routes += 1;
+            routed.note_seal(message, &route_uri, key);
+            if routed.own_routes > OWN_ROUTES_MAX {
+                return Err(Malformed::Header("Route"));
+            }
+        }
+        Ok(routed)
+    }
+
+    /// §16.4, second paragraph: the Request-URI is a value of ours, so the real one is the last Route value.
+    fn leave_strict_router(
+        &mut self,
+        message: &Message<'a>,
+        own: Uri<'a>,
+        key: &CookieKey,
+    ) -> Result<(), Malformed> {
+        let last = message.values(Name::Route).last().ok_or(Malformed::Header("Route"))?;
+        self.uri = NameAddr::parse(last).ok_or(Malformed::Header("Route"))?.parsed_uri()?;
+        self.from_strict_router = true;
+        self.note_seal(message, &own, key);
+        Ok(())
+    }
+
+    fn note_seal(&mut self, message: &Message<'a>, route: &Uri<'_>, key: &CookieKey) {
+        if self.in_dialog.is_some_and(|d| d.toward.is_some()) {
+            return;
+        }
+        let tag =
+            |party: Result<NameAddr<'a>, Malformed>| party.ok().and_then(|p| p.tag()).unwrap_or_default();
+        let call_id = message.call_id().unwrap_or_default();
+        let read = record_route::read(key, route, call_id, tag(message.from()), tag(message.to()));
+        self.in_dialog = read.or(self.in_dialog);
+    }
+}
+
+/// A Route value is ours if it names one of our addresses, or a domain of ours without a user part other than flows.
+fn is_ours(uri: &Uri<'_>, identity: &Identity) -> bool {
+    let Some(at) = uri.address else { return false };
+    let plain = uri.user.is_none() || uri.params().has(b"oh");
+    identity.is_us(&at) || (plain && at.port.is_none() && identity.domain_of(uri).is_some())
+}

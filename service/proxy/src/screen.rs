@@ -1,0 +1,95 @@
+//! What a proxy checks before it does anything with a request: RFC 3261 §16.3, in the order of that section.
+
+use offhook_sip::{CSeq, Hint, Message, Method, Name, Refusal, Scheme};
+
+use crate::cookie::CookieKey;
+use crate::identity::Identity;
+use crate::route::Routed;
+
+/// A request with what has been found out about it.
+pub struct Screened<'m, 'a> {
+    /// The request.
+    pub message: &'m Message<'a>,
+    /// Its method.
+    pub method: Method,
+    /// Its route set.
+    pub routed: Routed<'a>,
+    /// The mark our branches carry for requests routed like this one.
+    pub loop_mark: u32,
+}
+
+/// One check; an error is the answer.
+type Step = for<'m, 'a> fn(&Screened<'m, 'a>, &Identity) -> Result<(), Refusal<'a>>;
+
+/// Step 6, authorization, needs facts and
+/// stands in [`crate::access`].
+const STEPS: [Step; 4] = [scheme, max_forwards, loops, extensions];
+
+/// Runs the checks on a request that passed [`Message::check_request`] (§16.3 step 1).
+///
+/// # Errors
+/// The answer to the first check that fails.
+pub fn screen<'m, 'a>(
+    message: &'m Message<'a>,
+    identity: &Identity,
+    key: &CookieKey,
+) -> Result<Screened<'m, 'a>, Refusal<'a>> {
+    let routed = Routed::of(message, identity, key)?;
+    let method = message.method().unwrap_or(Method::Other);
+    let screened = Screened { message, method, routed, loop_mark: loop_mark(message, &routed, key) };
+    for step in STEPS {
+        step(&screened, identity)?;
+    }
+    Ok(screened)
+}
+
+/// Step 2: only URIs whose scheme we understand can be routed.
+fn scheme<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusal<'a>> {
+    match request.routed.uri.scheme {
+        Scheme::Sip | Scheme::Sips => Ok(()),
+        Scheme::Tel | Scheme::Other => Err(Refusal::new(416)),
+    }
+}
+
+/// Step 3. OPTIONS with no hop left may be answered by us as if it were ours (§11); it is.
+fn max_forwards<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusal<'a>> {
+    match request.message.max_forwards()? {
+        Some(0) if request.method != Method::Options => Err(Refusal::new(483)),
+        _ => Ok(()),
+    }
+}
+
+/// Step 4, as RFC 5393 §4.2 makes it mandatory: a Via of ours with the mark that we would write now is a loop; with
+/// another mark it is a spiral and goes on.
+fn loops<'a>(request: &Screened<'_, 'a>, identity: &Identity) -> Result<(), Refusal<'a>> {
+    for value in request.message.values(Name::Via) {
+        let Ok(via) = offhook_sip::Via::parse(value) else { continue };
+        if CookieKey::mark_of(via.branch()) == Some(request.loop_mark) && identity.is_us(&via.sent_by) {
+            return Err(Refusal::new(482));
+        }
+    }
+    Ok(())
+}
+
+/// Step 5: we understand no extension that a proxy would have to.
+fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusal<'a>> {
+    // CANCEL and ACK cannot be refused this way (§16.3 step 5 speaks of requests that can be answered; §8.2.2.3).
+    if matches!(request.method, Method::Cancel | Method::Ack) {
+        return Ok(());
+    }
+    match request.message.value(Name::ProxyRequire) {
+        Some(tags) => Err(Refusal::new(420).with(Hint::Unsupported(tags))),
+        None => Ok(()),
+    }
+}
+
+fn loop_mark(message: &Message<'_>, routed: &Routed<'_>, key: &CookieKey) -> u32 {
+    let from = message.from();
+    let to = message.to();
+    let from_tag = from.as_ref().ok().and_then(|f| f.tag()).unwrap_or_default();
+    let to_tag = to.as_ref().ok().and_then(|t| t.tag()).unwrap_or_default();
+    let cseq = message.cseq().unwrap_or(CSeq { number: 0, method: b"" }).number.to_be_bytes();
+    let next = routed.next.map_or(&b""[..], |n| n.uri);
+    let call_id = message.call_id().unwrap_or_default();
+    key.loop_mark(&[routed.uri.text, next, call_id, from_tag, to_tag, &cseq])
+}

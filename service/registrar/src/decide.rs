@@ -1,0 +1,123 @@
+//! What becomes of the bindings: RFC 3261 §10.3 steps 6 and 7, RFC 5626 §6.
+
+use arrayvec::ArrayVec;
+use offhook_location::Binding;
+use offhook_sip::{Refusal, Uri};
+
+use crate::Policy;
+use crate::request::{Asked, Registration, Wanted};
+
+/// Most bindings of one address-of-record that a decision can hold, whatever the policy says.
+pub const BINDINGS_MAX: usize = 32;
+
+/// The bindings of one address-of-record.
+pub type BindingList<'x> = ArrayVec<Binding<'x>, BINDINGS_MAX>;
+
+/// Applies a registration to `bindings`, which holds what is registered now. Says whether anything changed.
+///
+/// # Errors
+/// The answer; then nothing may be changed, whatever `bindings` holds (§10.3: all or nothing).
+pub fn decide<'x>(
+    registration: &Registration<'x>,
+    bindings: &mut BindingList<'x>,
+    now_ms: u64,
+    policy: &Policy,
+) -> Result<bool, Refusal<'static>> {
+    match &registration.asked {
+        Asked::List => Ok(false),
+        Asked::Clear => clear(registration, bindings),
+        Asked::Change(wanted) => {
+            let mut changed = false;
+            for one in wanted {
+                changed |= change(registration, one, bindings, now_ms)?;
+            }
+            if bindings.len() > policy.bindings_per_aor_max {
+                return Err(too_many());
+            }
+            Ok(changed)
+        }
+    }
+}
+
+/// §10.3 step 6: of each binding made under the same Call-ID, the CSeq must be lower.
+fn clear(registration: &Registration<'_>, bindings: &mut BindingList<'_>) -> Result<bool, Refusal<'static>> {
+    for have in bindings.iter() {
+        order(registration, have)?;
+    }
+    let changed = !bindings.is_empty();
+    bindings.clear();
+    Ok(changed)
+}
+
+/// How an update stands to the one before.
+#[derive(PartialEq, Eq)]
+enum Order {
+    /// It is newer, or from another device.
+    Newer,
+    /// It is the same one again: a retransmission.
+    Again,
+}
+
+/// §10.3 step 7: "If it does agree, it compares the CSeq value."
+fn order(registration: &Registration<'_>, have: &Binding<'_>) -> Result<Order, Refusal<'static>> {
+    if registration.call_id != have.call_id || registration.cseq > have.cseq {
+        Ok(Order::Newer)
+    } else if registration.cseq == have.cseq {
+        Ok(Order::Again)
+    } else {
+        Err(Refusal::new(400).because("CSeq is lower than that of an earlier REGISTER"))
+    }
+}
+
+fn change<'x>(
+    registration: &Registration<'x>,
+    wanted: &Wanted<'x>,
+    bindings: &mut BindingList<'x>,
+    now_ms: u64,
+) -> Result<bool, Refusal<'static>> {
+    let uri = wanted.contact.parsed_uri()?;
+    let place = bindings.iter().position(|have| is_same_device(have, wanted, &uri));
+    if let Some(place) = place
+        && order(registration, &bindings[place])? == Order::Again
+    {
+        return Ok(false);
+    }
+    match (place, wanted.expires_s) {
+        (Some(place), 0) => drop(bindings.remove(place)),
+        (None, 0) => return Ok(false),
+        (Some(place), _) => bindings[place] = binding(registration, wanted, now_ms),
+        (None, _) => bindings.try_push(binding(registration, wanted, now_ms)).map_err(|_| too_many())?,
+    }
+    Ok(true)
+}
+
+/// The same contact by URI comparison (§10.3 step 7), or the same flow of the same instance (RFC 5626 §6).
+fn is_same_device(have: &Binding<'_>, wanted: &Wanted<'_>, uri: &Uri<'_>) -> bool {
+    if wanted.reg_id != 0 && !wanted.instance.is_empty() {
+        return have.reg_id == wanted.reg_id && have.instance == wanted.instance;
+    }
+    have.contact == uri.text || Uri::parse(have.contact).is_ok_and(|known| known.matches(uri))
+}
+
+fn binding<'x>(registration: &Registration<'x>, wanted: &Wanted<'x>, now_ms: u64) -> Binding<'x> {
+    let says_more = |name: &[u8]| !name.eq_ignore_ascii_case(b"expires") && !name.eq_ignore_ascii_case(b"q");
+    let more = wanted.contact.params().any(|p| says_more(p.name));
+    Binding {
+        contact: wanted.contact.uri,
+        params: if more { wanted.contact.params_text() } else { b"" },
+        path: registration.path,
+        instance: wanted.instance,
+        reg_id: wanted.reg_id,
+        call_id: registration.call_id,
+        cseq: registration.cseq,
+        q_milli: wanted.q_milli,
+        expires_at_ms: now_ms + u64::from(wanted.expires_s) * 1000,
+        registered_at_ms: now_ms,
+        flow: registration.flow,
+        user_agent: registration.user_agent,
+    }
+}
+
+fn too_many() -> Refusal<'static> {
+    Refusal::new(403).because("Too many contacts")
+}

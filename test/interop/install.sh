@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs the programs by others that test/interop drives: two softphones and SIPp, from Debian.
+# Does nothing, in no time, where they are there already. Needs root (or sudo without a password) otherwise.
+set -eu
+
+# package=program it brings
+WANTED="baresip-core=baresip linphone-cli=linphonec sip-tester=sipp"
+
+need=()
+for wanted in $WANTED; do
+  command -v "${wanted#*=}" > /dev/null || need+=("${wanted%=*}")
+done
+[ ${#need[@]} -gt 0 ] || exit 0
+
+fail() {
+  echo "install.sh: $1" >&2
+  echo "install.sh: missing: ${need[*]}; on Debian: apt-get install ${need[*]}" >&2
+  exit 1
+}
+command -v apt-get > /dev/null || fail "this is not a Debian machine"
+as_root=()
+if [ "$(id -u)" != 0 ]; then
+  sudo -n true 2> /dev/null || fail "only root installs packages, and sudo wants a password"
+  as_root=(sudo -n)
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -y -q -o DPkg::Lock::Timeout=600 "$@" >> "$log" 2>&1
+}
+echo "installing ${need[*]}"
+# The package lists of a fresh machine are empty or old: fetch them only where the first try needs them.
+apt install --no-install-recommends "${need[@]}" ||
+  { apt update && apt install --no-install-recommends "${need[@]}"; } ||
+  { tail -n 20 "$log" >&2; fail "apt-get failed (is there a network?)"; }

@@ -1,0 +1,165 @@
+"""baresip (Debian's baresip-core), told what to do over its control port: JSON in netstrings."""
+
+import glob
+import json
+import os
+import re
+import socket
+import threading
+import time
+
+from . import sound
+from .child import Child, wait_for
+from .phone import RING_S, TONE_S, Phone
+from .ports import MEDIA, free_port
+
+MODULE_FOLDERS = ("/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules",
+                  "/usr/lib/aarch64-linux-gnu/baresip/modules")
+MODULES = ("g711", "aufile", "sndfile", "uuid")
+APPLICATIONS = ("account", "contact", "menu", "ctrl_tcp")
+REGISTER_INTERVAL_S = 3600
+RATE = 48000
+MEDIA_PORTS = 20
+
+
+class Baresip(Phone):
+    kind = "baresip"
+    reject_status = 486
+
+    def start(self):
+        sound.write_tone(self.path("say.wav"), self.tone_hz, TONE_S, RATE)
+        self._control_port = free_port()
+        self._write_config()
+        self._write_account()
+        self._events, self._mark, self._news = [], 0, threading.Condition()
+        self.child = Child(["baresip", "-f", self.folder, "-v", "-s"], self.path("log"))
+        if not wait_for(self._connect, 8, 0.1):
+            raise RuntimeError("baresip opens no control port:\n" + self.child.tail())
+
+    def _write_config(self):
+        media = free_port(MEDIA, MEDIA_PORTS)
+        lines = [
+            "poll_method epoll", "sip_listen 127.0.0.1:%d" % free_port(), "sip_trans_def udp",
+            "call_max_calls 4", "call_local_timeout 30",
+            "audio_source aufile,%s" % self.path("say.wav"), "ausrc_srate %d" % RATE, "ausrc_channels 1",
+            "audio_txmode thread", "audio_level no", "jitter_buffer_delay 1-10", "rtp_timeout 0",
+            "rtp_ports %d-%d" % (media, media + MEDIA_PORTS - 1), "net_interface 127.0.0.1",
+            "ctrl_tcp_listen 127.0.0.1:%d" % self._control_port, "snd_path %s" % self.folder,
+            "dns_server 127.0.0.1:9", "module_path %s" % next(filter(os.path.isdir, MODULE_FOLDERS)),
+        ]
+        lines += ["module %s.so" % name for name in MODULES] + ["module_app %s.so" % name for name in APPLICATIONS]
+        with open(self.path("config"), "w") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def _write_account(self):
+        account = self.account
+        parameters = {
+            "auth_user": account.user, "auth_pass": account.password, "regint": REGISTER_INTERVAL_S,
+            "outbound": '"%s"' % account.proxy, "answermode": "manual", "ptime": 20, "mwi": "no",
+            "audio_codecs": "PCMU/8000/1",
+        }
+        tail = "".join(";%s=%s" % item for item in parameters.items())
+        with open(self.path("accounts"), "w") as file:
+            file.write("<sip:%s@%s;transport=%s>%s\n" % (account.user, account.domain, account.transport, tail))
+        open(self.path("contacts"), "w").close()
+        with open(self.path("uuid"), "w") as file:
+            file.write("00000000-0000-4000-8000-%012x" % self._control_port)
+
+    def _connect(self):
+        try:
+            self._control = socket.create_connection(("127.0.0.1", self._control_port), 1)
+        except OSError:
+            return False
+        self._control.settimeout(None)
+        threading.Thread(target=self._read, daemon=True).start()
+        return True
+
+    def _read(self):
+        text = b""
+        while True:
+            try:
+                got = self._control.recv(65536)
+            except OSError:
+                return
+            if not got:
+                return
+            text += got
+            while True:
+                length, colon, rest = text.partition(b":")
+                if not colon or len(rest) < int(length) + 1:
+                    break
+                event, text = rest[:int(length)], rest[int(length) + 1:]
+                with self._news:
+                    self._events.append(json.loads(event.decode("utf-8", "replace")))
+                    self._news.notify_all()
+
+    def _tell(self, command, parameters=""):
+        """Runs a command of its menu and waits until it says that it did."""
+        token = "%d" % time.monotonic_ns()
+        raw = json.dumps({"command": command, "params": parameters, "token": token}).encode()
+        self._control.sendall(b"%d:%s," % (len(raw), raw))
+        self._event(lambda event: event.get("token") == token, 5, 0)
+
+    def _event(self, wanted, timeout_s, at):
+        """The index after the first event from `at` on that is wanted, or None."""
+        end = time.monotonic() + timeout_s
+        with self._news:
+            while True:
+                for index in range(at, len(self._events)):
+                    if wanted(self._events[index]):
+                        return index + 1
+                at = len(self._events)
+                left_s = end - time.monotonic()
+                if left_s <= 0:
+                    return None
+                self._news.wait(left_s)
+
+    def _next(self, kind, timeout_s, parameter=""):
+        """Waits for an event that was not seen yet."""
+        def wanted(event):
+            return event.get("type") == kind and re.search(parameter, event.get("param") or "")
+        after = self._event(wanted, timeout_s, self._mark)
+        self._mark = after or self._mark
+        return bool(after)
+
+    def wait_registered(self, timeout_s=10):
+        return self.child.expect(r"\[\d+ binding", timeout_s, from_start=True)
+
+    def wait_not_registered(self, timeout_s=10):
+        return self.child.expect(r"reg: .*: 40[13] ", timeout_s, from_start=True)
+
+    def registers_sent(self):
+        return self.child.count(r"^REGISTER sip:")
+
+    def dial(self, uri):
+        self._forget_recordings()
+        self._tell("dial", uri)
+
+    def wait_ring(self, timeout_s=RING_S):
+        self._forget_recordings()
+        return self._next("CALL_INCOMING", timeout_s)
+
+    def answer(self):
+        self._tell("accept")
+
+    def reject(self):
+        self._tell("hangup")
+
+    def hangup(self):
+        self._tell("hangup")
+
+    def wait_up(self, timeout_s=RING_S):
+        return self._next("CALL_ESTABLISHED", timeout_s)
+
+    def wait_down(self, timeout_s=10):
+        return self._next("CALL_CLOSED", timeout_s)
+
+    def wait_refused(self, status, timeout_s=10):
+        return self._next("CALL_CLOSED", timeout_s, parameter="^%d " % status)
+
+    def recordings(self):
+        return glob.glob(self.path("dump-*dec.wav"))
+
+    def _forget_recordings(self):
+        for path in glob.glob(self.path("dump-*")):
+            os.remove(path)

@@ -1,0 +1,152 @@
+"""linphonec, the console of Linphone (Debian's linphone-cli), told what to do by typing.
+
+Sound comes from a file and goes to one (`soundcard use files`), so no sound device is needed.
+"""
+
+import os
+import re
+import time
+
+from . import sound
+from .child import Child, wait_for
+from .phone import RING_S, TONE_S, Phone
+from .ports import MEDIA, free_port
+
+RATE = 16000
+MEDIA_PORTS = 16
+REGISTER_EXPIRES_S = 3600
+
+
+class Linphone(Phone):
+    kind = "linphone"
+    reject_status = 603
+
+    def start(self):
+        sound.write_tone(self.path("say.wav"), self.tone_hz, TONE_S, RATE)
+        os.makedirs(self.path(".local/share/linphone"))
+        self._write_config()
+        with open(self.path("asound.conf"), "w") as file:
+            file.write("pcm.!default { type null }\nctl.!default { type hw card 0 }\n")
+        env = {"HOME": self.folder, "XDG_DATA_HOME": self.path(".local/share"), "TERM": "dumb",
+               "ALSA_CONFIG_PATH": self.path("asound.conf")}
+        argv = ["linphonec", "-S", "-c", self.path("rc"), "-l", self.path("sip.log"), "-d", "6"]
+        self.child = Child(argv, self.path("log"), env=env, cwd=self.folder, stdin=True)
+        self.child.expect("Warning: video|linphonec>|Ready", 10, from_start=True)
+        self._calls = 0
+        self._type("soundcard use files")
+        self._type("play " + self.path("say.wav"))
+        self._name_recording()
+
+    def _write_config(self):
+        account = self.account
+        ports = {"udp": -1, "tcp": -1, "tls": -1, account.transport: free_port()}
+        media = free_port(MEDIA, MEDIA_PORTS)
+        sections = {
+            "sip": {
+                "sip_port": ports["udp"], "sip_tcp_port": ports["tcp"], "sip_tls_port": ports["tls"],
+                "default_proxy": 0, "guess_hostname": 1, "use_ipv6": 0, "media_encryption": "none",
+                "register_only_when_network_is_up": 0, "inc_timeout": 30, "keepalive_period": 10000,
+                "auto_net_state_mon": 0, "use_info": 0, "use_rfc2833": 1, "deliver_imdn": 0,
+            },
+            "rtp": {
+                "audio_rtp_port": "%d-%d" % (media, media + MEDIA_PORTS - 1),
+                "audio_jitt_comp": 40, "nortp_timeout": 60,
+            },
+            "net": {"firewall_policy": 0, "mtu": 1300},
+            "sound": {"echocancellation": 0, "agc": 0, "remote_ring": "", "local_ring": ""},
+            "lime": {"enabled": 0},
+            "misc": {"history_max_size": 0},
+            "proxy_0": {
+                "reg_proxy": "<%s>" % account.proxy, "reg_route": "<%s;lr>" % account.proxy,
+                "reg_identity": "<%s>" % account.aor, "reg_expires": REGISTER_EXPIRES_S, "reg_sendregister": 1,
+                "publish": 0, "quality_reporting_enabled": 0, "push_notification_allowed": 0, "avpf": 0,
+            },
+            "auth_info_0": {
+                "username": account.user, "userid": account.user, "passwd": account.password, "realm": account.domain,
+            },
+        }
+        codecs = (("PCMU", 8000, 1), ("PCMA", 8000, 1), ("opus", 48000, 2), ("speex", 8000, 1), ("speex", 16000, 1))
+        for index, (name, rate, channels) in enumerate(codecs):
+            sections["audio_codec_%d" % index] = {
+                "mime": name, "rate": rate, "channels": channels, "enabled": int(name in ("PCMU", "PCMA"))}
+        with open(self.path("rc"), "w") as file:
+            for section, keys in sections.items():
+                file.write("[%s]\n" % section + "".join("%s=%s\n" % item for item in keys.items()))
+
+    def _type(self, line, pause_s=0.1):
+        self.child.send(line)
+        time.sleep(pause_s)  # the console takes lines in order but drops what comes too fast
+
+    def _name_recording(self):
+        """Names the file for the next call. Only while idle: `record` while a call rings makes the console crash."""
+        self._calls += 1
+        self._type("record " + self._recording(self._calls))
+
+    def _recording(self, number):
+        return self.path("heard-%d.wav" % number)
+
+    def wait_registered(self, timeout_s=10):
+        def ask():
+            seen = len(self.child.lines)
+            self._type("status register", 0.25)
+            return any(line.startswith("registered, identity") for line in self.child.lines[seen:])
+        return wait_for(ask, timeout_s, 0.1)
+
+    def wait_not_registered(self, timeout_s=10):
+        # The first 401 is the challenge; the one to a request with credentials is the refusal.
+        refusals = r"(?m)^Authorization: (?:.+\n)*(?:.*\n)*?SIP/2\.0 40[13] "
+        return wait_for(lambda: re.search(refusals, self._trace()), timeout_s, 0.1)
+
+    def registers_sent(self):
+        return len(re.findall(r"(?m)^REGISTER sip:", self._trace()))
+
+    def dial(self, uri):
+        self.child.mark()
+        self._type("call " + uri)
+
+    def wait_ring(self, timeout_s=RING_S):
+        return self.child.expect(r"Receiving new incoming call from", timeout_s)
+
+    def answer(self):
+        self._type("answer")
+
+    def reject(self):
+        self._type("terminate")
+
+    def hangup(self):
+        self._type("terminate")
+
+    def wait_up(self, timeout_s=RING_S):
+        return self.child.expect(r"Call \d+ with .* connected|Media streams established|Call answered", timeout_s)
+
+    def wait_down(self, timeout_s=10):
+        over = self.child.expect(r"Call \d+ with .* (ended|error)|Call terminated", timeout_s)
+        if over:
+            time.sleep(0.2)  # it closes the recording after it said so
+            self._name_recording()
+        return over
+
+    def wait_refused(self, status, timeout_s=10):
+        return self.wait_down(timeout_s) and self._answers_to_invite()[-1:] == [status]
+
+    def _answers_to_invite(self):
+        """The final answers to INVITEs that this phone got, in order."""
+        answers = re.findall(r"(?m)^SIP/2\.0 ([2-6]\d\d) (?:.+\n)*?CSeq: *\d+ INVITE$", self._trace())
+        return [int(status) for status in answers]
+
+    def _trace(self):
+        """Its log, which has every message it sent and got."""
+        with open(self.path("sip.log"), errors="replace") as file:
+            return file.read().replace("\r", "")
+
+    def recordings(self):
+        return [self._recording(self._calls - 1)]
+
+    def stop(self):
+        if self.child and self.child.alive():
+            try:
+                self._type("quit")
+            except OSError:
+                pass
+            self.child.wait(4)
+        super().stop()

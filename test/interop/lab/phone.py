@@ -1,0 +1,96 @@
+"""The face that every phone shows to the flows, whoever wrote the program behind it."""
+
+import os
+
+from . import sound
+
+RING_S = 15
+TONE_S = 40
+
+
+class Phone:
+    """One program holding one account. It says a tone of its own as long as a call is up, and records what it hears.
+
+    Waits are bounded and give something false when nothing came; a call that fails raises nothing.
+    """
+
+    kind = "?"
+    # With which answer it refuses a call that rings.
+    reject_status = 0
+
+    def __init__(self, folder, account):
+        self.folder, self.account, self.child = folder, account, None
+        self.tone_hz = sound.TONES_HZ[account.user]
+        os.makedirs(folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def start(self):
+        """Starts the program, which registers at once."""
+        raise NotImplementedError
+
+    def wait_registered(self, timeout_s=10):
+        """The registrar said 200."""
+        raise NotImplementedError
+
+    def wait_not_registered(self, timeout_s=10):
+        """The registrar refused the password."""
+        raise NotImplementedError
+
+    def registers_sent(self):
+        """How many REGISTER requests left the phone so far."""
+        raise NotImplementedError
+
+    def dial(self, uri):
+        raise NotImplementedError
+
+    def wait_ring(self, timeout_s=RING_S):
+        """A call comes in."""
+        raise NotImplementedError
+
+    def answer(self):
+        raise NotImplementedError
+
+    def reject(self):
+        """Refuses the call that rings."""
+        raise NotImplementedError
+
+    def hangup(self):
+        """Ends the call, whether it is up or still being set up."""
+        raise NotImplementedError
+
+    def wait_up(self, timeout_s=RING_S):
+        """Both sides can talk."""
+        raise NotImplementedError
+
+    def wait_down(self, timeout_s=10):
+        """The call is over, for whatever reason."""
+        raise NotImplementedError
+
+    def wait_refused(self, status, timeout_s=10):
+        """The call ended with this final answer of the other side or of the server."""
+        raise NotImplementedError
+
+    def recordings(self):
+        """The files of what it heard in the last call."""
+        raise NotImplementedError
+
+    def stop(self):
+        if self.child:
+            self.child.stop()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def __str__(self):
+        return "%s's %s" % (self.account.user, self.kind)
+
+
+def tails(*phones):
+    """The last lines of the phones' output, for the reader of a failed check."""
+    return "\n".join("%s: %s" % (phone, phone.child.tail(12)) for phone in phones)

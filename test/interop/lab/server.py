@@ -1,0 +1,76 @@
+"""The program under test: one `offhook serve` on ports of its own, with a fresh data folder and three accounts."""
+
+import os
+import subprocess
+
+from .child import Child
+from .ports import free_port
+
+DOMAIN = "sip.test"
+USERS = ("alice", "bob", "carol")
+READY_S = 10
+
+
+def password_of(user):
+    return "pw-" + user
+
+
+class Account:
+    """One user at one server, as a phone needs to know it."""
+
+    def __init__(self, user, server, transport, password=None):
+        self.user, self.password, self.transport = user, password or password_of(user), transport
+        self.domain, self.host, self.port = DOMAIN, server.host, server.port
+
+    @property
+    def aor(self):
+        return "sip:%s@%s" % (self.user, self.domain)
+
+    @property
+    def proxy(self):
+        return "sip:%s:%d;transport=%s" % (self.host, self.port, self.transport)
+
+
+class Server:
+    """Runs from `with Server(…)` until its end; `kill` and `start` in between show what it remembers."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, binary, folder):
+        self.binary, self.folder, self.port = binary, folder, free_port()
+        self.config, self.data = os.path.join(folder, "offhook.toml"), os.path.join(folder, "data")
+        self.log = os.path.join(folder, "server.log")
+        os.makedirs(self.data)
+        with open(self.config, "w") as file:
+            file.write('data_dir = "%s"\ndomains = ["%s"]\n' % (self.data, DOMAIN))
+            for transport in ("udp", "tcp"):
+                file.write('\n[[listen]]\ntransport = "%s"\naddress = "%s:%d"\n' % (transport, self.host, self.port))
+        for user in USERS:
+            self._add_account(user)
+        self.child = None
+
+    def _add_account(self, user):
+        argv = [self.binary, "account", "add", "%s@%s" % (user, DOMAIN), "--password-stdin", "--config", self.config]
+        done = subprocess.run(argv, input=password_of(user) + "\n", text=True, capture_output=True, timeout=20)
+        if done.returncode != 0:
+            raise RuntimeError("%s: %s%s" % (" ".join(argv), done.stdout, done.stderr))
+
+    def start(self):
+        argv = [self.binary, "serve", "--config", self.config, "--data", self.data]
+        self.child = Child(argv, self.log, cwd=self.folder)
+        if not self.child.expect("ready", READY_S, from_start=True):
+            raise RuntimeError("the server does not say that it is ready:\n" + self.child.tail())
+
+    def kill(self):
+        """Takes its life as a power cut would."""
+        self.child.kill()
+
+    def account(self, user, transport, password=None):
+        return Account(user, self, transport, password)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.child.stop()

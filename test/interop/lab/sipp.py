@@ -1,0 +1,205 @@
+"""SIPp (Debian's sip-tester), for flows in which every message counts.
+
+A flow is written as its ladder, one message a line, as the side that runs it sees it:
+
+    -> INVITE sdp           sends; a request is told by its method, an answer by its status
+    <- 100 ?                may come
+    <- 407 challenge        must come, and its challenge is answered by the next `auth`
+    -> ACK
+    -> INVITE sdp auth
+    <- 200
+    -> ACK                  to a 2xx goes through the dialog's route set, as later requests do
+    .. 500                  milliseconds in which nothing is expected
+    -> BYE
+    <- 200
+
+A line that goes out may carry `sdp`, `auth`, `no-contact`, `expires=N`, `max-forwards=N`; one that comes in may carry
+`has=TEXT` or `lacks=TEXT`, which must stand in it or must not.
+"""
+
+import csv
+import os
+import re
+import time
+from xml.sax.saxutils import quoteattr
+
+from .child import Child
+from .ports import MEDIA, free_port
+
+RUN_S = 60
+
+REQUEST = """\
+{method} {uri} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK-[pid]-[call_number]-{branch}
+Max-Forwards: {max_forwards}
+{parties}
+Call-ID: [call_id]
+CSeq: {cseq} {method}
+"""
+
+ANSWER = """\
+SIP/2.0 {status} {reason}
+{vias}
+[last_Record-Route:]
+[last_From:]
+[last_To:]{to_tag}
+[last_Call-ID:]
+{cseq}
+"""
+
+CONTACT = "Contact: <sip:{user}@[local_ip]:[local_port];transport=[transport]>\n"
+
+SDP = """\
+v=0
+o=sipp 1 1 IN IP4 [media_ip]
+s=-
+c=IN IP4 [media_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0
+a=rtpmap:0 PCMU/8000
+"""
+
+CALLER = "From: <sip:{user}@{domain}>;tag=[pid]f[call_number]\nTo: <sip:{to}>{to_tag}"
+CALLED = "From: <sip:{user}@{domain}>;tag=[pid]t[call_number]\nTo:[$caller]"
+
+# What the called side keeps of the INVITE: to answer it after a CANCEL came in between, and to send requests itself.
+REMEMBER_INVITE = (
+    '<ereg regexp="Via:[^[:cntrl:]]*([[:cntrl:]]+Via:[^[:cntrl:]]*)*" search_in="msg" assign_to="vias,last_via"/>'
+    '<ereg regexp="CSeq:[^[:cntrl:]]*INVITE" search_in="msg" assign_to="cseq"/>'
+    '<ereg regexp=".*" search_in="hdr" header="From:" assign_to="caller"/>')
+REMEMBERED = ("vias", "last_via", "cseq", "caller")
+
+
+class Sipp:
+    """One SIPp process that runs one ladder, `calls` times."""
+
+    def __init__(self, folder, account, ladder, to=None, port=None, calls=1, per_s=10):
+        name = os.path.join(folder, "sipp-%d" % time.monotonic_ns())
+        scenario = Scenario(account, account.user if to is None else to).xml(ladder)
+        with open(name + ".xml", "w") as file:
+            file.write(scenario)
+        self.port, self._errors, self._stats = port or free_port(), name + ".err", name + ".stat"
+        argv = ["sipp", "%s:%d" % (account.host, account.port), "-sf", name + ".xml", "-i", "127.0.0.1",
+                "-p", str(self.port), "-mi", "127.0.0.1", "-mp", str(free_port(MEDIA, 4)),
+                "-m", str(calls), "-r", str(per_s), "-l", str(max(calls, 3)),
+                "-t", {"udp": "u1", "tcp": "t1"}[account.transport], "-nostdin",
+                "-timeout", "%ds" % RUN_S, "-timeout_error", "-recv_timeout", "%d" % (RUN_S * 1000 - 5000),
+                "-trace_err", "-error_file", self._errors, "-trace_stat", "-stf", self._stats, "-fd", "1"]
+        self.child = Child(argv, name + ".log", env={"TERM": "xterm"}, cwd=folder)
+
+    def done(self, timeout_s=15):
+        """True if it ended in that time with every call as the ladder says."""
+        code = self.child.wait(timeout_s)
+        self.child.stop()
+        return code == 0
+
+    def numbers(self):
+        """Calls that went well, calls that did not, and messages sent again."""
+        with open(self._stats) as file:
+            rows = list(csv.DictReader(file, delimiter=";"))
+        last = rows[-1] if rows else {}
+        return tuple(int(last.get(key) or 0) for key in ("SuccessfulCall(C)", "FailedCall(C)", "Retransmissions(C)"))
+
+    def why(self):
+        """What it says went wrong."""
+        text = ""
+        if os.path.exists(self._errors):
+            with open(self._errors, errors="replace") as file:
+                text = file.read()[:1500]
+        return text or self.child.tail(6)
+
+
+class Scenario:
+    """Turns a ladder into SIPp's XML, keeping the count of transactions on the way."""
+
+    def __init__(self, account, to):
+        """`to` is the user called; without a name it is the server itself."""
+        self._account, self._to = account, "%s@%s" % (to, account.domain) if to else account.domain
+        self._cseq, self._branch, self._invite_branch = 0, 0, 0
+        self._in_dialog, self._answered = False, 0
+        self._cancelled, self._is_called = False, False
+        self._variables = set()
+
+    def xml(self, ladder):
+        lines = [line.split() for line in ladder.splitlines() if line.strip()]
+        self._is_called = lines[0][0] == "<-"
+        kinds = {"->": self._send, "<-": self._receive, "..": self._pause}
+        steps = [kinds[words[0]](words[1], words[2:], following) for words, following in zip(lines, lines[1:] + [None])]
+        if self._variables:  # SIPp refuses a scenario that sets a variable and never reads it, unless told so
+            steps.append('<Reference variables="%s"/>' % ",".join(sorted(self._variables)))
+        return '<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="ladder">\n%s\n</scenario>\n' % "\n".join(steps)
+
+    def _pause(self, milliseconds, *_):
+        return '<pause milliseconds="%s"/>' % milliseconds
+
+    def _send(self, what, options, following):
+        text = self._answer(what, options) if what.isdigit() else self._request(what, options)
+        text += "Content-Type: application/sdp\n" if "sdp" in options else ""
+        text += "Content-Length: [len]\n\n" + (SDP if "sdp" in options else "")
+        # Over UDP SIPp sends again, until the next message comes, what it is told to: requests, and finals to INVITE.
+        again = following == ["<-", "ACK"] if what.isdigit() else what != "ACK"
+        return "<send%s><![CDATA[\n%s\n]]></send>" % (' retrans="500"' if again else "", text)
+
+    def _request(self, method, options):
+        values = dict(option.split("=") for option in options if "=" in option)
+        if method not in ("ACK", "CANCEL"):
+            self._cseq, self._branch = self._cseq + 1, self._branch + 1
+        elif method == "ACK" and self._answered < 300:
+            self._branch += 1
+        if method == "INVITE":
+            self._invite_branch = self._branch
+        self._cancelled = self._cancelled or method == "CANCEL"
+        joined = method in ("ACK", "CANCEL") and not self._in_dialog
+        parties = (CALLED if self._is_called else CALLER).format(
+            user=self._account.user, domain=self._account.domain, to=self._to,
+            to_tag="[peer_tag_param]" if self._in_dialog or method == "ACK" else "")
+        text = REQUEST.format(
+            method=method, uri=self._uri(method), cseq=self._cseq, max_forwards=values.get("max-forwards", 70),
+            branch=self._invite_branch if joined else self._branch, parties=parties)
+        text += "[routes]\n" if self._in_dialog else ""
+        text += "" if "no-contact" in options else CONTACT.format(user=self._account.user)
+        text += "Expires: %s\n" % values["expires"] if "expires" in values else ""
+        credentials = (self._account.user, self._account.password)
+        return text + ("[authentication username=%s password=%s]\n" % credentials if "auth" in options else "")
+
+    def _uri(self, method):
+        if self._in_dialog:
+            return "[next_url]"
+        if method == "REGISTER":
+            return "sip:%s" % self._account.domain
+        return "sip:" + self._to
+
+    def _answer(self, status, options):
+        after_cancel = status == "487"
+        text = ANSWER.format(
+            status=status, reason="As the ladder says",
+            vias="[$vias]" if after_cancel else "[last_Via:]",
+            cseq="[$cseq]" if after_cancel else "[last_CSeq:]",
+            to_tag="" if self._in_dialog else ";tag=[pid]t[call_number]")
+        self._in_dialog = self._in_dialog or status == "200" and not self._cancelled
+        return text + CONTACT.format(user=self._account.user)
+
+    def _receive(self, what, options, _):
+        attributes = ' response="%s"' % what if what.isdigit() else ' request="%s"' % what
+        attributes += ' optional="true"' if "?" in options else ""
+        attributes += ' auth="true"' if "challenge" in options else ""
+        if what.isdigit():
+            self._answered = int(what)
+            to_invite = self._invite_branch == self._branch and not self._cancelled
+            if what == "200" and to_invite and not self._in_dialog:
+                self._in_dialog = True
+                attributes += ' rrs="true"'
+        actions = "".join(self._expectation(option) for option in options if "=" in option)
+        if what == "CANCEL":
+            self._cancelled = True
+        if what == "INVITE" and not self._in_dialog:
+            attributes += ' rrs="true"'
+            actions += REMEMBER_INVITE
+            self._variables.update(REMEMBERED)
+        return "<recv%s>%s</recv>" % (attributes, "<action>%s</action>" % actions if actions else "")
+
+    def _expectation(self, option):
+        kind, text = option.split("=", 1)
+        check = {"has": "check_it", "lacks": "check_it_inverse"}[kind]
+        self._variables.add("ignored")
+        return '<ereg regexp=%s search_in="msg" %s="true" assign_to="ignored"/>' % (quoteattr(re.escape(text)), check)

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Lets real phones call through a server and says what went right.
+
+    run.py --binary PATH              all groups of flows, a few side by side
+    run.py --binary PATH --only G,…   these groups (--list names them)
+    KEEP=1 run.py …                   keeps the folders with every log
+
+Each group has a server of its own: `PATH serve` on free ports of the loopback with a fresh data folder and the
+accounts alice, bob and carol. The last line is "N passed, N failed"; the exit is 0 only if nothing failed.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+sys.dont_write_bytecode = True
+
+from flows import calls, ladders, restart  # noqa: E402
+from lab import child  # noqa: E402
+from lab.baresip import Baresip  # noqa: E402
+from lab.linphone import Linphone  # noqa: E402
+from lab.report import Report  # noqa: E402
+from lab.server import Server  # noqa: E402
+
+LIMIT_S = 400
+GROUPS_AT_ONCE = 3
+
+
+class Lab:
+    """What one group has: its server and a folder, and phones when it asks for them."""
+
+    def __init__(self, server, folder):
+        self.server, self.folder, self._phones = server, folder, 0
+
+    def phone(self, kind, user, transport, password=None):
+        self._phones += 1
+        folder = os.path.join(self.folder, "%d-%s-%s" % (self._phones, user, kind.kind))
+        return kind(folder, self.server.account(user, transport, password))
+
+
+def phones(kind, transport):
+    """Two phones of one kind, everything people do with them."""
+    def flows(check, lab):
+        bob, alice = lab.phone(kind, "bob", transport), lab.phone(kind, "alice", transport)
+        stranger = lab.phone(kind, "carol", transport, password="wrong")
+        with bob, alice:
+            calls.register(check, alice, bob)
+            calls.call(check, alice, bob, ends=alice)
+            calls.call(check, bob, alice, ends=alice)
+            calls.refused(check, alice, bob)
+            calls.given_up(check, alice, bob)
+            calls.unknown_user(check, alice)
+            calls.nobody_home(check, alice, "carol")
+            with stranger:
+                calls.wrong_password(check, stranger)
+    return flows
+
+
+def mixed(check, lab):
+    """Phones of two makers on two transports; and one user with two phones."""
+    alice = lab.phone(Baresip, "alice", "tcp")
+    bob, bob_too = lab.phone(Linphone, "bob", "udp"), lab.phone(Baresip, "bob", "udp")
+    with bob, alice:
+        calls.register(check, alice, bob)
+        calls.call(check, alice, bob, ends=bob)
+        calls.call(check, bob, alice, ends=bob)
+        with bob_too:
+            calls.register(check, bob_too)
+            calls.two_phones(check, alice, bob, bob_too)
+
+
+def sipp(transport):
+    """Every message as it should be, by SIPp."""
+    def flows(check, lab):
+        pair = ladders.Pair(check, lab, transport)
+        for flow in ladders.QUICK:
+            flow(pair)
+    return flows
+
+
+def silence(check, lab):
+    """A phone that says nothing; apart, because it takes as long as Timer B."""
+    pair = ladders.Pair(check, lab, "udp")
+    ladders.register(pair)
+    ladders.no_response(pair)
+
+
+def killed(kind):
+    """The server is killed in the middle of a call."""
+    def flows(check, lab):
+        with lab.phone(kind, "bob", "udp") as bob, lab.phone(kind, "alice", "udp") as alice:
+            restart.killed_during_a_call(check, lab.server, alice, bob)
+    return flows
+
+
+# Each with what it shows. The slowest first, so that none of them is left over at the end.
+GROUPS = {
+    "silence": ("a phone that says nothing, for as long as Timer B takes", silence),
+    "linphone-udp": ("two phones of one kind, everything people do with them", phones(Linphone, "udp")),
+    "linphone-tcp": ("the same over TCP", phones(Linphone, "tcp")),
+    "baresip-udp": ("the same with another kind", phones(Baresip, "udp")),
+    "baresip-tcp": ("the same over TCP", phones(Baresip, "tcp")),
+    "mixed": ("phones of two makers on two transports; a user with two phones", mixed),
+    "sipp-udp": ("every message as it should be, and a little load", sipp("udp")),
+    "sipp-tcp": ("the same over TCP", sipp("tcp")),
+    "killed-baresip": ("the server is killed in the middle of a call", killed(Baresip)),
+    "killed-linphone": ("the same with another kind of phone", killed(Linphone)),
+}
+
+
+def run_group(name, binary, folder, report):
+    """One group with its server. Whatever goes wrong is one more failed check."""
+    check, (_, flows) = report.group(name), GROUPS[name]
+    folder = os.path.join(folder, name)
+    os.makedirs(folder)
+    try:
+        with Server(binary, folder) as server:
+            flows(check, Lab(server, folder))
+            check(server.child.alive() and not server.child.count("panicked at"),
+                  "the server stands at the end", server.child.tail(30))
+    except Exception:  # a group that breaks must not take the others with it
+        check(False, "the group ran to its end", traceback.format_exc())
+
+
+def stop_when_late(report):
+    """A run that hangs ends with what it has, and says so."""
+    def late(*_):
+        report.group("run")(False, "ended within %d s" % LIMIT_S)
+        child.stop_all()
+        os._exit(report.close())
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(LIMIT_S)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", help="the offhook program under test")
+    parser.add_argument("--only", help="groups to run, with commas between them")
+    parser.add_argument("--list", action="store_true", help="names the groups")
+    arguments = parser.parse_args()
+    if arguments.list:
+        print("\n".join("%-16s %s" % (name, says) for name, (says, _) in GROUPS.items()))
+        return 0
+    if not arguments.binary or not os.access(arguments.binary, os.X_OK):
+        parser.error("--binary wants a program; `cargo build --release` makes target/release/offhook")
+    missing = [name for name in ("baresip", "linphonec", "sipp") if not shutil.which(name)]
+    if missing:
+        parser.error("not installed: %s; test/interop/install.sh installs them" % ", ".join(missing))
+    wanted = arguments.only.split(",") if arguments.only else GROUPS
+    unknown = [name for name in wanted if name not in GROUPS]
+    if unknown:
+        parser.error("no group %s; --list names them" % ", ".join(unknown))
+
+    report, folder = Report(), tempfile.mkdtemp(prefix="interop.")
+    stop_when_late(report)
+    with ThreadPoolExecutor(GROUPS_AT_ONCE) as pool:
+        for name in (name for name in GROUPS if name in wanted):
+            pool.submit(run_group, name, os.path.abspath(arguments.binary), folder, report)
+    if os.environ.get("KEEP") == "1":
+        print("kept: " + folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    return report.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+//! What goes wrong in this world because the test says so.
+
+use std::net::SocketAddr;
+
+use offhook_net::{ConnectionId, Engine};
+
+use crate::node::{Shard, boxed};
+use crate::trace::{Event, Loss};
+use crate::{NodeId, Realm, Rng, World};
+
+impl World {
+    /// Nothing passes between the two any more. Datagrams are lost; streams hold their breath.
+    pub fn cut(&mut self, a: NodeId, b: NodeId) {
+        self.cut_one_way(a, b);
+        self.cut_one_way(b, a);
+    }
+
+    /// Nothing passes from one to the other any more.
+    pub fn cut_one_way(&mut self, from: NodeId, to: NodeId) {
+        self.links.set_cut((from, to), true);
+    }
+
+    /// The two reach each other again; streams go on where they were.
+    pub fn heal(&mut self, a: NodeId, b: NodeId) {
+        for (from, to) in [(a, b), (b, a)] {
+            self.links.set_cut((from, to), false);
+            self.release_held(Some(from), to);
+        }
+    }
+
+    /// Every packet from one node to the other passes through this; for streams, every send.
+    /// See [`crate::mutation`] for some ways to spoil a message.
+    pub fn mutate(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        mutator: impl FnMut(&mut Rng, &mut Vec<u8>) + 'static,
+    ) {
+        self.links.set_mutator((from, to), Box::new(mutator));
+    }
+
+    /// The process dies: what is on its way to it is lost, its streams are reset, its ports are shut.
+    pub fn crash(&mut self, node: NodeId) {
+        let slot = &mut self.nodes[node.index()];
+        slot.shards.iter_mut().for_each(|shard| shard.resident = None);
+        slot.up = false;
+        slot.life += 1;
+        for (index, side) in self.streams_at(node) {
+            self.tell_ended(index, side, Event::Reset);
+            self.kill_end(index, side);
+        }
+    }
+
+    /// A new process with one engine takes a node's place, at the same addresses. The old one crashes first, if it
+    /// still lives.
+    pub fn replace(&mut self, node: NodeId, engine: impl Engine + 'static) {
+        self.replace_shards(node, [engine]);
+    }
+
+    /// A new process with these engines takes a node's place.
+    pub fn replace_shards<E: Engine + 'static>(
+        &mut self,
+        node: NodeId,
+        engines: impl IntoIterator<Item = E>,
+    ) {
+        if self.nodes[node.index()].up {
+            self.crash(node);
+        }
+        let slot = &mut self.nodes[node.index()];
+        slot.shards = boxed(engines).into_iter().map(Shard::new).collect();
+        slot.up = true;
+    }
+
+    /// One side ends a stream, in order: the other learns it after what is under way. Does nothing if the stream is
+    /// gone.
+    pub fn close(&mut self, node: NodeId, connection: ConnectionId) {
+        if let Some((index, side)) = self.find_end(node, connection) {
+            self.end_stream(index, side, Event::Closed);
+        }
+    }
+
+    /// All streams between the two break.
+    pub fn reset_streams(&mut self, a: NodeId, b: NodeId) {
+        for (index, side) in self.streams_at(a) {
+            if self.peer(index, side) == b {
+                self.end_stream(index, side, Event::Reset);
+            }
+        }
+    }
+
+    /// The connections of a node and where they lead, oldest first.
+    pub fn connections(&self, node: NodeId) -> Vec<(ConnectionId, SocketAddr)> {
+        self.streams_at(node).into_iter().map(|(index, side)| self.end_of(index, side)).collect()
+    }
+
+    /// The connections of `node` that lead to `peer`, wherever that is.
+    pub fn connections_between(&self, node: NodeId, peer: NodeId) -> Vec<ConnectionId> {
+        let ends = self.streams_at(node).into_iter();
+        let between = ends.filter(|&(index, side)| self.peer(index, side) == peer);
+        between.map(|(index, side)| self.end_of(index, side).0).collect()
+    }
+
+    /// Declares that something that arrived at a peer which took no notice of it did not arrive. For tests that decide
+    /// afterwards what was lost.
+    pub fn set_lost(&mut self, entry: usize) {
+        self.trace.lost(entry, Loss::Scripted);
+    }
+
+    /// The node takes no more bytes from its streams; they stay open.
+    pub fn stop_reading(&mut self, node: NodeId) {
+        self.nodes[node.index()].reads_streams = false;
+    }
+
+    /// The node reads what has gathered, and goes on.
+    pub fn read_again(&mut self, node: NodeId) {
+        self.nodes[node.index()].reads_streams = true;
+        self.release_held(None, node);
+    }
+
+    /// The translator of this realm restarts: its UDP mappings are gone.
+    pub fn restart_nat(&mut self, realm: Realm) {
+        self.nats[usize::from(realm.0) - 1].forget_all();
+    }
+}
