@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use offhook_net::Flow;
-use offhook_sip::{Message, Transport, Via};
+use offhook_sip::{Essentials, Message, Transport};
 
 use crate::settings::Settings;
 
@@ -20,6 +20,8 @@ pub(crate) struct Arrival<'m, 'a> {
     pub reply_to: Flow,
     /// The message.
     pub message: &'m Message<'a>,
+    /// Its mandatory headers.
+    pub parts: Essentials<'a>,
     /// Its top Via with `received` and `rport`, where it had to change.
     pub mended_via: Option<&'m [u8]>,
 }
@@ -30,24 +32,25 @@ impl<'m, 'a> Arrival<'m, 'a> {
         settings: &'m Settings,
         now_ms: u64,
         from: Flow,
-        message: &'m Message<'a>,
+        (message, parts): (&'m Message<'a>, Essentials<'a>),
         buffer: &'m mut Vec<u8>,
     ) -> Self {
-        buffer.clear();
-        let via = message.top_via().ok();
-        let mends = via.filter(|v| v.needs_mending(from.remote));
-        if let Some(via) = &mends {
-            via.write_mended(from.remote, buffer);
+        let moved = parts.via.sent_by.host.ip() != Some(from.remote.ip());
+        let mends = moved || parts.asks_rport || parts.claims_received;
+        if mends {
+            buffer.clear();
+            parts.via.write_mended(from.remote, buffer);
         }
-        let reply_to = Flow { remote: reply_address(via.as_ref(), &from), ..from };
-        Self { settings, now_ms, from, reply_to, message, mended_via: mends.map(|_| buffer.as_slice()) }
+        let reply_to = Flow { remote: reply_address(&parts, &from), ..from };
+        let mended_via = mends.then_some(&**buffer);
+        Self { settings, now_ms, from, reply_to, message, parts, mended_via }
     }
 }
 
 /// On a stream the connection itself leads back (RFC 3261 §18.2.2, RFC 5923).
-fn reply_address(via: Option<&Via<'_>>, from: &Flow) -> SocketAddr {
-    match via {
-        Some(via) if from.transport == Transport::Udp => via.reply_address(from.remote),
-        _ => from.remote,
+fn reply_address(parts: &Essentials<'_>, from: &Flow) -> SocketAddr {
+    if from.transport != Transport::Udp || parts.asks_rport {
+        return from.remote;
     }
+    SocketAddr::new(from.remote.ip(), parts.via.port())
 }

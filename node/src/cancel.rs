@@ -23,7 +23,8 @@ impl Switchboard {
         }
         // §16.10 would have us forward it without state; that is done only where INVITEs go that way too. Anything else
         // would carry a stranger's message to a place of his choice.
-        let Ok(screened) = screen(arrival.message, &arrival.settings.identity, &self.cookies) else {
+        let Ok(screened) = screen(arrival.message, arrival.parts, &arrival.settings.identity, &self.cookies)
+        else {
             return self.refuse(arrival, Refusal::new(481), out);
         };
         match way::find(arrival, &screened) {
@@ -72,8 +73,7 @@ impl Switchboard {
     /// An ACK: it ends at the transaction that sent the refusal, or at the tag of an answer we keep no state of; the one
     /// to a 2xx goes on to the callee.
     pub(crate) fn ack(&mut self, arrival: &Arrival<'_, '_>, key: &ServerKey<'_>, out: &mut Outbox) {
-        let to = arrival.message.to();
-        let to_tag = to.as_ref().ok().and_then(|t| t.tag()).unwrap_or_default();
+        let to_tag = arrival.parts.to_tag;
         let has_tag = |response: &[u8]| {
             Message::parse(response).is_ok_and(|r| r.to().is_ok_and(|to| to.tag() == Some(to_tag)))
         };
@@ -82,10 +82,12 @@ impl Switchboard {
         {
             return;
         }
-        if to_tag == self.stateless_tag(arrival.message) {
+        if to_tag == self.stateless_tag(&arrival.parts) {
             return;
         }
-        if let Ok(screened) = screen(arrival.message, &arrival.settings.identity, &self.cookies) {
+        if let Ok(screened) =
+            screen(arrival.message, arrival.parts, &arrival.settings.identity, &self.cookies)
+        {
             self.pass_without_state(arrival, &screened, out);
         }
     }

@@ -65,7 +65,7 @@ impl Switchboard {
         let flow = stored_flow(arrival);
         let registration = Registration::read(arrival.message, path, flow, &arrival.settings.registrar)?;
         refuse_own_contacts(arrival, &registration)?;
-        let tag = self.stateless_tag(arrival.message);
+        let tag = self.stateless_tag(&arrival.parts);
         let policy = arrival.settings.registrar;
         let now_ms = arrival.now_ms;
         let start = out.begin();
@@ -146,7 +146,7 @@ impl Switchboard {
 /// The domain of the address-of-record that a REGISTER speaks of, which is written to `aor` in canonical form (§10.3
 /// steps 1 and 5). A To that names our address means our first domain.
 fn registered_party<'m>(arrival: &Arrival<'m, '_>, aor: &mut Vec<u8>) -> Option<&'m str> {
-    let to = arrival.message.to().ok()?.parsed_uri().ok()?;
+    let to = arrival.parts.to.parsed_uri().ok()?;
     let domain = arrival.settings.identity.domain_of(&to)?;
     aor.clear();
     to.write_aor(Host::Name(domain.as_bytes()), aor)?;
@@ -201,8 +201,8 @@ pub(crate) fn is_behind_nat(arrival: &Arrival<'_, '_>) -> bool {
     let contact = offhook_sip::NameAddr::parse(value).and_then(|c| c.parsed_uri().ok());
     let Some(at) = contact.and_then(|uri| uri.address) else { return false };
     let remote = arrival.from.remote;
-    let asks_rport = arrival.message.top_via().is_ok_and(|v| v.params().has(b"rport"));
-    at.host.ip() != Some(remote.ip()) || (asks_rport && at.port.unwrap_or(5060) != remote.port())
+    at.host.ip() != Some(remote.ip())
+        || (arrival.parts.asks_rport && at.port.unwrap_or(5060) != remote.port())
 }
 
 /// All values of a header, joined by commas.

@@ -78,8 +78,7 @@ impl Switchboard {
         if in_dialog || !rules.authenticate_calls {
             return Some((None, Sender::Proved));
         }
-        let from = arrival.message.from().ok()?;
-        let from_uri = from.parsed_uri().ok();
+        let from_uri = arrival.parts.from.parsed_uri().ok();
         let home = from_uri.as_ref().and_then(|uri| arrival.settings.identity.domain_of(uri));
         // A stranger with an account proves it for the first domain.
         let realm = home.or_else(|| arrival.settings.identity.first_domain())?;
@@ -239,7 +238,7 @@ impl Switchboard {
         refusal: Refusal<'_>,
         out: &mut Outbox,
     ) {
-        let tag = self.stateless_tag(arrival.message);
+        let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();
         refusal.write(arrival.message, &tag, arrival.mended_via, out.arena());
         let end = out.begin();
@@ -276,6 +275,7 @@ impl Switchboard {
         };
         let start = out.begin();
         let copy = Forward {
+            parts: &arrival.parts,
             routed: &screened.routed,
             target: target.uri.as_ref().map(|uri| texts.text(uri)),
             path: texts.text(&target.path),
@@ -313,14 +313,10 @@ impl Switchboard {
         if !self.journal.logs(EventKind::CallRouted) {
             return self.journal.count(EventKind::CallRouted);
         }
-        let message = passage.arrival.message;
+        let (message, parts) = (passage.arrival.message, &passage.arrival.parts);
         let uri = target.uri.as_ref().map_or(message.request_uri_text(), |uri| texts.text(uri));
-        let event = Event::CallRouted {
-            from: message.from().map(|f| f.uri).unwrap_or_default(),
-            to: message.to().map(|t| t.uri).unwrap_or_default(),
-            target: uri,
-            call_id: message.call_id().unwrap_or_default(),
-        };
+        let event =
+            Event::CallRouted { from: parts.from.uri, to: parts.to.uri, target: uri, call_id: parts.call_id };
         self.journal.note(passage.arrival.now_ms, &event);
     }
 
@@ -336,6 +332,7 @@ impl Switchboard {
         let Some(local) = arrival.settings.identity.local(target.flow.listener) else { return };
         let start = out.begin();
         let copy = Forward {
+            parts: &arrival.parts,
             routed: &screened.routed,
             target: target.uri.as_ref().map(|uri| targets.text(uri)),
             path: targets.text(&target.path),
@@ -385,8 +382,7 @@ impl Switchboard {
 /// Whether to stay in the path (§16.6 step 4: only what makes a dialog needs it), and which flows to remember.
 fn record_route(passage: &Passage<'_, '_, '_>, target: &Target) -> Option<Sides> {
     let Passage { arrival, screened, .. } = *passage;
-    let begins_dialog =
-        screened.method.makes_dialog() && arrival.message.to().is_ok_and(|to| to.tag().is_none());
+    let begins_dialog = screened.method.makes_dialog() && arrival.parts.to_tag.is_empty();
     if !arrival.settings.record_route || !begins_dialog {
         return None;
     }

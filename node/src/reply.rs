@@ -2,7 +2,7 @@
 
 use offhook_journal::Event;
 use offhook_net::Outbox;
-use offhook_sip::{Message, Method, Refusal, Reply};
+use offhook_sip::{Essentials, Method, Refusal, Reply};
 
 use crate::arrival::Arrival;
 use crate::switchboard::Switchboard;
@@ -23,7 +23,7 @@ impl Switchboard {
             reason: &refusal.reason(),
         };
         self.journal.note(arrival.now_ms, &event);
-        let tag = self.stateless_tag(arrival.message);
+        let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();
         refusal.write(arrival.message, &tag, arrival.mended_via, out.arena());
         out.send(start, arrival.reply_to, 0);
@@ -31,7 +31,7 @@ impl Switchboard {
 
     /// 200 to OPTIONS that asks about us (§11.2), and to CANCEL.
     pub(crate) fn accept(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
-        let tag = self.stateless_tag(arrival.message);
+        let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();
         let arena = out.arena();
         Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.mended_via).write_head(arena);
@@ -45,9 +45,7 @@ impl Switchboard {
     }
 
     /// The To tag of such answers: the same for each retransmission, and known again in an ACK.
-    pub(crate) fn stateless_tag(&self, message: &Message<'_>) -> [u8; 18] {
-        let from = message.from();
-        let from_tag = from.as_ref().ok().and_then(|f| f.tag()).unwrap_or_default();
-        self.cookies.tag(message.call_id().unwrap_or_default(), from_tag)
+    pub(crate) fn stateless_tag(&self, parts: &Essentials<'_>) -> [u8; 18] {
+        self.cookies.tag(parts.call_id, parts.from_tag)
     }
 }

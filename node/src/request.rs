@@ -1,10 +1,10 @@
 //! A new request: which of the things we can do with it, in the order of RFC 3261 §16.3 to §16.5.
 
 use offhook_journal::Event;
-use offhook_net::Outbox;
+use offhook_net::{Flow, Outbox};
 use offhook_proxy::{Screened, screen};
-use offhook_sip::{Hint, Malformed, Message, Method, Refusal};
-use offhook_transaction::ServerKey;
+use offhook_sip::{Hint, Malformed, Message, Method, Refusal, Transport};
+use offhook_transaction::{ServerKey, has_magic_cookie};
 
 use crate::arrival::Arrival;
 use crate::reply::ALLOW;
@@ -17,11 +17,8 @@ const STOPPED_RETRY_AFTER_S: u32 = 5;
 impl Switchboard {
     /// Handles a request from its arrival to the end of what this message makes us do.
     pub(crate) fn request(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
-        if let Err(fault) = arrival.message.check_request() {
-            return self.malformed(arrival, fault, out);
-        }
         let method = arrival.message.method().unwrap_or(Method::Other);
-        let Some(key) = server_key(arrival.message) else { return };
+        let key = server_key(arrival);
         match method {
             Method::Ack => return self.ack(arrival, &key, out),
             Method::Cancel => return self.cancel(arrival, &key, out),
@@ -34,7 +31,7 @@ impl Switchboard {
             }
             return;
         }
-        match screen(arrival.message, &arrival.settings.identity, &self.cookies) {
+        match screen(arrival.message, arrival.parts, &arrival.settings.identity, &self.cookies) {
             Ok(screened) if self.drain.is_asked() && screened.routed.in_dialog.is_none() => {
                 let refusal =
                     Refusal::new(503).because("Shutting down").with(Hint::RetryAfter(STOPPED_RETRY_AFTER_S));
@@ -69,40 +66,49 @@ impl Switchboard {
         }
     }
 
-    fn malformed(&mut self, arrival: &Arrival<'_, '_>, fault: Malformed, out: &mut Outbox) {
-        // Without these there is nowhere to send an answer to, or nothing to know it by (§8.2.6.2).
-        let answerable = arrival.message.top_via().is_ok()
-            && arrival.message.call_id().is_ok()
-            && arrival.message.from().is_ok()
-            && arrival.message.cseq().is_ok()
-            && arrival.message.method() != Some(Method::Ack);
-        let status = answerable.then_some(fault.status());
+    /// A request with a fault is answered if there is enough left of it (§8.2.6.2).
+    pub(crate) fn malformed(
+        &mut self,
+        now_ms: u64,
+        from: Flow,
+        message: &Message<'_>,
+        fault: Malformed,
+        out: &mut Outbox,
+    ) {
+        let via = message.top_via().ok().filter(|_| {
+            let known = message.call_id().is_ok() && message.from().is_ok() && message.cseq().is_ok();
+            known && message.method() != Some(Method::Ack)
+        });
         let reason = fault.to_string();
-        let event = Event::RequestMalformed { source: arrival.from.remote, status, reason: &reason };
-        self.journal.note(arrival.now_ms, &event);
-        if answerable {
-            let tag = self.stateless_tag(arrival.message);
-            let start = out.begin();
-            Refusal::from(fault).write(arrival.message, &tag, arrival.mended_via, out.arena());
-            out.send(start, arrival.reply_to, 0);
-        }
+        let status = via.map(|_| fault.status());
+        self.journal.note(now_ms, &Event::RequestMalformed { source: from.remote, status, reason: &reason });
+        let Some(via) = via else { return };
+        let from_tag = message.from().ok().and_then(|f| f.tag()).unwrap_or_default();
+        let tag = self.cookies.tag(message.call_id().unwrap_or_default(), from_tag);
+        let mut mended = Vec::new();
+        via.write_mended(from.remote, &mut mended);
+        let start = out.begin();
+        Refusal::from(fault).write(message, &tag, Some(&mended), out.arena());
+        let remote =
+            if from.transport == Transport::Udp { via.reply_address(from.remote) } else { from.remote };
+        out.send(start, Flow { remote, ..from }, 0);
     }
 }
 
 /// What makes two requests the same transaction (§17.2.3).
-pub(crate) fn server_key<'a>(message: &Message<'a>) -> Option<ServerKey<'a>> {
-    let via = message.top_via().ok()?;
+fn server_key<'a>(arrival: &Arrival<'_, 'a>) -> ServerKey<'a> {
+    let (message, parts) = (arrival.message, &arrival.parts);
     let method = message.method_text();
-    if via.has_magic_cookie() {
-        return Some(ServerKey::Rfc3261 { branch: via.branch(), sent_by: via.sent_by_text, method });
+    if has_magic_cookie(parts.branch) {
+        return ServerKey::Rfc3261 { branch: parts.branch, sent_by: parts.via.sent_by_text, method };
     }
-    Some(ServerKey::Rfc2543 {
+    ServerKey::Rfc2543 {
         request_uri: message.request_uri_text(),
-        to_tag: message.to().ok()?.tag().unwrap_or_default(),
-        from_tag: message.from().ok()?.tag().unwrap_or_default(),
-        call_id: message.call_id().ok()?,
-        cseq: message.cseq().ok()?.number,
-        via: via.text,
+        to_tag: parts.to_tag,
+        from_tag: parts.from_tag,
+        call_id: parts.call_id,
+        cseq: parts.cseq.number,
+        via: parts.via.text,
         method,
-    })
+    }
 }

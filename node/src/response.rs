@@ -4,7 +4,7 @@ use offhook_journal::{Event, EventKind};
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::fork::{Verdict, upstream_status};
 use offhook_proxy::{derived, forward};
-use offhook_sip::{Message, Name, Reply, Splice, Via, reason_phrase};
+use offhook_sip::{Essentials, Message, Name, Reply, Splice, Via, reason_phrase};
 use offhook_transaction::{ClientId, ClientVerdict, ServerId, ServerVerdict};
 
 use crate::arrival::Arrival;
@@ -266,7 +266,8 @@ impl Switchboard {
 
     /// Writes a response of ours to a request we forwarded; `copy` is what we forwarded.
     pub(crate) fn write_own(&self, copy: &Message<'_>, status: u16, out: &mut Vec<u8>) {
-        let tag = self.stateless_tag(copy);
+        let from_tag = copy.from().ok().and_then(|f| f.tag()).unwrap_or_default();
+        let tag = self.cookies.tag(copy.call_id().unwrap_or_default(), from_tag);
         let reply = Reply::new(copy, status).behind_our_via();
         if status == 100 { reply.write(out) } else { reply.to_tag(&tag).write(out) }
     }
@@ -341,8 +342,9 @@ impl Switchboard {
         let (from, spent) = (rest.from, rest.spent_credentials);
         let Ok(message) = Message::parse(&request) else { return false };
         let mut via = Vec::new();
-        let arrival = Arrival::new(settings, now_ms, from, &message, &mut via);
-        let Ok(screened) = offhook_proxy::screen(&message, &settings.identity, &self.cookies) else {
+        let Ok(parts) = Essentials::of(&message) else { return false };
+        let arrival = Arrival::new(settings, now_ms, from, (&message, parts), &mut via);
+        let Ok(screened) = offhook_proxy::screen(&message, parts, &settings.identity, &self.cookies) else {
             return false;
         };
         let spent = spent.then(|| message.line(Name::ProxyAuthorization)).flatten();

@@ -10,7 +10,7 @@ use offhook_journal::{Event, Journal};
 use offhook_location::{Location, LocationError};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
 use offhook_proxy::CookieKey;
-use offhook_sip::{Message, NotSip, Scratch, StartLine};
+use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine};
 use offhook_transaction::{ClientId, Config, Limits, Transactions};
 
 use crate::arrival::Arrival;
@@ -129,10 +129,14 @@ impl Shard {
             StartLine::Response { .. } => {
                 self.switchboard.response(&self.settings, now_ms, from, &message, out)
             }
-            StartLine::Request { .. } => {
-                let arrival = Arrival::new(&self.settings, now_ms, *from, &message, &mut self.via);
-                self.switchboard.request(&arrival, out);
-            }
+            StartLine::Request { .. } => match Essentials::of(&message) {
+                Ok(parts) => {
+                    let arrival =
+                        Arrival::new(&self.settings, now_ms, *from, (&message, parts), &mut self.via);
+                    self.switchboard.request(&arrival, out);
+                }
+                Err(fault) => self.switchboard.malformed(now_ms, *from, &message, fault, out),
+            },
         }
     }
 

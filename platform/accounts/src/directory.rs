@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
+use crate::name::Name;
 use crate::{Credential, DOMAIN_LEN_MAX, USER_LEN_MAX};
 
 /// How many bits of a hash choose the bucket.
@@ -35,6 +36,19 @@ impl Directory {
     pub(crate) fn new() -> Self {
         let empty = Arc::new(Bucket::default());
         Self { hasher: RandomState::default(), buckets: vec![empty; 1 << BUCKET_BITS].into(), len: 0 }
+    }
+
+    /// A directory without a store: accounts by user, domain and password. For simulations.
+    pub fn of_passwords<'p>(accounts: impl IntoIterator<Item = (&'p str, &'p str, &'p str)>) -> Self {
+        let base = Self::new();
+        let mut edit = Edit::of(&base);
+        for (user, domain, password) in accounts {
+            if let Ok(name) = Name::new(user, domain) {
+                let credential = Credential::from_password(&name, password);
+                edit.put(name.user.as_bytes(), name.domain.as_bytes(), credential);
+            }
+        }
+        edit.finish()
     }
 
     /// The credential of an account. The user is compared exactly, the domain in any case of letters. Allocates

@@ -10,7 +10,7 @@
 //! thread; it must not be one that carries calls.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl LogThread {
     /// When the system has no thread left.
     pub fn start(writer: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, batches) = sync_channel(BATCHES_MAX);
-        let (running, ended) = channel();
+        let (running, ended) = sync_channel(0);
         thread::Builder::new().name("log".to_owned()).spawn(move || {
             write_all(writer, &batches);
             drop(running);

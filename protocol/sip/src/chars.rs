@@ -4,6 +4,8 @@ const TOKEN: u8 = 1;
 const USER: u8 = 2;
 const HOST: u8 = 4;
 const URI: u8 = 8;
+const BARE: u8 = 16;
+const LIST: u8 = 32;
 
 const fn class_of(c: u8) -> u8 {
     let mut class = 0;
@@ -22,6 +24,13 @@ const fn class_of(c: u8) -> u8 {
     // Anything that may stand in a URI somewhere: no space, no control, none of the delimiters <>" and \^`{|}.
     if c > b' ' && c < 0x7f && !matches!(c, b'<' | b'>' | b'"' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}') {
         class |= URI;
+    }
+    // More than `gen-value` has: IPv6 addresses (RFC 5118 §4.5), slashes and the like are in real messages.
+    if c > b' ' && c != 0x7f && !matches!(c, b';' | b',' | b'<' | b'>' | b'"') {
+        class |= BARE;
+    }
+    if matches!(c, b',' | b'<' | b'>' | b'"') {
+        class |= LIST;
     }
     class
 }
@@ -55,6 +64,16 @@ pub(crate) fn is_host(c: u8) -> bool {
 /// is well.
 pub(crate) fn are_uri(text: &[u8]) -> bool {
     text.iter().fold(URI, |all, &c| all & CLASSES[c as usize]) != 0
+}
+
+/// Characters of a parameter value that needs no quotes.
+pub(crate) fn is_bare_value(c: u8) -> bool {
+    CLASSES[c as usize] & BARE != 0
+}
+
+/// Characters that mean something to who splits a list at its commas.
+pub(crate) fn is_list_mark(c: u8) -> bool {
+    CLASSES[c as usize] & LIST != 0
 }
 
 /// Linear whitespace inside a header value: a fold is CRLF and a blank.

@@ -17,6 +17,7 @@
 
 mod chars;
 mod error;
+mod essentials;
 pub mod header;
 mod host;
 pub mod limits;
@@ -36,6 +37,7 @@ mod uri;
 
 pub use chars::trim;
 pub use error::{Malformed, NotSip};
+pub use essentials::Essentials;
 pub use header::{CSeq, Contact, Date, MAGIC_COOKIE, NameAddr, OptionTags, Values, Via};
 pub use host::{Host, HostPort};
 pub use line::Line;

@@ -64,36 +64,37 @@ fn any_name(line: &[u8]) -> Option<(Name, usize)> {
     Name::is_legal(token).then(|| (Name::from_token(token), colon))
 }
 
-/// Where a header line ends.
+/// Where a line ends.
 pub(crate) struct LineEnd {
-    /// The offset of its last line feed, behind all continuation lines.
+    /// The offset of its line feed.
     pub(crate) feed: usize,
     /// Whether carriage returns and line feeds stand in pairs only.
     pub(crate) is_crlf: bool,
 }
 
-/// Finds the end of the header line that begins at `at`; `None` if it is not there yet. A bare line feed ends a line
-/// too, a bare carriage return does not.
-pub(crate) fn line_end(bytes: &[u8], mut at: usize) -> Option<LineEnd> {
+/// Finds the end of the header line that begins at `at`, behind all continuation lines; `None` if it is not there yet.
+#[inline]
+pub(crate) fn line_end(bytes: &[u8], at: usize) -> Option<LineEnd> {
+    let mut end = first_line_end(bytes, at)?;
+    while let Some(b' ' | b'\t') = bytes.get(end.feed + 1) {
+        let rest = first_line_end(bytes, end.feed + 1)?;
+        end = LineEnd { feed: rest.feed, is_crlf: end.is_crlf && rest.is_crlf };
+    }
+    Some(end)
+}
+
+/// Finds the end of a line, whatever comes behind it. A bare line feed ends a line too, a bare carriage return does not.
+#[inline]
+pub(crate) fn first_line_end(bytes: &[u8], mut at: usize) -> Option<LineEnd> {
     let mut is_crlf = true;
     loop {
-        let end = at + memchr2(b'\r', b'\n', bytes.get(at..)?)?;
-        let feed = match bytes[end..] {
-            [b'\r', b'\n', ..] => end + 1,
-            [b'\n', ..] => {
-                is_crlf = false;
-                end
-            }
-            _ => {
-                is_crlf = false;
-                at = end + 1;
-                continue;
-            }
-        };
-        match bytes.get(feed + 1) {
-            Some(b' ' | b'\t') => at = feed + 1,
-            _ => return Some(LineEnd { feed, is_crlf }),
+        at += memchr2(b'\r', b'\n', bytes.get(at..)?)?;
+        match bytes[at..] {
+            [b'\r', b'\n', ..] => return Some(LineEnd { feed: at + 1, is_crlf }),
+            [b'\n', ..] => return Some(LineEnd { feed: at, is_crlf: false }),
+            _ => is_crlf = false,
         }
+        at += 1;
     }
 }
 

@@ -7,15 +7,14 @@
 use std::ops::Range;
 
 use arrayvec::ArrayVec;
-use memchr::memchr;
 
 use crate::chars::{is_token, number, offset};
 use crate::header::{self, CSeq, Contact, NameAddr, OptionTags, Values, Via};
 use crate::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
-use crate::line::{Line, line_end};
+use crate::line::{Line, first_line_end, line_end};
 use crate::name::{NAMES, Name};
 use crate::start_line::{StartLine, start_line};
-use crate::{Malformed, Method, NotSip, Uri};
+use crate::{Essentials, Malformed, Method, NotSip, Uri};
 
 const NO_LINE: u8 = u8::MAX;
 
@@ -49,11 +48,11 @@ impl<'a> Message<'a> {
         if bytes.is_empty() {
             return Err(NotSip::Empty);
         }
-        let feed = memchr(b'\n', bytes).ok_or(NotSip::NoStartLine)?;
-        let line = bytes[..feed].strip_suffix(b"\r");
-        let (start, fault) = start_line(line.unwrap_or(&bytes[..feed]))?;
-        let is_crlf = line.is_some_and(|line| !line.contains(&b'\r'));
-        Ok(Self::locate(bytes, start, fault.or((!is_crlf).then_some(Malformed::LineEnd)), feed + 1))
+        let end = first_line_end(bytes, 0).ok_or(NotSip::NoStartLine)?;
+        let line = &bytes[..end.feed];
+        let (start, fault) = start_line(line.strip_suffix(b"\r").unwrap_or(line))?;
+        let fault = fault.or((!end.is_crlf).then_some(Malformed::LineEnd));
+        Ok(Self::locate(bytes, start, fault, end.feed + 1))
     }
 
     /// Everything behind the start line. A function of its own so that the message, which is large, is built where the
@@ -286,7 +285,7 @@ impl<'a> Message<'a> {
     /// of ours would add it, is read differently by different neighbours.
     fn name_addr(&self, name: Name) -> Result<NameAddr<'a>, Malformed> {
         let value = self.value(name).ok_or(Malformed::Missing(name.text()))?;
-        let address = NameAddr::parse(value).filter(|a| a.tag().is_some() || !a.params().has(b"tag"));
+        let address = NameAddr::parse(value).filter(|address| !address.has_empty_tag());
         address.ok_or(Malformed::Header(name.text()))
     }
 
@@ -343,24 +342,12 @@ impl<'a> Message<'a> {
         start..(start + part.len()).min(self.bytes.len())
     }
 
-    /// All that RFC 3261 §8.1.1 and §16.3 step 1 ask of a request before anything is done with it.
+    /// Whether this is a request with all that [`Essentials`] asks for.
     ///
     /// # Errors
     /// The first fault, with its answer.
     pub fn check_request(&self) -> Result<(), Malformed> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
-        self.top_via()?;
-        self.from()?;
-        self.to()?;
-        self.call_id()?;
-        let cseq = self.cseq()?;
-        if cseq.method != self.method_text() {
-            return Err(Malformed::CSeqMethod);
-        }
-        self.max_forwards()?;
-        Ok(())
+        Essentials::of(self).map(|_| ())
     }
 
     /// What a response must have to be passed on.

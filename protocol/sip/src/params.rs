@@ -1,6 +1,6 @@
 //! Parameters: `;name=value` lists of URIs and headers (RFC 3261 §7.3.1, §19.1.1, §25.1).
 
-use crate::chars::{is_lws, is_token, trim, trim_start};
+use crate::chars::{is_bare_value, is_lws, is_token, trim, trim_start};
 
 /// Walks over `;name=value;name…`. Values may be quoted strings; whitespace around the separators is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -45,35 +45,20 @@ impl<'a> Params<'a> {
     /// behind an equals sign a closed quoted string or free of separators that would end it for other readers. An
     /// empty value is taken, since it harms nobody and some devices send it.
     pub fn are_legal(self) -> bool {
+        self.each_if_legal(|_, _| {})
+    }
+
+    /// Shows every name and value, and says whether all are legal: one walk for those who need both.
+    #[inline]
+    pub(crate) fn each_if_legal(self, mut see: impl FnMut(&'a [u8], Option<&'a [u8]>)) -> bool {
         let mut rest = trim_start(self.rest);
         while let Some(param) = rest.strip_prefix(b";") {
-            let Some(behind) = behind_param(trim_start(param)) else { return false };
+            let Some((name, value, behind)) = first_param(trim_start(param)) else { return false };
+            see(name, value);
             rest = trim_start(behind);
         }
         rest.is_empty()
     }
-}
-
-/// What stands behind the parameter at the front; `None` if there is no legal one.
-fn behind_param(text: &[u8]) -> Option<&[u8]> {
-    let name_len = text.iter().take_while(|&&c| is_token(c)).count();
-    if name_len == 0 {
-        return None;
-    }
-    let rest = trim_start(&text[name_len..]);
-    let Some(value) = rest.strip_prefix(b"=") else { return Some(rest) };
-    let value = trim_start(value);
-    let value_len = match value.first() {
-        Some(b'"') => quoted_end(value, 0)?,
-        _ => value.iter().take_while(|&&c| is_bare_value(c)).count(),
-    };
-    Some(&value[value_len..])
-}
-
-/// Characters of a value that needs no quotes. More than `gen-value` has: IPv6 addresses (RFC 5118 §4.5), slashes and
-/// the like are in real messages.
-fn is_bare_value(c: u8) -> bool {
-    c > b' ' && c != 0x7f && !matches!(c, b';' | b',' | b'<' | b'>' | b'"')
 }
 
 impl<'a> Iterator for Params<'a> {
@@ -95,6 +80,25 @@ impl<'a> Iterator for Params<'a> {
             }
         }
     }
+}
+
+/// Name and value of the parameter at the front, and what stands behind it; `None` if there is no legal one.
+#[inline]
+fn first_param(text: &[u8]) -> Option<(&[u8], Option<&[u8]>, &[u8])> {
+    let name_len = text.iter().take_while(|&&c| is_token(c)).count();
+    if name_len == 0 {
+        return None;
+    }
+    let (name, rest) = text.split_at(name_len);
+    let rest = trim_start(rest);
+    let Some(value) = rest.strip_prefix(b"=") else { return Some((name, None, rest)) };
+    let value = trim_start(value);
+    let value_len = match value.first() {
+        Some(b'"') => quoted_end(value, 0)?,
+        _ => value.iter().take_while(|&&c| is_bare_value(c)).count(),
+    };
+    let (value, rest) = value.split_at(value_len);
+    Some((name, Some(value), rest))
 }
 
 /// The text of a quoted string without its quotes; other text as it is.

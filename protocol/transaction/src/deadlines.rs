@@ -110,7 +110,7 @@ impl Deadlines {
         }
         match deadline.since(at_ms) {
             Some(0) => Fate::Stay,
-            Some(later_ms) => Fate::Move(at_ms + u64::from(later_ms)),
+            Some(later_ms) => Fate::Move(at_ms.saturating_add(u64::from(later_ms))),
             None => Fate::Drop,
         }
     }
@@ -209,6 +209,16 @@ mod tests {
     fn pushing_a_timer_back_costs_no_further_entry() {
         let steps: Vec<(u64, u32)> = (0..1_000).map(|n| (n, 200)).collect();
         assert_eq!(fires(0, &steps), (vec![1_199], 1));
+    }
+
+    #[test]
+    fn a_reminder_later_than_its_deadline_is_dropped() {
+        let mut queue = TimerQueue::new([]);
+        let mut deadlines = Deadlines::default();
+        deadlines.set(&mut queue, 0, owner(Kind::End), Delay::exact(32_000));
+        deadlines.set(&mut queue, 100, owner(Kind::End), Delay::exact(5_000));
+        assert_eq!(deadlines.fate(Kind::End, 32_000), Fate::Drop);
+        assert_eq!(deadlines.fate(Kind::End, 5_100), Fate::Stay);
     }
 
     #[test]

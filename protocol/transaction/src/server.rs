@@ -86,6 +86,9 @@ impl<S, C> Transactions<S, C> {
 
     /// Opens a transaction for a request that repeats none and is not an ACK. `reliable`: it came over a stream.
     ///
+    /// Where nothing has to be decided before, this alone will do: a repetition is answered by
+    /// [`OpenError::AlreadyOpen`], and [`Self::find_server`] beforehand would hash the key twice.
+    ///
     /// The machine begins in Proceeding (INVITE) or Trying; the request is the user's to handle. If the user has not
     /// answered an INVITE within 200 ms, a 100 is due (§17.2.1): [`Self::set_user_timer`].
     pub fn open_server(

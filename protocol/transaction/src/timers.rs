@@ -231,6 +231,14 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_out_of_order_is_not_late() {
+        let mut queue = TimerQueue::new(LANES);
+        set(&mut queue, 0, Delay::exact(500), 1);
+        queue.push(Delay::exact(500), Entry { at_ms: 300, owner: 2 });
+        assert_eq!(queue.pop_due(300), Some(Entry { at_ms: 300, owner: 2 }));
+    }
+
+    #[test]
     fn rounded_times_are_late_by_less_than_their_grain() {
         let delay = Delay { after_ms: 500, grain_ms: 64 };
         assert_eq!(

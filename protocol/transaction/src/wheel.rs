@@ -16,7 +16,7 @@ use crate::timers::Entry;
 /// The wheel. Times are milliseconds on the caller's clock.
 #[derive(Debug)]
 pub(crate) struct Wheel {
-    /// No entry fires before this.
+    /// How far the slots are sorted: entries are placed by how their time differs from this.
     reached_ms: u64,
     levels: [Level; LEVELS],
     nodes: Vec<Node>,
@@ -78,7 +78,6 @@ impl Wheel {
                 return None;
             }
             if level == 0 {
-                self.reached_ms = earliest_ms;
                 return self.pop(slot);
             }
             self.sink(level, slot);

@@ -92,6 +92,7 @@ fn a_repeated_invite_gets_the_last_response() {
     assert_eq!(world.respond(id, 200), ServerVerdict::Discard);
     assert_eq!(world.layer.ack(START_MS, id), AckVerdict::Absorb);
     assert_eq!(world.layer.request_again(START_MS, id), None, "acknowledged");
+    assert_eq!(world.layer.buffers().live_bytes(), 64, "only the key is left");
 }
 
 /// RFC 6026 §7.1: after a 2xx the repeated INVITE is absorbed; each further 2xx of a fork goes out.
@@ -124,6 +125,15 @@ fn a_repeated_non_invite_gets_the_last_response() {
         assert_eq!(world.respond(id, status), verdict, "{status}");
     }
     assert_eq!(world.layer.request_again(START_MS, id), Some(&b"200"[..]));
+}
+
+/// Over a stream the request is not repeated, so the response is not kept.
+#[test]
+fn over_a_stream_no_final_response_is_kept() {
+    let mut world = World::new();
+    let id = world.server(&key(BRANCH, b"OPTIONS"), false, true);
+    assert_eq!(world.respond(id, 200), ServerVerdict::Send);
+    assert_eq!(world.layer.server(id).unwrap().response(), b"");
 }
 
 /// RFC 6026 §7.2: every 2xx passes; a refusal after it does not.
@@ -268,6 +278,23 @@ fn stale_names_are_harmless() {
         assert!(layer.server(server).is_none() && layer.server_mut(server).is_none());
     }
     assert_eq!(world.until(400), []);
+}
+
+/// A clock that jumps, even back, neither panics nor repeats a message in a burst.
+#[test]
+fn absurd_clocks() {
+    let mut world = World::new();
+    let (server, client) = (world.server(&key(BRANCH, b"INVITE"), true, false), world.client(true, false));
+    for now_ms in [u64::MAX, 0, START_MS, u64::MAX - 1, 1 << 41] {
+        let _ = world.layer.respond(now_ms, server, 486, b"486");
+        world.layer.set_user_timer(now_ms, client, u32::MAX);
+        let mut events = 0;
+        while world.layer.next_due(now_ms).is_some() {
+            events += 1;
+        }
+        assert!(events < 10, "{events}");
+        let _ = world.layer.next_deadline_ms();
+    }
 }
 
 /// What a transaction costs: the record, its block, its place in the table and its reminders.

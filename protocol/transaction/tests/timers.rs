@@ -255,8 +255,7 @@ fn stale_timers_wake_nobody_and_ends_come_in_batches() {
     world.wakes = 0;
     let ended = world.until_the_end().len();
     assert!(ended > 9_000, "{ended}");
-    let batches = 10_000 / LINGER_GRAIN_MS as usize + 4;
-    assert!(world.wakes <= batches, "{} wakes for {batches} batches", world.wakes);
+    assert!(world.wakes <= 200, "{} wakes for what ends in ten seconds", world.wakes);
     assert!(world.layer.is_empty());
     assert_eq!((world.layer.timer_entries(), world.layer.next_deadline_ms()), (0, None));
 }

@@ -1,6 +1,6 @@
 //! The copy of a request that goes to one target: RFC 3261 §16.6 steps 1 to 8. Only what must change does.
 
-use offhook_sip::{Line, Message, Name, NameAddr, Scratch, Splice, Uri, header};
+use offhook_sip::{Essentials, Line, Message, Name, NameAddr, Scratch, Splice, Uri, header};
 
 use crate::cookie::CookieKey;
 use crate::identity::Local;
@@ -22,6 +22,8 @@ pub enum Branch {
 /// Everything that makes one copy different from what was received.
 #[derive(Clone, Copy)]
 pub struct Forward<'x> {
+    /// The mandatory headers.
+    pub parts: &'x Essentials<'x>,
     /// The route set as found by preprocessing.
     pub routed: &'x Routed<'x>,
     /// The Request-URI of this target, if it is not the received one.
@@ -57,13 +59,10 @@ pub fn write(
 ) {
     let mut splice = Splice::new(message, scratch);
     routes_and_uri(&mut splice, message, forward);
-    max_forwards(&mut splice, message);
+    max_forwards(&mut splice, forward);
     if let Some(sides) = forward.record_route {
-        let call_id = message.call_id().unwrap_or_default();
-        let from = message.from();
-        let caller_tag = from.as_ref().ok().and_then(|f| f.tag()).unwrap_or_default();
         splice.push_front(Name::RecordRoute, |out| {
-            let dialog = (call_id, caller_tag);
+            let dialog = (forward.parts.call_id, forward.parts.from_tag);
             record_route::write(key, forward.local, dialog, sides, out);
             if let Some(other) = forward.arrived_at {
                 out.extend_from_slice(b", ");
@@ -137,17 +136,13 @@ fn remove_last_route(splice: &mut Splice<'_, '_>, message: &Message<'_>) {
 }
 
 /// Step 3.
-fn max_forwards(splice: &mut Splice<'_, '_>, message: &Message<'_>) {
-    let left = match message.max_forwards() {
-        Ok(Some(n)) => n.saturating_sub(1),
-        _ => MAX_FORWARDS_DEFAULT,
-    };
+fn max_forwards(splice: &mut Splice<'_, '_>, forward: &Forward<'_>) {
+    let left = forward.parts.max_forwards.map_or(MAX_FORWARDS_DEFAULT, |n| n.saturating_sub(1));
     splice.set(Name::MaxForwards, |out| write_number(u32::from(left), out));
 }
 
 /// Step 8, and what §18.2.1 adds to the Via below.
 fn via(splice: &mut Splice<'_, '_>, message: &Message<'_>, key: &CookieKey, forward: &Forward<'_>) {
-    let upstream = message.top_via();
     splice.push_front(Name::Via, |out| {
         out.extend_from_slice(b"SIP/2.0/");
         out.extend_from_slice(forward.local.transport.via_token().as_bytes());
@@ -162,13 +157,13 @@ fn via(splice: &mut Splice<'_, '_>, message: &Message<'_>, key: &CookieKey, forw
         match forward.branch {
             Branch::Stateful(place) => key.write_branch(place, forward.loop_mark, out),
             Branch::Stateless => {
-                let identity = upstream.as_ref().map(|v| stateless_identity(message, v)).unwrap_or_default();
+                let identity = stateless_identity(message, &forward.parts.via);
                 key.write_stateless_branch(&identity, forward.loop_mark, out);
             }
         }
     });
-    if let (Some(mended), Ok(top)) = (forward.mended_via, &upstream) {
-        splice.replace(message.range_of(top.text), |out| out.extend_from_slice(mended));
+    if let Some(mended) = forward.mended_via {
+        splice.replace(message.range_of(forward.parts.via.text), |out| out.extend_from_slice(mended));
     }
 }
 

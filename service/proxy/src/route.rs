@@ -1,6 +1,6 @@
 //! Route preprocessing: RFC 3261 §16.4. What of the route set is ours, and what comes next.
 
-use offhook_sip::{Malformed, Message, Name, NameAddr, Uri};
+use offhook_sip::{Essentials, Malformed, Message, Name, NameAddr, Uri};
 
 use crate::cookie::CookieKey;
 use crate::identity::Identity;
@@ -30,14 +30,19 @@ impl<'a> Routed<'a> {
     ///
     /// # Errors
     /// The Request-URI or a Route value that we must understand is malformed, or we are in the route too often.
-    pub fn of(message: &Message<'a>, identity: &Identity, key: &CookieKey) -> Result<Self, Malformed> {
+    pub fn of(
+        message: &Message<'a>,
+        parts: &Essentials<'a>,
+        identity: &Identity,
+        key: &CookieKey,
+    ) -> Result<Self, Malformed> {
         let uri = message.request_uri()?;
         let mut routed = Self { uri, from_strict_router: false, own_routes: 0, next: None, in_dialog: None };
         if !message.has(Name::Route) {
             return Ok(routed);
         }
         if is_ours(&uri, identity) && uri.params().has(b"oh") {
-            routed.leave_strict_router(message, uri, key)?;
+            routed.leave_strict_router(message, parts, uri, key)?;
         }
         let foreign = message.values(Name::Route).count() - usize::from(routed.from_strict_router);
         for value in message.values(Name::Route).take(foreign) {
@@ -48,7 +53,7 @@ impl<'a> Routed<'a> {
                 break;
             }
             routed.own_routes += 1;
-            routed.note_seal(message, &route_uri, key);
+            routed.note_seal(parts, &route_uri, key);
             if routed.own_routes > OWN_ROUTES_MAX {
                 return Err(Malformed::Header("Route"));
             }
@@ -60,24 +65,22 @@ impl<'a> Routed<'a> {
     fn leave_strict_router(
         &mut self,
         message: &Message<'a>,
+        parts: &Essentials<'a>,
         own: Uri<'a>,
         key: &CookieKey,
     ) -> Result<(), Malformed> {
         let last = message.values(Name::Route).last().ok_or(Malformed::Header("Route"))?;
         self.uri = NameAddr::parse(last).ok_or(Malformed::Header("Route"))?.parsed_uri()?;
         self.from_strict_router = true;
-        self.note_seal(message, &own, key);
+        self.note_seal(parts, &own, key);
         Ok(())
     }
 
-    fn note_seal(&mut self, message: &Message<'a>, route: &Uri<'_>, key: &CookieKey) {
+    fn note_seal(&mut self, parts: &Essentials<'a>, route: &Uri<'_>, key: &CookieKey) {
         if self.in_dialog.is_some_and(|d| d.toward.is_some()) {
             return;
         }
-        let tag =
-            |party: Result<NameAddr<'a>, Malformed>| party.ok().and_then(|p| p.tag()).unwrap_or_default();
-        let call_id = message.call_id().unwrap_or_default();
-        let read = record_route::read(key, route, call_id, tag(message.from()), tag(message.to()));
+        let read = record_route::read(key, route, parts.call_id, parts.from_tag, parts.to_tag);
         self.in_dialog = read.or(self.in_dialog);
     }
 }

@@ -1,6 +1,6 @@
 //! What a proxy checks before it does anything with a request: RFC 3261 §16.3, in the order of that section.
 
-use offhook_sip::{CSeq, Hint, Message, Method, Name, Refusal, Scheme};
+use offhook_sip::{Essentials, Hint, Message, Method, Name, Refusal, Scheme, Via};
 
 use crate::cookie::CookieKey;
 use crate::identity::Identity;
@@ -10,6 +10,8 @@ use crate::route::Routed;
 pub struct Screened<'m, 'a> {
     /// The request.
     pub message: &'m Message<'a>,
+    /// Its mandatory headers.
+    pub parts: Essentials<'a>,
     /// Its method.
     pub method: Method,
     /// Its route set.
@@ -25,18 +27,19 @@ type Step = for<'m, 'a> fn(&Screened<'m, 'a>, &Identity) -> Result<(), Refusal<'
 /// stands in [`crate::access`].
 const STEPS: [Step; 4] = [scheme, max_forwards, loops, extensions];
 
-/// Runs the checks on a request that passed [`Message::check_request`] (§16.3 step 1).
+/// Runs the checks on a request whose mandatory headers are in order (§16.3 step 1).
 ///
 /// # Errors
 /// The answer to the first check that fails.
 pub fn screen<'m, 'a>(
     message: &'m Message<'a>,
+    parts: Essentials<'a>,
     identity: &Identity,
     key: &CookieKey,
 ) -> Result<Screened<'m, 'a>, Refusal<'a>> {
-    let routed = Routed::of(message, identity, key)?;
+    let routed = Routed::of(message, &parts, identity, key)?;
     let method = message.method().unwrap_or(Method::Other);
-    let screened = Screened { message, method, routed, loop_mark: loop_mark(message, &routed, key) };
+    let screened = Screened { message, parts, method, routed, loop_mark: loop_mark(&parts, &routed, key) };
     for step in STEPS {
         step(&screened, identity)?;
     }
@@ -53,7 +56,7 @@ fn scheme<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusal<'a
 
 /// Step 3. OPTIONS with no hop left may be answered by us as if it were ours (§11); it is.
 fn max_forwards<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusal<'a>> {
-    match request.message.max_forwards()? {
+    match request.parts.max_forwards {
         Some(0) if request.method != Method::Options => Err(Refusal::new(483)),
         _ => Ok(()),
     }
@@ -62,9 +65,15 @@ fn max_forwards<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refu
 /// Step 4, as RFC 5393 §4.2 makes it mandatory: a Via of ours with the mark that we would write now is a loop; with
 /// another mark it is a spiral and goes on.
 fn loops<'a>(request: &Screened<'_, 'a>, identity: &Identity) -> Result<(), Refusal<'a>> {
-    for value in request.message.values(Name::Via) {
-        let Ok(via) = offhook_sip::Via::parse(value) else { continue };
-        if CookieKey::mark_of(via.branch()) == Some(request.loop_mark) && identity.is_us(&via.sent_by) {
+    let is_loop = |via: &Via<'_>, branch: &[u8]| {
+        CookieKey::mark_of(branch) == Some(request.loop_mark) && identity.is_us(&via.sent_by)
+    };
+    if is_loop(&request.parts.via, request.parts.branch) {
+        return Err(Refusal::new(482));
+    }
+    let below = request.message.values(Name::Via).skip(1).filter_map(|value| Via::parse(value).ok());
+    for via in below {
+        if is_loop(&via, via.branch()) {
             return Err(Refusal::new(482));
         }
     }
@@ -83,13 +92,8 @@ fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusa
     }
 }
 
-fn loop_mark(message: &Message<'_>, routed: &Routed<'_>, key: &CookieKey) -> u32 {
-    let from = message.from();
-    let to = message.to();
-    let from_tag = from.as_ref().ok().and_then(|f| f.tag()).unwrap_or_default();
-    let to_tag = to.as_ref().ok().and_then(|t| t.tag()).unwrap_or_default();
-    let cseq = message.cseq().unwrap_or(CSeq { number: 0, method: b"" }).number.to_be_bytes();
+fn loop_mark(parts: &Essentials<'_>, routed: &Routed<'_>, key: &CookieKey) -> u32 {
     let next = routed.next.map_or(&b""[..], |n| n.uri);
-    let call_id = message.call_id().unwrap_or_default();
-    key.loop_mark(&[routed.uri.text, next, call_id, from_tag, to_tag, &cseq])
+    let cseq = parts.cseq.number.to_be_bytes();
+    key.loop_mark(&[routed.uri.text, next, parts.call_id, parts.from_tag, parts.to_tag, &cseq])
 }

@@ -28,6 +28,7 @@ pub struct Wanted<'a> {
 }
 
 /// What is asked.
+#[expect(clippy::large_enum_variant, reason = "it lives on the stack of one call; a box would be an allocation for each REGISTER")]
 #[derive(Clone, Debug)]
 pub enum Asked<'a> {
     /// No Contact: tell the bindings (§10.2.3).

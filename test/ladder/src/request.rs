@@ -34,6 +34,9 @@ impl Phone {
         let mut built = match (method, target) {
             ("ACK", None) => self.ack(number, with)?,
             ("CANCEL", None) => self.cancel(number)?,
+            ("ACK" | "CANCEL", Some(_)) => {
+                return Err(format!("the target of {method} is that of its INVITE"));
+            }
             ("REGISTER", target) => self.register(target),
             (_, Some(target)) => self.begin(number, method, target),
             (_, None) => self.in_dialog(number, method, with)?,

@@ -318,3 +318,66 @@ fn the_server_restarts_between_two_ladders() {
     );
     assert!(stage.world().engine::<Toy>(stage.proxy()).bindings.is_empty());
 }
+
+/// RFC 3262 §7.2: RAck names the response that is acknowledged.
+#[test]
+fn a_reliable_provisional_response() {
+    ladder(
+        "
+        given bob is registered
+        alice  -> proxy            INVITE bob
+            Supported: 100rel
+        alice  <- proxy            100
+                  proxy -> bob     INVITE
+                  proxy <- bob     183
+            Require: 100rel
+            RSeq: 8
+        alice  <- proxy            183
+        alice  -> proxy            PRACK
+                  proxy -> bob     PRACK
+            RAck: 8 1 INVITE
+            CSeq: 2 PRACK
+                  proxy <- bob     200
+        alice  <- proxy            200 PRACK
+    ",
+    );
+}
+
+/// A phone follows its route set; `(outbound)` sends to the line's receiver all the same.
+#[test]
+fn the_route_set_can_be_overruled() {
+    ladder(
+        "
+        given bob is registered
+        alice  -> proxy            INVITE bob
+        alice  <- proxy            100
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+            Record-Route:
+        alice  <- proxy            200
+            !Record-Route
+        alice  -> proxy            ACK (outbound)
+                  proxy -> bob     ACK
+        alice  -> bob              BYE
+        alice  <- bob              200
+    ",
+    );
+}
+
+/// RFC 3261 §12.2.1.1: a strict router wants itself in the Request-URI and the target at the end of Route.
+#[test]
+fn a_strict_router() {
+    let stage = ladder(
+        "
+        alice -> bob    INVITE sip:bob@{bob}
+        alice <- bob    200
+            Record-Route: <sip:far.example.com;lr>
+            Record-Route: <sip:{bob};maddr=strict>
+        alice -> bob    ACK
+    ",
+    );
+    let ack = String::from_utf8_lossy(stage.world().received(stage.phone("bob"))[1]).into_owned();
+    assert!(ack.starts_with("ACK sip:192.0.2.12:5060;maddr=strict SIP/2.0\r\n"), "{ack}");
+    let route = ["Route: <sip:far.example.com;lr>", "Route: <sip:bob@192.0.2.12:5060>"].join("\r\n");
+    assert!(ack.contains(&route), "{ack}");
+}

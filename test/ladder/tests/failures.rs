@@ -114,6 +114,7 @@ fn calls_are_not_confused() {
 #[test]
 fn phones_refuse_what_sip_forbids() {
     fails("alice -> proxy ACK", 5, "it has received no final response to an INVITE");
+    fails("alice -> proxy CANCEL bob", 5, "the target of CANCEL is that of its INVITE");
     fails("alice -> proxy 200", 5, "it has no open request in this call");
     fails("proxy <- bob 200\n alice <- proxy 200\n alice -> bob ACK", 7, "its route set leads to proxy");
     fails("alice -> proxy INVITE bob (auth)", 5, "it has never been challenged");

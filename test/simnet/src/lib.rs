@@ -35,3 +35,8 @@ pub use node::{Endpoint, Node, NodeId};
 pub use rng::Rng;
 pub use trace::{Entry, Event, Fate, Loss};
 pub use world::World;
+
+/// The examples of the README hold.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

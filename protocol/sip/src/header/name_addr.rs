@@ -14,6 +14,8 @@ pub struct NameAddr<'a> {
     pub uri: &'a [u8],
     /// Behind the URI: the header parameters, from their first semicolon.
     params: &'a [u8],
+    /// Read while they were checked: nearly everyone asks for it.
+    tag: Option<&'a [u8]>,
 }
 
 impl<'a> NameAddr<'a> {
@@ -34,8 +36,14 @@ impl<'a> NameAddr<'a> {
                 is_legal.then_some((&b""[..], uri, params))?
             }
         };
-        let is_legal = is_scheme_led(uri) && Params::new(params).are_legal();
-        is_legal.then_some(Self { display, uri, params })
+        let mut tag = None;
+        let is_legal = is_scheme_led(uri)
+            && Params::new(params).each_if_legal(|name, value| {
+                if tag.is_none() && name.eq_ignore_ascii_case(b"tag") {
+                    tag = Some(value.map_or(&b""[..], unquote));
+                }
+            });
+        is_legal.then_some(Self { display, uri, params, tag })
     }
 
     /// The header parameters.
@@ -50,7 +58,12 @@ impl<'a> NameAddr<'a> {
 
     /// The `tag` of From and To (RFC 3261 §19.3), if there is one and it is not empty.
     pub fn tag(&self) -> Option<&'a [u8]> {
-        self.params().value(b"tag").filter(|t| !t.is_empty())
+        self.tag.filter(|tag| !tag.is_empty())
+    }
+
+    /// Whether there is a `tag` without a value, which is malformed.
+    pub(crate) fn has_empty_tag(&self) -> bool {
+        self.tag == Some(b"")
     }
 
     /// The URI.

@@ -1,6 +1,6 @@
 //! Comma-separated values over all lines of a header: RFC 3261 §7.3.1.
 
-use crate::chars::trim;
+use crate::chars::{is_list_mark, trim};
 use crate::message::Message;
 use crate::name::Name;
 use crate::params::quoted_end;
@@ -41,12 +41,14 @@ impl<'a> Iterator for Values<'_, 'a> {
     }
 }
 
-/// The first value of a list, trimmed, and what stands behind its comma.
+/// The first value of a list, trimmed, and what stands behind its comma. Commas in quoted strings and between angle
+/// brackets are none.
 pub fn split(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     let mut at = 0;
     let mut in_brackets = false;
-    while let Some(&c) = text.get(at) {
-        match c {
+    while let Some(skip) = text[at..].iter().position(|&c| is_list_mark(c)) {
+        at += skip;
+        match text[at] {
             b',' if !in_brackets => return (trim(&text[..at]), Some(&text[at + 1..])),
             b'"' if !in_brackets => {
                 at = quoted_end(text, at).unwrap_or(text.len());

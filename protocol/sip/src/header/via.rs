@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::chars::{is_lws, is_token, trim, trim_start};
 use crate::host::HostPort;
-use crate::params::Params;
+use crate::params::{Params, unquote};
 use crate::{Malformed, Transport};
 
 /// The prefix of branches made by RFC 3261 (§8.1.1.7).
@@ -22,6 +22,10 @@ pub struct Via<'a> {
     /// Host and port as written: part of what identifies a transaction (RFC 3261 §17.2.3).
     pub sent_by_text: &'a [u8],
     params: &'a [u8],
+    // Read while the parameters were checked: everyone asks for them.
+    branch: &'a [u8],
+    asks_rport: bool,
+    claims_received: bool,
 }
 
 impl<'a> Via<'a> {
@@ -47,13 +51,28 @@ impl<'a> Via<'a> {
         let (sent_by, params) = rest.split_at(end);
         let sent_by_text = trim(sent_by);
         let sent_by = sent_by_of(sent_by_text)?;
-        Params::new(params).are_legal().then_some(Self {
+        let mut via = Self {
             text,
             transport_text,
             sent_by,
             sent_by_text,
             params,
-        })
+            branch: b"",
+            asks_rport: false,
+            claims_received: false,
+        };
+        Params::new(params).each_if_legal(|name, value| via.note_param(name, value)).then_some(via)
+    }
+
+    fn note_param(&mut self, name: &[u8], value: Option<&'a [u8]>) {
+        match name.len() {
+            6 if self.branch.is_empty() && name.eq_ignore_ascii_case(b"branch") => {
+                self.branch = value.map_or(&b""[..], unquote);
+            }
+            5 => self.asks_rport |= name.eq_ignore_ascii_case(b"rport"),
+            8 => self.claims_received |= name.eq_ignore_ascii_case(b"received"),
+            _ => {}
+        }
     }
 
     /// The transport, if we know it.
@@ -68,7 +87,17 @@ impl<'a> Via<'a> {
 
     /// The branch, empty if there is none (RFC 2543).
     pub fn branch(&self) -> &'a [u8] {
-        self.params().value(b"branch").unwrap_or_default()
+        self.branch
+    }
+
+    /// Whether the sender asks for `rport`: to be answered at the port it sent from (RFC 3581 §3).
+    pub fn asks_rport(&self) -> bool {
+        self.asks_rport
+    }
+
+    /// Whether the sender wrote a `received`, which is not its to write.
+    pub fn claims_received(&self) -> bool {
+        self.claims_received
     }
 
     /// Whether the branch is one of RFC 3261, thus unique in space and time.
@@ -111,21 +140,19 @@ impl Via<'_> {
     /// Whether the value must change: the sender's address is another than it wrote, it asked for `rport`, or it wrote
     /// a `received` that is not its to write.
     pub fn needs_mending(&self, source: SocketAddr) -> bool {
-        let params = self.params();
         self.sent_by.host.ip().map(|ip| ip.to_canonical()) != Some(source.ip().to_canonical())
-            || params.has(b"rport")
-            || params.has(b"received")
+            || self.asks_rport
+            || self.claims_received
     }
 
     /// Writes the value with `received`, and with `rport` if the sender asked for it.
     pub fn write_mended(&self, source: SocketAddr, out: &mut Vec<u8>) {
         let text_len = self.text.len() - self.params.len();
         out.extend_from_slice(trim(&self.text[..text_len]));
-        let mut asks_rport = false;
         for param in self.params() {
-            if param.name.eq_ignore_ascii_case(b"rport") {
-                asks_rport = true;
-            } else if !param.name.eq_ignore_ascii_case(b"received") {
+            let is_ours =
+                [&b"rport"[..], b"received"].iter().any(|ours| param.name.eq_ignore_ascii_case(ours));
+            if !is_ours {
                 out.push(b';');
                 out.extend_from_slice(param.whole);
             }
@@ -133,7 +160,7 @@ impl Via<'_> {
         // RFC 3581 §4: with rport, received is added even where it repeats the host.
         out.extend_from_slice(b";received=");
         write_ip(source.ip(), out);
-        if asks_rport {
+        if self.asks_rport {
             out.extend_from_slice(b";rport=");
             out.extend_from_slice(itoa::Buffer::new().format(source.port()).as_bytes());
         }
@@ -142,7 +169,7 @@ impl Via<'_> {
     /// Where responses to a request with this Via go, when it came in a datagram from `source`: RFC 3261 §18.2.2 and
     /// RFC 3581 §4. `maddr` is not followed: it would let anyone point our answers at a third party.
     pub fn reply_address(&self, source: SocketAddr) -> SocketAddr {
-        if self.params().has(b"rport") { source } else { SocketAddr::new(source.ip(), self.port()) }
+        if self.asks_rport { source } else { SocketAddr::new(source.ip(), self.port()) }
     }
 }
 

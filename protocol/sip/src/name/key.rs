@@ -22,12 +22,14 @@ struct Key {
     small: Words,
     /// The bit that makes a capital letter small, where it has a letter.
     letters: Words,
+    /// How long it is: a name with zeros behind it is another one.
+    len: u8,
     name: Name,
 }
 
 impl Key {
     const fn new(token: &[u8], name: Name) -> Self {
-        let mut key = Self { small: [0; 3], letters: [0; 3], name };
+        let mut key = Self { small: [0; 3], letters: [0; 3], len: token.len() as u8, name };
         let mut i = 0;
         while i < token.len() {
             let shift = i % 8 * 8;
@@ -40,11 +42,11 @@ impl Key {
 
     /// No name: a free slot of the table, or a header without short form.
     const fn is_empty(&self) -> bool {
-        self.small[0] == 0
+        self.len == 0
     }
 
-    fn is(&self, token: &Words) -> bool {
-        (0..3).all(|i| token[i] | self.letters[i] == self.small[i])
+    fn is(&self, token: &Words, len: usize) -> bool {
+        self.len as usize == len && (0..3).all(|i| token[i] | self.letters[i] == self.small[i])
     }
 }
 
@@ -52,18 +54,18 @@ impl Key {
 pub(super) fn find(token: &[u8]) -> Option<Name> {
     let mut bytes = [0; NAME_BYTES_MAX];
     bytes.get_mut(..token.len())?.copy_from_slice(token);
-    if token.is_empty() { None } else { look_up(&words(&bytes)) }
+    look_up(&words(&bytes), token.len())
 }
 
 /// The name at the front of a header line and how long it is, if a colon follows it at once and we know it. Other
 /// lines need a closer look.
 pub(crate) fn known_name(line: &[u8]) -> Option<(Name, usize)> {
     let mut words = words(line.first_chunk()?);
-    let len = colon(&words).filter(|&len| len > 0)?;
+    let len = colon(&words)?;
     for (word, mask) in words.iter_mut().zip(MASKS[len]) {
         *word &= mask;
     }
-    Some((look_up(&words)?, len))
+    Some((look_up(&words, len)?, len))
 }
 
 fn words(bytes: &[u8; NAME_BYTES_MAX]) -> Words {
@@ -85,15 +87,15 @@ fn colon(words: &Words) -> Option<usize> {
     None
 }
 
-fn look_up(token: &Words) -> Option<Name> {
+fn look_up(token: &Words, len: usize) -> Option<Name> {
     let mut slot = slot_of(token);
     loop {
         let key = &TABLE[slot];
-        if key.is(token) {
-            return Some(key.name);
-        }
         if key.is_empty() {
             return None;
+        }
+        if key.is(token, len) {
+            return Some(key.name);
         }
         slot = (slot + 1) % SLOTS;
     }

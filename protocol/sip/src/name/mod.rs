@@ -172,8 +172,17 @@ mod tests {
 
     #[test]
     fn unknown_names_are_other() {
-        for token in [&b""[..], b"X-Header", b"viaa", b"q", b"\xff\xff"] {
-            assert_eq!(Name::from_token(token), Name::Other);
+        for token in [
+            &b""[..],
+            b"X-Header",
+            b"viaa",
+            b"q",
+            b"\xff\xff",
+            b"To\0",
+            b"Call\rID",
+            b"a-name-of-25-letters-or-so",
+        ] {
+            assert_eq!(Name::from_token(token), Name::Other, "{}", token.escape_ascii());
         }
     }
 }
