@@ -7,8 +7,8 @@
 use offhook_journal::Event;
 use offhook_location::{Change, LocationError, StoredFlow};
 use offhook_net::{Flow, Outbox};
-use offhook_registrar::{Asked, BindingList, Registration, decide, write_headers};
-use offhook_sip::{Hint, Host, Message, Name, Refusal, Reply, Transport, Uri};
+use offhook_registrar::{Asked, BindingList, Registration, Wanted, decide, write_headers};
+use offhook_sip::{Hint, Host, HostPort, Message, Name, NameAddr, Refusal, Reply, Transport};
 
 use crate::arrival::Arrival;
 use crate::identify::{Door, Proof};
@@ -63,8 +63,13 @@ impl Switchboard {
         out: &mut Outbox,
     ) -> Result<(), Refusal<'x>> {
         let flow = stored_flow(arrival);
-        let registration = Registration::read(arrival.message, path, flow, &arrival.settings.registrar)?;
-        refuse_own_contacts(arrival, &registration)?;
+        let mut registration = Registration::read(arrival.message, path, flow, &arrival.settings.registrar)?;
+        if let Asked::Change(wanted) = &registration.asked {
+            refuse_own_contacts(arrival, wanted)?;
+            let contact = wanted.first().and_then(|w| w.uri.address);
+            registration.flow.nat =
+                flow.transport == Transport::Udp && contact.is_some_and(|at| leads_elsewhere(&at, arrival));
+        }
         let tag = self.stateless_tag(&arrival.parts);
         let policy = arrival.settings.registrar;
         let now_ms = arrival.now_ms;
@@ -154,15 +159,9 @@ fn registered_party<'m>(arrival: &Arrival<'m, '_>, aor: &mut Vec<u8>) -> Option<
 }
 
 /// A contact that is our own address would send us to ourselves.
-fn refuse_own_contacts(
-    arrival: &Arrival<'_, '_>,
-    registration: &Registration<'_>,
-) -> Result<(), Refusal<'static>> {
-    let Asked::Change(wanted) = &registration.asked else { return Ok(()) };
+fn refuse_own_contacts(arrival: &Arrival<'_, '_>, wanted: &[Wanted<'_>]) -> Result<(), Refusal<'static>> {
     let identity = &arrival.settings.identity;
-    let is_us =
-        |uri: &[u8]| Uri::parse(uri).ok().and_then(|u| u.address).is_some_and(|at| identity.is_us(&at));
-    if wanted.iter().any(|w| is_us(w.contact.uri)) {
+    if wanted.iter().filter_map(|w| w.uri.address).any(|at| identity.is_us(&at)) {
         return Err(Refusal::new(403).because("Contact is this server"));
     }
     Ok(())
@@ -180,8 +179,7 @@ fn take_back(index: usize, out: &mut Outbox) {
     out.rewrite(index, &answer);
 }
 
-/// The way a REGISTER came, and whether requests must go back that way: always on a stream; for datagrams when the
-/// Contact is not where the phone really is (contact mending: the Contact itself stays as it was written).
+/// The way a REGISTER came.
 fn stored_flow(arrival: &Arrival<'_, '_>) -> StoredFlow {
     let Flow { transport, listener, connection, remote } = arrival.from;
     StoredFlow {
@@ -190,19 +188,23 @@ fn stored_flow(arrival: &Arrival<'_, '_>) -> StoredFlow {
         connection_index: connection.index,
         connection_generation: connection.generation,
         remote,
-        nat: transport == Transport::Udp && is_behind_nat(arrival),
+        nat: false,
     }
 }
 
-/// Whether the Contact would lead elsewhere than to the phone: another address, or, for a phone that asked for rport
-/// and so hears where it speaks (RFC 3581 §3), another port.
+/// Whether the phone that sent this is not where its Contact says: requests to it must go back the way it came (contact
+/// mending: the Contact itself stays as it was written).
 pub(crate) fn is_behind_nat(arrival: &Arrival<'_, '_>) -> bool {
     let Some(value) = arrival.message.values(Name::Contact).next() else { return false };
-    let contact = offhook_sip::NameAddr::parse(value).and_then(|c| c.parsed_uri().ok());
-    let Some(at) = contact.and_then(|uri| uri.address) else { return false };
+    let contact = NameAddr::parse(value).and_then(|c| c.parsed_uri().ok()).and_then(|uri| uri.address);
+    contact.is_some_and(|at| leads_elsewhere(&at, arrival))
+}
+
+/// Another address; or, for a phone that asked for rport and so hears where it speaks (RFC 3581 §3), another port.
+fn leads_elsewhere(contact: &HostPort<'_>, arrival: &Arrival<'_, '_>) -> bool {
     let remote = arrival.from.remote;
-    at.host.ip() != Some(remote.ip())
-        || (arrival.parts.asks_rport && at.port.unwrap_or(5060) != remote.port())
+    let other_port = contact.port.unwrap_or(arrival.from.transport.default_port()) != remote.port();
+    contact.host.ip() != Some(remote.ip()) || (arrival.parts.asks_rport && other_port)
 }
 
 /// All values of a header, joined by commas.

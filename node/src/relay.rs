@@ -1,5 +1,6 @@
 //! Forwarding: rights, target set, transactions, copies (RFC 3261 §16.3 step 6, §16.5, §16.6).
 
+use offhook_digest::Credentials;
 use offhook_journal::{Event, EventKind};
 use offhook_location::Binding;
 use offhook_net::Outbox;
@@ -76,7 +77,7 @@ impl Switchboard {
         let rules = arrival.settings.rules;
         let in_dialog = screened.routed.in_dialog.is_some();
         if in_dialog || !rules.authenticate_calls {
-            return Some((None, Sender::Proved));
+            return Some((own_credentials(arrival), Sender::Proved));
         }
         let from_uri = arrival.parts.from.parsed_uri().ok();
         let home = from_uri.as_ref().and_then(|uri| arrival.settings.identity.domain_of(uri));
@@ -89,7 +90,7 @@ impl Switchboard {
             }
             Proof::Valid { line, .. } => (Sender::ProvedAnother, Some(line)),
             _ if home.is_some() => (Sender::ClaimsOurs, None),
-            _ => (Sender::Stranger, None),
+            _ => (Sender::Stranger, own_credentials(arrival)),
         };
         match access::decide(screened.method, in_dialog, sender, way.aim(), rules) {
             Access::Allow => Some((spent, sender)),
@@ -282,7 +283,7 @@ impl Switchboard {
             local,
             mended_via: arrival.mended_via,
             branch: Branch::Stateful(Place { shard: self.shard, transaction: client.to_bits() }),
-            loop_mark: screened.loop_mark,
+            loop_mark: screened.loop_mark(&self.cookies),
             record_route: record_route(passage, target),
             arrived_at: arrived_at(passage, target),
             max_breadth,
@@ -339,7 +340,7 @@ impl Switchboard {
             local,
             mended_via: arrival.mended_via,
             branch: Branch::Stateless,
-            loop_mark: screened.loop_mark,
+            loop_mark: screened.loop_mark(&self.cookies),
             record_route: record_route(passage, target),
             arrived_at: arrived_at(passage, target),
             max_breadth: None,
@@ -379,6 +380,16 @@ impl Switchboard {
     }
 }
 
+/// Credentials that were meant for us, though nobody asked: an ACK repeats those of its INVITE (§22.1), and many phones
+/// send them with each request of a dialog. They go no further: with them the callee could guess at the password.
+fn own_credentials<'m>(arrival: &Arrival<'m, '_>) -> Option<&'m Line> {
+    let message = arrival.message;
+    message.lines_of(Name::ProxyAuthorization).find(|line| {
+        let credentials = Credentials::parse(message.line_value(line));
+        credentials.is_ok_and(|c| arrival.settings.identity.is_domain(c.realm))
+    })
+}
+
 /// Whether to stay in the path (§16.6 step 4: only what makes a dialog needs it), and which flows to remember.
 fn record_route(passage: &Passage<'_, '_, '_>, target: &Target) -> Option<Sides> {
     let Passage { arrival, screened, .. } = *passage;
@@ -387,10 +398,9 @@ fn record_route(passage: &Passage<'_, '_, '_>, target: &Target) -> Option<Sides>
         return None;
     }
     // Only a phone that speaks to us directly can be reached over the flow it came by.
-    let direct = arrival.message.values(Name::Via).nth(1).is_none();
     let pinned = arrival.from.transport.is_reliable() || is_behind_nat(arrival);
     Some(Sides {
-        caller: (direct && pinned).then_some(arrival.from),
+        caller: (arrival.parts.is_first_hop && pinned).then_some(arrival.from),
         callee: target.pinned.then_some(target.flow),
     })
 }

@@ -1,7 +1,7 @@
 //! What every step of handling a request asks for, parsed once: RFC 3261 §8.1.1.
 
 use crate::header::{CSeq, NameAddr, Via};
-use crate::{Malformed, Message};
+use crate::{Malformed, Message, Name};
 
 /// The mandatory headers of a request that has them all in order.
 #[derive(Clone, Copy, Debug)]
@@ -10,6 +10,8 @@ pub struct Essentials<'a> {
     pub via: Via<'a>,
     /// Its branch, empty if there is none.
     pub branch: &'a [u8],
+    /// Whether it is the only Via: the request comes straight from a user agent.
+    pub is_first_hop: bool,
     /// Whether the sender asked for `rport` (RFC 3581).
     pub asks_rport: bool,
     /// Whether the sender wrote a `received`, which is not its to write.
@@ -49,6 +51,7 @@ impl<'a> Essentials<'a> {
         Ok(Self {
             via,
             branch: via.branch(),
+            is_first_hop: is_only_via(message, &via),
             asks_rport: via.asks_rport(),
             claims_received: via.claims_received(),
             from,
@@ -60,4 +63,10 @@ impl<'a> Essentials<'a> {
             max_forwards: message.max_forwards()?,
         })
     }
+}
+
+fn is_only_via(message: &Message<'_>, top: &Via<'_>) -> bool {
+    let mut lines = message.lines_of(Name::Via);
+    lines.next().is_some_and(|line| message.line_value(line).len() == top.text.len())
+        && lines.next().is_none()
 }

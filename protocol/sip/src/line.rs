@@ -7,8 +7,6 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
-
 use crate::chars::{is_blank, trim};
 use crate::name::{Name, known_name};
 
@@ -88,14 +86,38 @@ pub(crate) fn line_end(bytes: &[u8], at: usize) -> Option<LineEnd> {
 pub(crate) fn first_line_end(bytes: &[u8], mut at: usize) -> Option<LineEnd> {
     let mut is_crlf = true;
     loop {
-        at += memchr2(b'\r', b'\n', bytes.get(at..)?)?;
+        at += control(bytes.get(at..)?)?;
         match bytes[at..] {
-            [b'\r', b'\n', ..] => return Some(LineEnd { feed: at + 1, is_crlf }),
-            [b'\n', ..] => return Some(LineEnd { feed: at, is_crlf: false }),
-            _ => is_crlf = false,
+            [b'\r', b'\n', ..] => {
+                return Some(LineEnd { feed: at + 1, is_crlf });
+            }
+            [b'\n', ..] => {
+                return Some(LineEnd { feed: at, is_crlf: false });
+            }
+            [b'\r', ..] => is_crlf = false,
+            _ => {}
         }
         at += 1;
     }
+}
+
+/// The first byte that could end a line, or another control character as low: eight bytes at a time, since lines are
+/// too short for the call of a library to pay.
+#[inline]
+fn control(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const ABOVE: u64 = b'\r' as u64 + 1;
+    let (words, rest) = bytes.as_chunks();
+    for (i, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The lowest byte of `low` with its top bit set is the first byte of the word that is less than `ABOVE`.
+        let low = word.wrapping_sub(ONES * ABOVE) & !word & (ONES << 7);
+        if low != 0 {
+            return Some(i * 8 + low.trailing_zeros() as usize / 8);
+        }
+    }
+    let behind = rest.iter().position(|&c| u64::from(c) < ABOVE)?;
+    Some(words.len() * 8 + behind)
 }
 
 #[cfg(test)]

@@ -45,16 +45,16 @@ impl<'a> Params<'a> {
     /// behind an equals sign a closed quoted string or free of separators that would end it for other readers. An
     /// empty value is taken, since it harms nobody and some devices send it.
     pub fn are_legal(self) -> bool {
-        self.each_if_legal(|_, _| {})
+        self.each_if_legal(|_| {})
     }
 
-    /// Shows every name and value, and says whether all are legal: one walk for those who need both.
+    /// Shows every parameter, and says whether all are legal: one walk for those who need both.
     #[inline]
-    pub(crate) fn each_if_legal(self, mut see: impl FnMut(&'a [u8], Option<&'a [u8]>)) -> bool {
+    pub(crate) fn each_if_legal(self, mut see: impl FnMut(Param<'a>)) -> bool {
         let mut rest = trim_start(self.rest);
         while let Some(param) = rest.strip_prefix(b";") {
-            let Some((name, value, behind)) = first_param(trim_start(param)) else { return false };
-            see(name, value);
+            let Some((param, behind)) = first_param(trim_start(param)) else { return false };
+            see(param);
             rest = trim_start(behind);
         }
         rest.is_empty()
@@ -82,23 +82,24 @@ impl<'a> Iterator for Params<'a> {
     }
 }
 
-/// Name and value of the parameter at the front, and what stands behind it; `None` if there is no legal one.
+/// The parameter at the front and what stands behind it; `None` if it is not legal.
 #[inline]
-fn first_param(text: &[u8]) -> Option<(&[u8], Option<&[u8]>, &[u8])> {
+fn first_param(text: &[u8]) -> Option<(Param<'_>, &[u8])> {
     let name_len = text.iter().take_while(|&&c| is_token(c)).count();
     if name_len == 0 {
         return None;
     }
     let (name, rest) = text.split_at(name_len);
-    let rest = trim_start(rest);
-    let Some(value) = rest.strip_prefix(b"=") else { return Some((name, None, rest)) };
+    let Some(value) = trim_start(rest).strip_prefix(b"=") else {
+        return Some((Param { name, value: None, whole: name }, rest));
+    };
     let value = trim_start(value);
     let value_len = match value.first() {
         Some(b'"') => quoted_end(value, 0)?,
         _ => value.iter().take_while(|&&c| is_bare_value(c)).count(),
     };
     let (value, rest) = value.split_at(value_len);
-    Some((name, Some(value), rest))
+    Some((Param { name, value: Some(value), whole: &text[..text.len() - rest.len()] }, rest))
 }
 
 /// The text of a quoted string without its quotes; other text as it is.

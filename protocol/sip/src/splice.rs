@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::header::split;
+use crate::limits::CUTS_MAX;
 use crate::message::Message;
 use crate::name::Name;
 
@@ -36,6 +37,7 @@ impl<'m, 'a> Splice<'m, 'a> {
     pub fn new(message: &'m Message<'a>, scratch: &'m mut Scratch) -> Self {
         scratch.fresh.clear();
         scratch.cuts.clear();
+        scratch.cuts.reserve(CUTS_MAX);
         Self { message, scratch }
     }
 

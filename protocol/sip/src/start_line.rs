@@ -49,29 +49,34 @@ fn status_line(line: &[u8]) -> Result<(StartLine<'_>, Option<Malformed>), NotSip
     Ok((StartLine::Response { status: status as u16, reason }, fault))
 }
 
-/// `Method SP Request-URI SP SIP-Version`. A line that at least ends in a version is worth an answer.
+/// `Method SP Request-URI SP SIP-Version`, with one space each and nothing behind: readers that forgive more would read
+/// another URI than we do.
 fn request_line(line: &[u8]) -> Result<(StartLine<'_>, Option<Malformed>), NotSip> {
-    let tail = trim(line);
-    let version_at = tail.iter().rposition(|&c| c == b' ').ok_or(NotSip::NoStartLine)? + 1;
-    let version = &tail[version_at..];
+    let method_len = line.iter().take_while(|&&c| is_token(c)).count();
+    let (method_text, rest) = line.split_at(method_len);
+    let request = |uri| StartLine::Request { method: Method::from_token(method_text), method_text, uri };
+    match rest.strip_prefix(b" ").and_then(before_version) {
+        Some(uri) if method_len > 0 && !uri.is_empty() && are_uri(uri) => Ok((request(uri), None)),
+        _ => request_line_fault(rest).map(|(uri, fault)| (request(uri), Some(fault))),
+    }
+}
+
+fn before_version(text: &[u8]) -> Option<&[u8]> {
+    let (before, version) = text.split_last_chunk::<8>()?;
+    version.eq_ignore_ascii_case(b" SIP/2.0").then_some(before)
+}
+
+/// What is wrong with a line that breaks the grammar, and the URI that may have been meant. One that at least ends in
+/// a version is worth an answer.
+fn request_line_fault(behind_method: &[u8]) -> Result<(&[u8], Malformed), NotSip> {
+    let text = trim(behind_method);
+    let version_at = text.iter().rposition(|&c| c == b' ').map_or(0, |space| space + 1);
+    let (uri, version) = text.split_at(version_at);
     if version.len() < 4 || !version[..4].eq_ignore_ascii_case(b"SIP/") {
         return Err(NotSip::NoStartLine);
     }
-    let method_len = line.iter().take_while(|&&c| is_token(c)).count();
-    let method_text = &line[..method_len];
-    let uri = trim(tail.get(method_len..version_at).unwrap_or_default());
-    // One space on either side of the URI and nothing behind the version: liberal readers of other lines would read
-    // another URI than we do.
-    let is_exact =
-        line.get(method_len) == Some(&b' ') && method_len + 1 + uri.len() + 1 + version.len() == line.len();
-    let fault = if !version.eq_ignore_ascii_case(b"SIP/2.0") {
-        Some(Malformed::Version)
-    } else if method_len == 0 || !is_exact || uri.is_empty() || !are_uri(uri) {
-        Some(Malformed::StartLine)
-    } else {
-        None
-    };
-    Ok((StartLine::Request { method: Method::from_token(method_text), method_text, uri }, fault))
+    let is_ours = version.eq_ignore_ascii_case(b"SIP/2.0");
+    Ok((trim(uri), if is_ours { Malformed::StartLine } else { Malformed::Version }))
 }
 
 #[cfg(test)]

@@ -100,10 +100,10 @@ impl<S, C> Transactions<S, C> {
         user: S,
     ) -> Result<ServerId, OpenError> {
         self.key.set(key);
-        self.check_room()?;
         if let Some(id) = self.find_encoded() {
             return Err(OpenError::AlreadyOpen(id));
         }
+        self.check_room()?;
         let (machine, actions) = ServerState::start(invite, &self.timing);
         let hash = self.table.hash(&self.key);
         let held = Held::new(&mut self.buffers, self.key.bytes());

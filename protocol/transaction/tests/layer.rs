@@ -226,6 +226,8 @@ fn the_limits_are_answered() {
     world.server(&key(b"z9hG4bK2", b"INVITE"), true, false);
     let third = key(b"z9hG4bK3", b"INVITE");
     assert_eq!(world.layer.open_server(START_MS, &third, true, false, 1), Err(OpenError::ServersFull));
+    let again = world.layer.open_server(START_MS, &key(b"z9hG4bK1", b"INVITE"), true, false, 1);
+    assert_eq!(again, Err(OpenError::AlreadyOpen(first)), "a repetition is not refused");
     world.layer.abandon_server(START_MS, first);
     world.until(0);
     world.server(&third, true, false);

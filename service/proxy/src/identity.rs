@@ -71,6 +71,11 @@ impl Identity {
         self.locals.iter().any(|l| l.is_named(at))
     }
 
+    /// Whether this is the name of one of our domains.
+    pub fn is_domain(&self, name: &[u8]) -> bool {
+        self.domains.iter().any(|d| d.as_bytes().eq_ignore_ascii_case(name))
+    }
+
     /// Whether this is an address that only we answer on.
     pub fn listens_on(&self, ip: IpAddr, port: u16) -> bool {
         self.locals.iter().any(|l| l.address.ip() == ip && l.address.port() == port)

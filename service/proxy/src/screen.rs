@@ -16,12 +16,10 @@ pub struct Screened<'m, 'a> {
     pub method: Method,
     /// Its route set.
     pub routed: Routed<'a>,
-    /// The mark our branches carry for requests routed like this one.
-    pub loop_mark: u32,
 }
 
 /// One check; an error is the answer.
-type Step = for<'m, 'a> fn(&Screened<'m, 'a>, &Identity) -> Result<(), Refusal<'a>>;
+type Step = for<'m, 'a> fn(&Screened<'m, 'a>, &Identity, &CookieKey) -> Result<(), Refusal<'a>>;
 
 /// Step 6, authorization, needs facts and
 /// stands in [`crate::access`].
@@ -39,15 +37,15 @@ pub fn screen<'m, 'a>(
 ) -> Result<Screened<'m, 'a>, Refusal<'a>> {
     let routed = Routed::of(message, &parts, identity, key)?;
     let method = message.method().unwrap_or(Method::Other);
-    let screened = Screened { message, parts, method, routed, loop_mark: loop_mark(&parts, &routed, key) };
+    let screened = Screened { message, parts, method, routed };
     for step in STEPS {
-        step(&screened, identity)?;
+        step(&screened, identity, key)?;
     }
     Ok(screened)
 }
 
 /// Step 2: only URIs whose scheme we understand can be routed.
-fn scheme<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusal<'a>> {
+fn scheme<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Result<(), Refusal<'a>> {
     match request.routed.uri.scheme {
         Scheme::Sip | Scheme::Sips => Ok(()),
         Scheme::Tel | Scheme::Other => Err(Refusal::new(416)),
@@ -55,7 +53,7 @@ fn scheme<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusal<'a
 }
 
 /// Step 3. OPTIONS with no hop left may be answered by us as if it were ours (§11); it is.
-fn max_forwards<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusal<'a>> {
+fn max_forwards<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Result<(), Refusal<'a>> {
     match request.parts.max_forwards {
         Some(0) if request.method != Method::Options => Err(Refusal::new(483)),
         _ => Ok(()),
@@ -64,24 +62,25 @@ fn max_forwards<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refu
 
 /// Step 4, as RFC 5393 §4.2 makes it mandatory: a Via of ours with the mark that we would write now is a loop; with
 /// another mark it is a spiral and goes on.
-fn loops<'a>(request: &Screened<'_, 'a>, identity: &Identity) -> Result<(), Refusal<'a>> {
+fn loops<'a>(request: &Screened<'_, 'a>, identity: &Identity, key: &CookieKey) -> Result<(), Refusal<'a>> {
+    // Most requests come straight from a phone: their one Via has no mark of ours, and nothing is hashed.
     let is_loop = |via: &Via<'_>, branch: &[u8]| {
-        CookieKey::mark_of(branch) == Some(request.loop_mark) && identity.is_us(&via.sent_by)
+        CookieKey::mark_of(branch)
+            .is_some_and(|mark| mark == request.loop_mark(key) && identity.is_us(&via.sent_by))
     };
-    if is_loop(&request.parts.via, request.parts.branch) {
+    let parts = &request.parts;
+    if is_loop(&parts.via, parts.branch) {
         return Err(Refusal::new(482));
     }
-    let below = request.message.values(Name::Via).skip(1).filter_map(|value| Via::parse(value).ok());
-    for via in below {
-        if is_loop(&via, via.branch()) {
-            return Err(Refusal::new(482));
-        }
+    if parts.is_first_hop {
+        return Ok(());
     }
-    Ok(())
+    let mut below = request.message.values(Name::Via).skip(1).filter_map(|value| Via::parse(value).ok());
+    if below.any(|via| is_loop(&via, via.branch())) { Err(Refusal::new(482)) } else { Ok(()) }
 }
 
 /// Step 5: we understand no extension that a proxy would have to.
-fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusal<'a>> {
+fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Result<(), Refusal<'a>> {
     // CANCEL and ACK cannot be refused this way (§16.3 step 5 speaks of requests that can be answered; §8.2.2.3).
     if matches!(request.method, Method::Cancel | Method::Ack) {
         return Ok(());
@@ -92,8 +91,12 @@ fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity) -> Result<(), Refusa
     }
 }
 
-fn loop_mark(parts: &Essentials<'_>, routed: &Routed<'_>, key: &CookieKey) -> u32 {
-    let next = routed.next.map_or(&b""[..], |n| n.uri);
-    let cseq = parts.cseq.number.to_be_bytes();
-    key.loop_mark(&[routed.uri.text, next, parts.call_id, parts.from_tag, parts.to_tag, &cseq])
+impl Screened<'_, '_> {
+    /// The mark that our branches carry for requests routed like this one (§16.6 step 8, RFC 5393 §4.2.1).
+    pub fn loop_mark(&self, key: &CookieKey) -> u32 {
+        let (parts, routed) = (&self.parts, &self.routed);
+        let next = routed.next.map_or(&b""[..], |n| n.uri);
+        let cseq = parts.cseq.number.to_be_bytes();
+        key.loop_mark(&[routed.uri.text, next, parts.call_id, parts.from_tag, parts.to_tag, &cseq])
+    }
 }

@@ -75,8 +75,7 @@ fn change<'x>(
     bindings: &mut BindingList<'x>,
     now_ms: u64,
 ) -> Result<bool, Refusal<'static>> {
-    let uri = wanted.contact.parsed_uri()?;
-    let place = bindings.iter().position(|have| is_same_device(have, wanted, &uri));
+    let place = bindings.iter().position(|have| is_same_device(have, wanted));
     if let Some(place) = place
         && order(registration, &bindings[place])? == Order::Again
     {
@@ -92,11 +91,12 @@ fn change<'x>(
 }
 
 /// The same contact by URI comparison (§10.3 step 7), or the same flow of the same instance (RFC 5626 §6).
-fn is_same_device(have: &Binding<'_>, wanted: &Wanted<'_>, uri: &Uri<'_>) -> bool {
+fn is_same_device(have: &Binding<'_>, wanted: &Wanted<'_>) -> bool {
     if wanted.reg_id != 0 && !wanted.instance.is_empty() {
         return have.reg_id == wanted.reg_id && have.instance == wanted.instance;
     }
-    have.contact == uri.text || Uri::parse(have.contact).is_ok_and(|known| known.matches(uri))
+    let same = |known: Uri<'_>| known.matches(&wanted.uri);
+    have.contact == wanted.uri.text || Uri::parse(have.contact).is_ok_and(same)
 }
 
 fn binding<'x>(registration: &Registration<'x>, wanted: &Wanted<'x>, now_ms: u64) -> Binding<'x> {

@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use offhook_location::StoredFlow;
-use offhook_sip::{Hint, Message, Name, NameAddr, Refusal, Scheme, header};
+use offhook_sip::{Hint, Message, Name, NameAddr, Refusal, Scheme, Uri, header};
 
 use crate::Policy;
 
@@ -17,6 +17,8 @@ const SUPPORTED: &[&[u8]] = &[b"path"];
 pub struct Wanted<'a> {
     /// The address with its parameters.
     pub contact: NameAddr<'a>,
+    /// Its URI.
+    pub uri: Uri<'a>,
     /// How long the binding shall last, seconds; 0 removes it.
     pub expires_s: u32,
     /// Preference in thousandths.
@@ -28,7 +30,10 @@ pub struct Wanted<'a> {
 }
 
 /// What is asked.
-#[expect(clippy::large_enum_variant, reason = "it lives on the stack of one call; a box would be an allocation for each REGISTER")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack of one call; a box would be an allocation for each REGISTER"
+)]
 #[derive(Clone, Debug)]
 pub enum Asked<'a> {
     /// No Contact: tell the bindings (§10.2.3).
@@ -137,6 +142,7 @@ fn read_contact<'a>(
     };
     Ok(Wanted {
         contact,
+        uri,
         expires_s: asked_s.min(policy.expires_max_s),
         q_milli,
         instance: params.value(b"+sip.instance").unwrap_or_default(),

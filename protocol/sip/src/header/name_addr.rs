@@ -38,9 +38,9 @@ impl<'a> NameAddr<'a> {
         };
         let mut tag = None;
         let is_legal = is_scheme_led(uri)
-            && Params::new(params).each_if_legal(|name, value| {
-                if tag.is_none() && name.eq_ignore_ascii_case(b"tag") {
-                    tag = Some(value.map_or(&b""[..], unquote));
+            && Params::new(params).each_if_legal(|param| {
+                if tag.is_none() && param.name.eq_ignore_ascii_case(b"tag") {
+                    tag = Some(param.value.map_or(&b""[..], unquote));
                 }
             });
         is_legal.then_some(Self { display, uri, params, tag })

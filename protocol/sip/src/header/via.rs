@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::chars::{is_lws, is_token, trim, trim_start};
 use crate::host::HostPort;
-use crate::params::{Params, unquote};
+use crate::params::{Param, Params, unquote};
 use crate::{Malformed, Transport};
 
 /// The prefix of branches made by RFC 3261 (§8.1.1.7).
@@ -61,16 +61,16 @@ impl<'a> Via<'a> {
             asks_rport: false,
             claims_received: false,
         };
-        Params::new(params).each_if_legal(|name, value| via.note_param(name, value)).then_some(via)
+        Params::new(params).each_if_legal(|param| via.note(param)).then_some(via)
     }
 
-    fn note_param(&mut self, name: &[u8], value: Option<&'a [u8]>) {
-        match name.len() {
-            6 if self.branch.is_empty() && name.eq_ignore_ascii_case(b"branch") => {
-                self.branch = value.map_or(&b""[..], unquote);
+    fn note(&mut self, param: Param<'a>) {
+        match param.name.len() {
+            6 if self.branch.is_empty() && param.name.eq_ignore_ascii_case(b"branch") => {
+                self.branch = param.value.map_or(&b""[..], unquote);
             }
-            5 => self.asks_rport |= name.eq_ignore_ascii_case(b"rport"),
-            8 => self.claims_received |= name.eq_ignore_ascii_case(b"received"),
+            5 => self.asks_rport |= param.name.eq_ignore_ascii_case(b"rport"),
+            8 => self.claims_received |= param.name.eq_ignore_ascii_case(b"received"),
             _ => {}
         }
     }

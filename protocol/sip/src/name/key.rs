@@ -139,11 +139,12 @@ const fn insert(table: &mut [Key; SLOTS], key: Key) {
     }
 }
 
-/// Only which bits count as equal matters: capital and small letters must meet in one slot.
+/// A hash that is the same for capital and small letters: they differ in one bit of their byte, the words are turned
+/// by whole bytes only, and that bit is set in the end.
 const fn slot_of(words: &Words) -> usize {
     const SMALL: u64 = u64::from_le_bytes([0x20; 8]);
     /// An odd number with its bits well spread: 2⁶⁴ divided by the golden ratio.
     const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mixed = (words[0] | SMALL) ^ (words[1] | SMALL).rotate_left(23) ^ (words[2] | SMALL).rotate_left(47);
+    let mixed = (words[0] ^ words[1].rotate_left(24) ^ words[2].rotate_left(48)) | SMALL;
     (mixed.wrapping_mul(SPREAD) >> 56) as usize % SLOTS
 }

@@ -1,0 +1,35 @@
+//! One shard without sockets, fed with typical traffic.
+//!
+//! ```text
+//!   offhook-bench options|register|register-auth|call|message [COUNT]
+//! ```
+//! Prints nanoseconds per job. Under `valgrind --tool=callgrind` the same run gives exact instruction counts; a profiler
+//! shows where they go. A job is what a phone would call one: a call is INVITE, 180, 200, ACK, BYE, 200.
+
+#![allow(clippy::print_stdout, reason = "its output is its purpose")]
+
+mod caller;
+mod exchange;
+
+use std::time::Instant;
+
+use caller::Caller;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Jobs before the measurement: pools and tables reach their size.
+const WARM_UP: u32 = 2_000;
+
+fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let scenario = arguments.next().unwrap_or_else(|| "call".to_owned());
+    let count: u32 = arguments.next().map_or(Ok(20_000), |n| n.parse())?;
+    let mut caller = Caller::new(&scenario)?;
+    (0..WARM_UP.min(count)).for_each(|_| caller.job());
+    let started = Instant::now();
+    (0..count).for_each(|_| caller.job());
+    let each_ns = started.elapsed().as_nanos() / u128::from(count.max(1));
+    println!("{scenario}: {each_ns} ns per job, {} datagrams in, {} out", caller.received, caller.sent);
+    Ok(())
+}
