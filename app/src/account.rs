@@ -1,104 +1,111 @@
 //! `offhook account`: works on the store, beside a running server or without one.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+mod import;
+mod list;
+
+use std::io::{self, BufRead, BufReader, Read, Write};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
-use offhook_accounts::{Account, Accounts, Filter};
+use offhook_accounts::Accounts;
+use offhook_config::Config;
 use offhook_store::Store;
 
 use crate::check;
-use crate::cli::{AccountCommand, Common};
+use crate::cli::{AccountCommand, Aor, Common};
+use crate::exit::NoData;
+
+/// Bytes read from standard input in search of the end of a line: far more than a password may have.
+const LINE_BYTES_MAX: u64 = 4096;
 
 /// Carries out one of the account commands.
 pub fn run(common: &Common, command: &AccountCommand) -> anyhow::Result<()> {
     let config = check::load(common)?;
+    // Accounts may be added before the first start; the others look for what is there.
+    if !matches!(command, AccountCommand::Add { .. } | AccountCommand::Import { .. }) {
+        expect_data(&config)?;
+    }
     let accounts = Accounts::open(&Store::open(&config.data_dir)?)?;
     match command {
         AccountCommand::Add { aor, password_stdin } => {
-            let (user, domain) = split(aor)?;
+            let (user, domain) = parts(aor, &config);
             if *password_stdin {
-                accounts.add(user, domain, &password_from_stdin()?)?;
-                println!("Added {aor}.");
+                accounts.add(&user, &domain, &password_from_stdin()?)?;
+                say(&format!("Added {user}@{domain}."))?;
             } else {
-                let password = accounts.add_with_generated(user, domain)?;
-                println!("Added {aor}, password {password}");
+                let password = accounts.add_with_generated(&user, &domain)?;
+                show(&format!("Added {user}@{domain}, password {password}"))?;
             }
+            warn_of_strange_domain(&domain, &config);
+            Ok(())
         }
         AccountCommand::Password { aor, password_stdin } => {
-            let (user, domain) = split(aor)?;
+            let (user, domain) = parts(aor, &config);
             if *password_stdin {
-                accounts.set_password(user, domain, &password_from_stdin()?)?;
-                println!("{aor} has a new password.");
+                accounts.set_password(&user, &domain, &password_from_stdin()?)?;
+                say(&format!("{user}@{domain} has a new password."))
             } else {
-                let password = accounts.set_generated_password(user, domain)?;
-                println!("{aor} has a new password: {password}");
+                let password = accounts.set_generated_password(&user, &domain)?;
+                show(&format!("{user}@{domain} has a new password: {password}"))
             }
         }
         AccountCommand::Remove { aor } => {
-            let (user, domain) = split(aor)?;
-            accounts.remove(user, domain)?;
-            println!("Removed {aor}.");
+            let (user, domain) = parts(aor, &config);
+            accounts.remove(&user, &domain)?;
+            say(&format!("Removed {user}@{domain}."))
         }
         AccountCommand::List { domain, user, json } => {
-            list(&accounts, domain.as_deref(), user.as_deref(), *json)?
+            list::run(&accounts, domain.as_deref(), user.as_deref(), *json)
         }
-        AccountCommand::Import { file } => import(&accounts, file)?,
+        AccountCommand::Import { file } => import::run(&accounts, file),
     }
-    Ok(())
 }
 
-fn split(aor: &str) -> anyhow::Result<(&str, &str)> {
-    let bare = aor.strip_prefix("sip:").unwrap_or(aor);
-    bare.rsplit_once('@').with_context(|| format!("\"{aor}\" is no USER@DOMAIN, such as alice@example.org"))
+/// User and domain; whoever is named without a domain belongs to the first.
+fn parts(aor: &Aor, config: &Config) -> (String, String) {
+    let domain = aor.domain.clone().unwrap_or_else(|| check::first_domain(config).to_owned());
+    (aor.user.clone(), domain)
+}
+
+/// An account of a domain that the server does not answer for cannot register: perhaps a slip, perhaps that of a
+/// configuration to come.
+fn warn_of_strange_domain(domain: &str, config: &Config) {
+    let is_first = domain.eq_ignore_ascii_case(check::first_domain(config));
+    if !is_first && !config.domains.iter().any(|own| own.as_str().eq_ignore_ascii_case(domain)) {
+        // What nobody reads is no failure.
+        let _ = writeln!(
+            io::stderr(),
+            "offhook: note: {domain} is not in \"domains\" of this configuration, so a server with it answers for no \
+             such user"
+        );
+    }
+}
+
+/// A directory that no server and no `account add` has used holds nothing to look at; it is probably a slip.
+pub fn expect_data(config: &Config) -> Result<(), NoData> {
+    let dir = || config.data_dir.display().to_string();
+    match config.data_dir.join(Store::FILE_NAME).try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(NoData::Absent(dir())),
+        Err(error) => Err(NoData::Hidden(dir(), error)),
+    }
+}
+
+fn say(words: &str) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout(), "{words}")?)
+}
+
+/// Shows a password. If that fails, nobody will ever know it, so even a reader that has gone away is an error.
+fn show(words: &str) -> anyhow::Result<()> {
+    say(words).map_err(|error| {
+        anyhow::anyhow!(
+            "done, but the password could not be shown ({error}); `offhook account password` makes another"
+        )
+    })
 }
 
 fn password_from_stdin() -> anyhow::Result<String> {
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).context("cannot read the password from standard input")?;
+    let mut input = BufReader::new(io::stdin().lock().take(LINE_BYTES_MAX));
+    input.read_line(&mut line).context("cannot read the password from standard input")?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-fn list(accounts: &Accounts, domain: Option<&str>, user: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let mut last: Option<Account> = None;
-    let mut count = 0;
-    loop {
-        let filter = Filter { domain, user_contains: user, after: last.as_ref(), limit: 0 };
-        let page = accounts.list(filter)?;
-        for account in &page {
-            let aor = format!("{}@{}", account.user, account.domain);
-            if json {
-                println!("{}", serde_json::json!({"aor": aor, "created_s": account.created_s}));
-            } else {
-                println!("{aor}");
-            }
-        }
-        count += page.len();
-        match page.last() {
-            Some(account) => last = Some(account.clone()),
-            None => break,
-        }
-    }
-    if count == 0 && !json {
-        println!("There are no such accounts. Add one: offhook account add alice@example.org");
-    }
-    Ok(())
-}
-
-fn import(accounts: &Accounts, path: &Path) -> anyhow::Result<()> {
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let length = file.metadata().map_or(0, |m| m.len());
-    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}, {elapsed}")?;
-    let bar = ProgressBar::new(length).with_style(style);
-    let count = accounts
-        .import(BufReader::new(file), |progress| {
-            bar.set_position(progress.bytes);
-            bar.set_message(format!("{} accounts", progress.accounts));
-        })
-        .with_context(|| format!("{}: nothing was imported", path.display()))?;
-    bar.finish_and_clear();
-    println!("Imported {count} accounts.");
-    Ok(())
 }

@@ -1,13 +1,15 @@
 //! `offhook check`, and how every command finds its configuration.
 
-use offhook_config::Config;
+use std::io::{self, Write};
+
+use offhook_config::{Config, ConfigError};
 
 use crate::cli::Common;
 
 /// The configuration that the options name, with the data directory they name.
 pub fn load(common: &Common) -> anyhow::Result<Config> {
     let mut config = match &common.config {
-        Some(path) => Config::load(path)?,
+        Some(path) => Config::load(path).map_err(told)?,
         None => Config::default(),
     };
     if let Some(data) = &common.data {
@@ -16,24 +18,40 @@ pub fn load(common: &Common) -> anyhow::Result<Config> {
     Ok(config)
 }
 
+/// What is wrong in the text begins with its place; the other errors name the file alone.
+fn told(error: ConfigError) -> anyhow::Error {
+    match error {
+        ConfigError::Refused(_) => error.into(),
+        _ => anyhow::Error::from(error).context("cannot read the configuration"),
+    }
+}
+
+/// The domain of users that were named without one.
+pub fn first_domain(config: &Config) -> &str {
+    config.domains.first().map_or(offhook_node::DOMAIN_DEFAULT, |domain| domain.as_str())
+}
+
 /// Says whether the configuration is sound, and what it makes of the server.
 pub fn run(common: &Common) -> anyhow::Result<()> {
     let config = load(common)?;
+    let mut out = io::stdout().lock();
     match &common.config {
-        Some(path) => println!("{} is sound.", path.display()),
-        None => println!("No file was given: these are the built-in defaults."),
+        Some(path) => writeln!(out, "{} is sound.", path.display())?,
+        None => writeln!(out, "No file was given: these are the built-in defaults.")?,
     }
-    println!("  data directory  {}", config.data_dir.display());
-    let domains: Vec<&str> = config.domains.iter().map(|d| d.as_str()).collect();
-    let domains =
-        if domains.is_empty() { offhook_node::DOMAIN_DEFAULT.to_owned() } else { domains.join(", ") };
-    println!("  domains         {domains}");
+    writeln!(out, "  data directory  {}", config.data_dir.display())?;
+    let mut domains: Vec<&str> = config.domains.iter().map(|d| d.as_str()).collect();
+    if domains.is_empty() {
+        domains.push(offhook_node::DOMAIN_DEFAULT);
+    }
+    writeln!(out, "  domains         {}", domains.join(", "))?;
     for listen in &config.listen {
-        println!("  listens on      {listen}");
+        let advertised = listen.advertise.as_ref().map(|host| format!(", known as {host}"));
+        writeln!(out, "  listens on      {listen}{}", advertised.unwrap_or_default())?;
     }
     for route in &config.route {
         let domain = route.when.domain.as_ref().map_or("", |d| d.as_str());
-        println!("  route           {domain} goes to {}", route.to);
+        writeln!(out, "  route           {domain} goes to {}", route.to)?;
     }
     Ok(())
 }

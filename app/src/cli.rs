@@ -1,8 +1,11 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::ping::Target;
 
 /// A SIP communication platform in one program.
 ///
@@ -23,10 +26,10 @@ pub struct Options {
 #[derive(Args, Debug, Clone)]
 pub struct Common {
     /// The configuration file. Without it the built-in defaults serve.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Options of every command")]
     pub config: Option<PathBuf>,
-    /// The data directory, instead of data_dir of the configuration.
-    #[arg(long, global = true, value_name = "DIR")]
+    /// The data directory, instead of data_dir of the configuration (by default "data").
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Options of every command")]
     pub data: Option<PathBuf>,
 }
 
@@ -51,9 +54,9 @@ pub enum Command {
 pub enum AccountCommand {
     /// Add an account. Without --password-stdin a password is made and printed.
     Add {
-        /// The address-of-record: alice@example.org.
-        #[arg(value_name = "USER@DOMAIN")]
-        aor: String,
+        /// The address-of-record: alice@example.org; alice alone means the server's first domain.
+        #[arg(value_name = "USER[@DOMAIN]")]
+        aor: Aor,
         /// Read the password from the first line of standard input.
         #[arg(long)]
         password_stdin: bool,
@@ -72,15 +75,15 @@ pub enum AccountCommand {
     },
     /// Remove an account. Its phones are refused at their next registration.
     Remove {
-        /// The address-of-record: alice@example.org.
-        #[arg(value_name = "USER@DOMAIN")]
-        aor: String,
+        /// The address-of-record: alice@example.org; alice alone means the server's first domain.
+        #[arg(value_name = "USER[@DOMAIN]")]
+        aor: Aor,
     },
     /// Give an account another password. Without --password-stdin one is made and printed.
     Password {
-        /// The address-of-record: alice@example.org.
-        #[arg(value_name = "USER@DOMAIN")]
-        aor: String,
+        /// The address-of-record: alice@example.org; alice alone means the server's first domain.
+        #[arg(value_name = "USER[@DOMAIN]")]
+        aor: Aor,
         /// Read the password from the first line of standard input.
         #[arg(long)]
         password_stdin: bool,
@@ -91,6 +94,15 @@ pub enum AccountCommand {
         #[arg(value_name = "FILE.csv")]
         file: PathBuf,
     },
+}
+
+/// An address-of-record as it was typed; whether user and domain are possible names is for the accounts to say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Aor {
+    /// User part.
+    pub user: String,
+    /// Domain, where one was typed.
+    pub domain: Option<String>,
 }
 
 /// What `bindings` may be asked.
@@ -107,14 +119,38 @@ pub struct BindingsArguments {
 /// What `ping` may be asked.
 #[derive(Args, Debug)]
 pub struct PingArguments {
-    /// Whom to ask: sip:192.0.2.1, sip:192.0.2.1:5070;transport=tcp.
-    pub uri: String,
-    /// How often.
-    #[arg(short, long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    /// Whom to ask: sip:192.0.2.1, sip:sip.example.org:5070;transport=tcp.
+    #[arg(value_name = "URI")]
+    pub target: Target,
+    /// How many times, a second apart.
+    #[arg(short, long, value_name = "TIMES", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub count: u32,
-    /// How long to wait for an answer, in seconds.
-    #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=60))]
+    /// How long to wait for each answer, in seconds.
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 4)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=32))]
     pub timeout: u32,
+}
+
+/// Why something typed is no address-of-record.
+#[derive(Debug, thiserror::Error)]
+#[error("this is no USER@DOMAIN, such as alice@example.org")]
+pub struct NoAor;
+
+impl FromStr for Aor {
+    type Err = NoAor;
+
+    fn from_str(text: &str) -> Result<Self, NoAor> {
+        let bare = text.strip_prefix("sip:").unwrap_or(text);
+        let (user, domain) = match bare.rsplit_once('@') {
+            Some((user, domain)) => (user, Some(domain)),
+            None => (bare, None),
+        };
+        if user.is_empty() || domain == Some("") {
+            return Err(NoAor);
+        }
+        Ok(Self { user: user.to_owned(), domain: domain.map(str::to_owned) })
+    }
 }
 
 const EXIT_CODES: &str = "\
@@ -122,3 +158,24 @@ Exit codes:
   0  done            3  the configuration is wrong
   1  failed          4  the network would not have it (address in use, no answer to ping)
   2  wrong usage     5  the data directory would not have it (in use, full, damaged)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_of_record_are_taken_as_people_type_them() {
+        let aor = |text: &str| text.parse::<Aor>().ok().map(|aor| (aor.user, aor.domain));
+        let with = |user: &str, domain: &str| Some((user.to_owned(), Some(domain.to_owned())));
+        assert_eq!(aor("alice@example.org"), with("alice", "example.org"));
+        assert_eq!(aor("sip:alice@example.org"), with("alice", "example.org"));
+        assert_eq!(aor("alice"), Some(("alice".to_owned(), None)));
+        assert_eq!([aor(""), aor("@example.org"), aor("alice@"), aor("sip:")], [None, None, None, None]);
+    }
+}

@@ -1,7 +1,6 @@
 //! Offhook: a SIP communication platform in one program.
 
 #![allow(unreachable_pub, reason = "nothing outside can reach into a binary")]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the program that speaks to a person")]
 
 mod account;
 mod bindings;
@@ -11,7 +10,9 @@ mod exit;
 mod first_start;
 mod ping;
 mod serve;
-mod terminal;
+mod table;
+mod visible;
+mod welcome;
 
 use std::process::ExitCode;
 

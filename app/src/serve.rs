@@ -15,11 +15,11 @@ use offhook_net::{Clock, Listener, Loop, ShardSockets, Stopper};
 use offhook_node::{Drain, Resources, Secrets, Settings, Shard};
 use offhook_store::Store;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Handle, Signals};
 
 use crate::check;
 use crate::cli::Common;
-use crate::{first_start, terminal};
+use crate::{first_start, welcome};
 
 /// How long a stop waits for calls that are being set up.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -40,30 +40,30 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
 
     let store = Store::open(&config.data_dir)?;
     let accounts = Accounts::open(&store)?;
+    let location = Location::open(&config.data_dir, location_limits(&config), clock.now_ms())?;
     let listeners = offhook_net::resolve(&asked(&config))?;
     let shards = shard_count(&config);
-    let location = Location::open(&config.data_dir, location_limits(&config), clock.now_ms())?;
     let sockets = offhook_net::bind(&listeners, shards)?;
-    let settings = Settings::new(&config, &listeners, shards);
-    let newcomers = first_start::accounts(&accounts, &settings)?;
     let house = House {
-        settings,
+        settings: Settings::new(&config, &listeners, shards),
         log: LogThread::start(std::io::stderr()).context("cannot start the log thread")?,
         location,
         drain: Arc::new(Drain::new(shards)),
         secrets: secrets(&store)?,
         config,
     };
-
     let mut journal = house.journal();
-    house.note_recovered(&mut journal, clock.now_ms());
+    house.note_opening(&mut journal, clock.now_ms(), common);
+
+    // Passwords are made when nothing but this program can go wrong any more: they are shown only once.
+    let newcomers = first_start::accounts(&accounts, check::first_domain(&house.config))?;
     let stopper = Stopper::new().context("cannot make an event descriptor")?;
     let directory = accounts.snapshot()?;
-    let threads = sockets.into_iter().map(|sockets| house.open_shard(sockets, &directory, &stopper));
-    let threads = threads.collect::<anyhow::Result<Vec<_>>>()?;
+    let open = |sockets| house.open_shard(sockets, &directory, &stopper, signals.handle());
+    let threads = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     let (alive, caretaker) = look_after_accounts(accounts, house.journal(), clock)?;
 
-    terminal::welcome(&house.settings, &newcomers, &house.config.data_dir);
+    welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
     journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
     journal.flush(clock.now_ms());
     let why = wait(&mut signals, &house.drain);
@@ -110,6 +110,7 @@ impl House {
         sockets: ShardSockets,
         directory: &Arc<ArcSwap<Directory>>,
         stopper: &Stopper,
+        signals: Handle,
     ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
         let number = sockets.shard();
         let resources = Resources {
@@ -123,17 +124,32 @@ impl House {
         let shards = shard_count(&self.config);
         let mut shard_loop = Loop::new(sockets, shard, net_limits(&self.config, shards))?;
         let stopper = stopper.clone();
-        let run = move || shard_loop.run(&stopper).map_err(anyhow::Error::from);
+        let run = move || {
+            let _alarm = Alarm(signals);
+            shard_loop.run(&stopper).map_err(anyhow::Error::from)
+        };
         thread::Builder::new().name(format!("shard-{number}")).spawn(run).context("cannot start a shard")
     }
 
-    fn note_recovered(&self, journal: &mut Journal, now_ms: u64) {
+    fn note_opening(&self, journal: &mut Journal, now_ms: u64, common: &Common) {
+        if let Some(file) = &common.config {
+            journal.note(now_ms, &Event::ConfigLoaded { file: &file.display().to_string() });
+        }
         let report = self.location.report();
         if report.bindings > 0 || report.torn_bytes > 0 {
             let event =
                 Event::LocationRecovered { bindings: report.bindings as u64, torn_bytes: report.torn_bytes };
             journal.note(now_ms, &event);
         }
+    }
+}
+
+/// Wakes who waits for signals when a shard ends, in whatever way: a server with a dead shard would go on deaf.
+struct Alarm(Handle);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
@@ -165,13 +181,13 @@ fn look_after_accounts(
 
 /// Waits for a signal, then until calls that are being set up have been answered; a second signal ends that.
 fn wait(signals: &mut Signals, drain: &Drain) -> &'static str {
-    let signal = signals.forever().next();
+    let Some(signal) = signals.forever().next() else { return "a shard has ended" };
     drain.ask();
     let patience = Instant::now() + DRAIN_MAX;
     while drain.at_work() > 0 && Instant::now() < patience && signals.pending().next().is_none() {
         thread::sleep(DRAIN_LOOK_EVERY);
     }
-    if signal == Some(SIGINT) { "interrupted (SIGINT)" } else { "told to end (SIGTERM)" }
+    if signal == SIGINT { "interrupted (SIGINT)" } else { "told to end (SIGTERM)" }
 }
 
 fn secrets(store: &Store) -> anyhow::Result<Secrets> {

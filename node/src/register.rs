@@ -4,11 +4,13 @@
 //! The 200 waits in the outbox until the end of the batch. There [`Switchboard::settle_registrations`] makes all changes of
 //! the batch durable with one write; if the disk refuses, each 200 becomes a 503 before it leaves.
 
+use std::net::IpAddr;
+
 use offhook_journal::Event;
 use offhook_location::{Change, LocationError, StoredFlow};
 use offhook_net::{Flow, Outbox};
 use offhook_registrar::{Asked, BindingList, Registration, Wanted, decide, write_headers};
-use offhook_sip::{Hint, Host, HostPort, Message, Name, NameAddr, Refusal, Reply, Transport};
+use offhook_sip::{Hint, Host, Message, Name, NameAddr, Refusal, Reply, Transport, Uri};
 
 use crate::arrival::Arrival;
 use crate::identify::{Door, Proof};
@@ -66,9 +68,8 @@ impl Switchboard {
         let mut registration = Registration::read(arrival.message, path, flow, &arrival.settings.registrar)?;
         if let Asked::Change(wanted) = &registration.asked {
             refuse_own_contacts(arrival, wanted)?;
-            let contact = wanted.first().and_then(|w| w.uri.address);
-            registration.flow.nat =
-                flow.transport == Transport::Udp && contact.is_some_and(|at| leads_elsewhere(&at, arrival));
+            registration.flow.nat = flow.transport == Transport::Udp
+                && wanted.first().is_some_and(|w| leads_elsewhere(&w.uri, arrival));
         }
         let tag = self.stateless_tag(&arrival.parts);
         let policy = arrival.settings.registrar;
@@ -196,15 +197,34 @@ fn stored_flow(arrival: &Arrival<'_, '_>) -> StoredFlow {
 /// mending: the Contact itself stays as it was written).
 pub(crate) fn is_behind_nat(arrival: &Arrival<'_, '_>) -> bool {
     let Some(value) = arrival.message.values(Name::Contact).next() else { return false };
-    let contact = NameAddr::parse(value).and_then(|c| c.parsed_uri().ok()).and_then(|uri| uri.address);
-    contact.is_some_and(|at| leads_elsewhere(&at, arrival))
+    let contact = NameAddr::parse(value).and_then(|c| c.parsed_uri().ok());
+    contact.is_some_and(|uri| leads_elsewhere(&uri, arrival))
 }
 
-/// Another address; or, for a phone that asked for rport and so hears where it speaks (RFC 3581 §3), another port.
-fn leads_elsewhere(contact: &HostPort<'_>, arrival: &Arrival<'_, '_>) -> bool {
-    let remote = arrival.from.remote;
-    let other_port = contact.port.unwrap_or(arrival.from.transport.default_port()) != remote.port();
-    contact.host.ip() != Some(remote.ip()) || (arrival.parts.asks_rport && other_port)
+/// A name, which leads nowhere without DNS. Another address, unless Via shows that nothing on the way changes addresses:
+/// then a trunk has its Contact on another machine, or somebody registers another phone (RFC 3261 §10.2.1). Or, for a
+/// phone that asked for rport and so hears where it speaks (RFC 3581 §3), another port.
+fn leads_elsewhere(contact: &Uri<'_>, arrival: &Arrival<'_, '_>) -> bool {
+    let Some(at) = contact.address else { return false };
+    let Some(ip) = at.host.ip() else { return true };
+    let Flow { remote, transport, .. } = arrival.from;
+    if ip == remote.ip() {
+        let other_port = at.port.unwrap_or(transport.default_port()) != remote.port();
+        return arrival.parts.asks_rport && other_port && contact.transport().is_none_or(|t| t == transport);
+    }
+    let via_is_true = arrival.parts.via.sent_by.host.ip() == Some(remote.ip());
+    !via_is_true || (is_private(ip) && !is_private(remote.ip()))
+}
+
+/// Addresses that mean nothing outside their own network: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291 §2.5.6.
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            ip.is_private() || shared || ip.is_link_local() || ip.is_loopback()
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
+    }
 }
 
 /// All values of a header, joined by commas.

@@ -49,6 +49,9 @@ impl Switchboard {
         key: &ServerKey<'_>,
         out: &mut Outbox,
     ) {
+        if arrival.parts.max_forwards == Some(0) {
+            return self.end_of_hops(arrival, screened.method, out);
+        }
         let Some((spent, sender)) = self.admit(arrival, screened, way, out) else { return };
         let passage = Passage { arrival, screened, spent };
         if arrival.message.seconds(Name::MaxBreadth) == Ok(Some(0)) {
@@ -64,6 +67,14 @@ impl Switchboard {
             Ok(()) => self.forward_stateful(&passage, &mut targets, key, out),
         }
         self.targets = targets;
+    }
+
+    /// §16.3 step 3: no hop is left, and it has not arrived.
+    fn end_of_hops(&mut self, arrival: &Arrival<'_, '_>, method: Method, out: &mut Outbox) {
+        match method {
+            Method::Options => self.accept(arrival, out),
+            _ => self.refuse(arrival, Refusal::new(483), out),
+        }
     }
 
     /// Decides whether the sender may do this, and asks it for proof where that is missing. `None`: it was answered.
@@ -186,9 +197,8 @@ impl Switchboard {
             Err(error) => return self.refuse_full(arrival, error, out),
         };
         self.at_work += 1;
-        if invite {
-            self.transactions.set_user_timer(arrival.now_ms, id, TRYING_AFTER_MS);
-        }
+        let slow_ms = self.transactions.timing().non_invite_trying_after_ms();
+        self.transactions.set_user_timer(arrival.now_ms, id, if invite { TRYING_AFTER_MS } else { slow_ms });
         if targets.list().len() > 1 {
             let rest = Rest {
                 request: arrival.message.whole().to_vec(),
@@ -246,6 +256,7 @@ impl Switchboard {
         let verdict = self.transactions.respond(arrival.now_ms, id, refusal.status(), out.bytes(start..end));
         if verdict == ServerVerdict::Send {
             self.at_work = self.at_work.saturating_sub(1);
+            self.with_upstream(id, |u| u.answered = true);
             out.send(start, arrival.reply_to, 0);
         }
     }

@@ -1,15 +1,19 @@
 //! A new request: which of the things we can do with it, in the order of RFC 3261 §16.3 to §16.5.
 
-use offhook_journal::Event;
+use offhook_journal::{Event, EventKind};
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::{Screened, screen};
-use offhook_sip::{Hint, Malformed, Message, Method, Refusal, Transport};
+use offhook_sip::{Hint, Malformed, Message, Method, Name, Refusal, Transport};
 use offhook_transaction::{ServerKey, has_magic_cookie};
 
+use crate::admission;
 use crate::arrival::Arrival;
 use crate::reply::ALLOW;
 use crate::switchboard::Switchboard;
 use crate::way::{self, Way};
+
+/// How long a peer waits when there is too much to do.
+const OVERLOAD_RETRY_AFTER_S: u32 = 2;
 
 /// How long a peer waits for a server that is restarting.
 const STOPPED_RETRY_AFTER_S: u32 = 5;
@@ -30,6 +34,9 @@ impl Switchboard {
                 out.push(response, arrival.reply_to, 0);
             }
             return;
+        }
+        if !self.is_let_in(arrival) {
+            return self.turn_away(arrival, out);
         }
         match screen(arrival.message, arrival.parts, &arrival.settings.identity, &self.cookies) {
             Ok(screened) if self.drain.is_asked() && screened.routed.in_dialog.is_none() => {
@@ -57,6 +64,24 @@ impl Switchboard {
         }
     }
 
+    /// Whether there is room for this request. What belongs to work in progress always has it.
+    fn is_let_in(&mut self, arrival: &Arrival<'_, '_>) -> bool {
+        let in_progress = admission::is_in_progress(arrival.message, &arrival.parts);
+        in_progress
+            || self.admission.admits(arrival.now_ms, arrival.from.remote.ip())
+            || admission::is_emergency(arrival.message)
+    }
+
+    /// The cheapest answer there is: nothing has been looked up, nothing is remembered.
+    fn turn_away(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
+        self.journal.count(EventKind::RequestTurnedAway);
+        let refusal = Refusal::new(503).with(Hint::RetryAfter(OVERLOAD_RETRY_AFTER_S));
+        let tag = self.stateless_tag(&arrival.parts);
+        let start = out.begin();
+        refusal.write(arrival.message, &tag, arrival.mended_via, out.arena());
+        out.send(start, arrival.reply_to, 0);
+    }
+
     /// A request to the server itself.
     fn for_us(&mut self, arrival: &Arrival<'_, '_>, method: Method, out: &mut Outbox) {
         match method {
@@ -76,8 +101,9 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let via = message.top_via().ok().filter(|_| {
-            let known = message.call_id().is_ok() && message.from().is_ok() && message.cseq().is_ok();
-            known && message.method() != Some(Method::Ack)
+            // They go back as they stand, whether we understand them or not.
+            let there = [Name::From, Name::CallId, Name::CSeq].iter().all(|name| message.has(*name));
+            there && message.method() != Some(Method::Ack)
         });
         let reason = fault.to_string();
         let status = via.map(|_| fault.status());

@@ -44,6 +44,11 @@ impl Switchboard {
         let method = message.cseq().map(|c| c.method).unwrap_or_default();
         let named = ClientId::from_bits(place.transaction);
         let Some(id) = named.and_then(|id| self.transactions.find_client(id, method)) else { return };
+        // §16.7 step 3: where no Via is left below ours, the response is for us, as those to our CANCELs are.
+        let forwarded = self.transactions.client(id).is_some_and(|record| record.user.server.is_some());
+        if forwarded && message.values(Name::Via).nth(1).is_none() {
+            return;
+        }
         match self.transactions.response(now_ms, id, status) {
             ClientVerdict::Discard => {}
             ClientVerdict::AckAgain => self.send_ack_again(id, out),
@@ -200,11 +205,13 @@ impl Switchboard {
         let verdict = self.transactions.respond(now_ms, server, status, out.bytes(start..end));
         match self.transactions.server_mut(server) {
             Some(record) if verdict == ServerVerdict::Send => {
+                let reply_to = record.user.reply_to;
                 if status >= 200 && !std::mem::replace(&mut record.user.answered, true) {
                     record.user.fork.settled();
                     self.at_work = self.at_work.saturating_sub(1);
+                    self.transactions.stop_user_timer(server);
                 }
-                out.send(start, record.user.reply_to, 0);
+                out.send(start, reply_to, 0);
             }
             _ => {}
         }
@@ -253,7 +260,6 @@ impl Switchboard {
 
     /// Nobody will answer this request any more, and nobody waits.
     fn give_up(&mut self, now_ms: u64, server: ServerId) {
-        self.at_work = self.at_work.saturating_sub(1);
         self.transactions.abandon_server(now_ms, server);
     }
 
@@ -262,6 +268,19 @@ impl Switchboard {
         let sent = self.transactions.client(client).map_or(&b""[..], |record| record.request());
         let kept = self.transactions.server(server).map_or(&b""[..], |record| record.request());
         draft.extend_from_slice(if sent.is_empty() { kept } else { sent });
+    }
+
+    /// A copy of the request that is still kept: a branch that has been refused has let its own go.
+    pub(crate) fn any_copy(&self, server: ServerId) -> &[u8] {
+        let Some(record) = self.transactions.server(server) else { return b"" };
+        let mut next = record.user.branches;
+        while let Some(branch) = next.and_then(|id| self.transactions.client(id)) {
+            if !branch.request().is_empty() {
+                return branch.request();
+            }
+            next = branch.user.next;
+        }
+        record.request()
     }
 
     /// Writes a response of ours to a request we forwarded; `copy` is what we forwarded.

@@ -13,6 +13,7 @@ use offhook_proxy::CookieKey;
 use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine};
 use offhook_transaction::{ClientId, Config, Limits, Transactions};
 
+use crate::admission::Admission;
 use crate::arrival::Arrival;
 use crate::drain::Drain;
 use crate::relay::TRYING_AFTER_MS;
@@ -76,7 +77,11 @@ impl Shard {
                 ..Limits::default()
             },
             hash_key: secrets.hashes,
-            user_delays_ms: vec![TRYING_AFTER_MS, settings.timer_c_ms as u32],
+            user_delays_ms: vec![
+                TRYING_AFTER_MS,
+                settings.timing.non_invite_trying_after_ms(),
+                settings.timer_c_ms as u32,
+            ],
         });
         let algorithm = settings.algorithms.first().copied().unwrap_or(Algorithm::Sha256);
         let switchboard = Switchboard {
@@ -90,6 +95,7 @@ impl Shard {
             nonce_counter: u64::from(number) << 56,
             decoy: Ha1::from_password(algorithm, b"nobody", b"nowhere", b""),
             journal,
+            admission: Admission::new(secrets.hashes),
             drain,
             at_work: 0,
             unsettled: Vec::new(),
@@ -192,6 +198,10 @@ impl Engine for Shard {
     fn deadline_ms(&mut self) -> Option<u64> {
         let timers = self.switchboard.transactions.next_deadline_ms();
         Some(timers.map_or(self.next_sweep_ms, |at_ms| at_ms.min(self.next_sweep_ms)))
+    }
+
+    fn note_load(&mut self, fill_permille: u16) {
+        self.switchboard.admission.note_fill(fill_permille);
     }
 
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {

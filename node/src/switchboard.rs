@@ -12,6 +12,7 @@ use offhook_proxy::CookieKey;
 use offhook_sip::Scratch;
 use offhook_transaction::Transactions;
 
+use crate::admission::Admission;
 use crate::context::{Downstream, Upstream};
 use crate::drain::Drain;
 use crate::targets::Targets;
@@ -38,6 +39,8 @@ pub(crate) struct Switchboard {
     pub decoy: Ha1,
     /// Where events go.
     pub journal: Journal,
+    /// What is let in when there is too much.
+    pub admission: Admission,
     /// How the server stops.
     pub drain: Arc<Drain>,
     /// Requests forwarded that wait for their final response.

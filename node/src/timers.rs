@@ -4,7 +4,7 @@ use offhook_net::Outbox;
 use offhook_sip::Message;
 use offhook_transaction::{ClientId, ClientState, Due, InviteClient, ServerId, ServerVerdict, TransactionId};
 
-use crate::context::Cancel;
+use crate::context::{Cancel, Downstream};
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 
@@ -26,8 +26,13 @@ impl Switchboard {
                 Due::ClientTimedOut(id) => self.branch_failed(settings, now_ms, id, 408, out),
                 Due::UserTimer(TransactionId::Client(id)) => self.timer_c(settings, now_ms, id, out),
                 Due::UserTimer(TransactionId::Server(id)) => self.say_trying(now_ms, id, out),
-                // No ACK came for a refusal: nobody is left to tell. Ended transactions have taken their context along.
-                Due::ServerTimedOut(_) | Due::ClientEnded(..) | Due::ServerEnded(..) => {}
+                Due::ClientEnded(id, branch) => self.unlink_branch(id, &branch),
+                // Nothing was said, nor will be: RFC 4320 §4.2.
+                Due::ServerEnded(_, upstream) if !upstream.answered => {
+                    self.at_work = self.at_work.saturating_sub(1);
+                }
+                // No ACK came for a refusal: nobody is left to tell.
+                Due::ServerTimedOut(_) | Due::ServerEnded(..) => {}
             }
         }
     }
@@ -44,17 +49,32 @@ impl Switchboard {
         self.transactions.abandon_client(now_ms, id);
     }
 
-    /// §17.2.1: the caller stops sending its INVITE again when it hears that somebody works on it.
+    /// A branch is over: those that are left stay linked.
+    fn unlink_branch(&mut self, over: ClientId, branch: &Downstream) {
+        let Some(server) = branch.server else { return };
+        let Some(upstream) = self.transactions.server_mut(server).map(|record| &mut record.user) else { return };
+        if upstream.branches == Some(over) {
+            upstream.branches = branch.next;
+            return;
+        }
+        let mut newer = upstream.branches;
+        while let Some(record) = newer.and_then(|id| self.transactions.client_mut(id)) {
+            if record.user.next == Some(over) {
+                record.user.next = branch.next;
+                return;
+            }
+            newer = record.user.next;
+        }
+    }
+
+    /// §17.2.1, RFC 4320 §4.1: the caller stops sending its request again when it hears that somebody works on it.
     fn say_trying(&mut self, now_ms: u64, id: ServerId, out: &mut Outbox) {
         let Some(record) = self.transactions.server(id) else { return };
         if record.status() != 0 {
             return;
         }
-        let (reply_to, branch) = (record.user.reply_to, record.user.branches);
-        let Some(copy) = branch.and_then(|b| self.transactions.client(b)).map(|c| c.request()) else {
-            return;
-        };
-        let Ok(copy) = Message::parse(copy) else { return };
+        let reply_to = record.user.reply_to;
+        let Ok(copy) = Message::parse(self.any_copy(id)) else { return };
         let start = out.begin();
         self.write_own(&copy, 100, out.arena());
         let end = out.begin();

@@ -24,7 +24,7 @@ impl File {
 
     /// True where the whole file serves tests or chores, not the product.
     pub(crate) fn is_test(&self) -> bool {
-        ["test/", "fuzz/"].iter().any(|folder| self.path.starts_with(folder))
+        ["test/", "bench/", "fuzz/"].iter().any(|folder| self.path.starts_with(folder))
             || ["/tests/", "/benches/", "/examples/"].iter().any(|folder| self.path.contains(folder))
             || ["/tests.rs", "_tests.rs"].iter().any(|name| self.path.ends_with(name))
     }
@@ -156,6 +156,7 @@ mod tests {
             "test/simnet/src/lib.rs",
             "protocol/sip/tests/torture.rs",
             "fuzz/x.rs",
+            "bench/y/src/main.rs",
             "a/src/b/tests.rs",
             "a/src/c_tests.rs",
         ] {

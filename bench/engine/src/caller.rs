@@ -5,6 +5,7 @@ use offhook_net::{Engine, Flow, Outbox};
 use offhook_node::Shard;
 use offhook_sip::{Message, Name, NameAddr};
 
+use crate::counting::Counting;
 use crate::exchange::{DOMAIN, PASSWORD, USERS, phone, shard};
 
 /// Session descriptions of this length are usual.
@@ -15,7 +16,7 @@ const CALLER_PORT: u16 = 6000;
 const CALLEE_PORT: u16 = 6001;
 
 /// Virtual milliseconds between jobs: lingering transactions end while the run goes on.
-const STEP_MS: u64 = 5;
+const STEP_MS: u64 = 20;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scenario {
@@ -33,10 +34,8 @@ pub(crate) struct Caller {
     scenario: Scenario,
     now_ms: u64,
     number: u32,
-    /// Datagrams given to the shard.
-    pub(crate) received: u64,
-    /// Datagrams it sent.
-    pub(crate) sent: u64,
+    /// Allocations of the shard.
+    pub(crate) allocations: u64,
 }
 
 impl Caller {
@@ -52,7 +51,7 @@ impl Caller {
         let shard = shard(scenario == Scenario::RegisterAuth)?;
         let out = Outbox::new();
         let mut caller =
-            Self { shard, out, scenario, now_ms: 1_700_000_000_000, number: 0, received: 0, sent: 0 };
+            Self { shard, out, scenario, now_ms: 1_700_000_000_000, number: 0, allocations: 0 };
         if matches!(scenario, Scenario::Call | Scenario::Message) {
             (0..USERS).for_each(|_| caller.register(""));
         }
@@ -62,7 +61,9 @@ impl Caller {
     /// One job, from its first request to its last response.
     pub(crate) fn job(&mut self) {
         self.now_ms += STEP_MS;
+        let before = Counting::allocations();
         self.shard.tick(self.now_ms, &mut self.out);
+        self.allocations += Counting::allocations() - before;
         self.flush();
         match self.scenario {
             Scenario::Options => {
@@ -185,10 +186,10 @@ impl Caller {
     fn give(&mut self, text: &str, port: u16) {
         self.flush();
         let from: Flow = phone(port);
-        self.received += 1;
+        let before = Counting::allocations();
         self.shard.receive(self.now_ms, &from, text.as_bytes(), &mut self.out);
         self.shard.commit(self.now_ms, &mut self.out);
-        self.sent += self.out.outgoing().len() as u64;
+        self.allocations += Counting::allocations() - before;
     }
 
     fn last_sent(&self) -> Vec<u8> {

@@ -3,20 +3,22 @@
 //! ```text
 //!   offhook-bench options|register|register-auth|call|message [COUNT]
 //! ```
-//! Prints nanoseconds per job. Under `valgrind --tool=callgrind` the same run gives exact instruction counts; a profiler
+//! Prints nanoseconds and allocations per job. Under `valgrind --tool=callgrind` the same run gives exact instruction counts; a profiler
 //! shows where they go. A job is what a phone would call one: a call is INVITE, 180, 200, ACK, BYE, 200.
 
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
 
 mod caller;
+mod counting;
 mod exchange;
 
 use std::time::Instant;
 
 use caller::Caller;
+use counting::Counting;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Counting = Counting::new();
 
 /// Jobs before the measurement: pools and tables reach their size.
 const WARM_UP: u32 = 2_000;
@@ -27,9 +29,11 @@ fn main() -> anyhow::Result<()> {
     let count: u32 = arguments.next().map_or(Ok(20_000), |n| n.parse())?;
     let mut caller = Caller::new(&scenario)?;
     (0..WARM_UP.min(count)).for_each(|_| caller.job());
+    caller.allocations = 0;
     let started = Instant::now();
     (0..count).for_each(|_| caller.job());
     let each_ns = started.elapsed().as_nanos() / u128::from(count.max(1));
-    println!("{scenario}: {each_ns} ns per job, {} datagrams in, {} out", caller.received, caller.sent);
+    let allocations = caller.allocations as f64 / f64::from(count.max(1));
+    println!("{scenario}: {each_ns} ns and {allocations:.3} allocations per job");
     Ok(())
 }

@@ -67,6 +67,10 @@ events! {
     RequestRefused "request.refused" Debug { method: &'a [u8], source: SocketAddr, status: u16, reason: &'a str }
         "{method} refused with {status}: {reason} (from {source})";
 
+    /// A new request was turned away because there was too much to do. Counted; `limit.reached` says it in the log.
+    RequestTurnedAway "request.turnedaway" Debug { source: SocketAddr }
+        "turned away, there is too much to do (from {source})";
+
     /// What came was no SIP request that could be understood. Status none: it was dropped without an answer.
     RequestMalformed "request.malformed" Debug { source: SocketAddr, status: Option<u16>, reason: &'a str }
         "malformed request: {reason}, status {status} (from {source})";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use tempfile::{TempDir, tempdir};
+use tempfile::TempDir;
 
 use crate::disk::Disk;
 use crate::disk::faults::{Faults, Plan};
@@ -27,7 +27,7 @@ struct World {
 
 impl World {
     fn new(sync: SyncPolicy) -> Self {
-        let folder = tempdir().unwrap();
+        let folder = new_folder();
         let disk = Disk::default();
         let faults = disk.faults.clone();
         let limits = Limits { sync, shards_max: 4, ..Limits::default() };
@@ -50,7 +50,7 @@ impl World {
 
     /// What the next process shows if this one is killed now.
     fn after_kill(&self) -> Shown {
-        let copy = tempdir().unwrap();
+        let copy = new_folder();
         copy_files(self.folder.path(), copy.path());
         shown(&Location::open(copy.path(), Limits::default(), 0).unwrap())
     }
@@ -99,6 +99,11 @@ fn shown(location: &Location) -> Shown {
 fn contacts(alice: &[&str], bob: &[&str]) -> Shown {
     let known = [(ALICE, alice), (BOB, bob)].into_iter().filter(|(_, list)| !list.is_empty());
     known.map(|(aor, list)| (aor.to_string(), list.iter().map(|c| c.to_string()).collect())).collect()
+}
+
+/// A new folder, in memory where the system has one there: these tests force much to disk.
+fn new_folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 fn copy_files(from: &Path, to: &Path) {

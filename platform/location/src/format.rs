@@ -10,10 +10,13 @@
 //! snapshot's says that all logs of a lower generation are replaced by it.
 //!
 //! **Damage.** Where a frame does not check, reading goes on at the next one that does: the bytes between are counted
-//! as damaged, or as a torn tail when no frame follows. The marker begins with bytes that no UTF-8 text holds, and the
-//! salt is random for each file, so that nobody can hide a valid frame inside a Contact and have it found there after
-//! damage. A file whose header is damaged is lost as a whole and moved aside; phones register again within their
-//! expiry.
+//! as damaged, or as a torn tail when no frame follows. An address-of-record whose latest frame is lost falls back to
+//! the frame before it, if a file still holds one. Files are not mended in place: soon after such a start a snapshot
+//! replaces them. A file whose header is damaged is lost as a whole and moved aside; phones register again within
+//! their expiry.
+//!
+//! The marker begins with bytes that no UTF-8 text holds, and the salt is random for each file, so that nobody can hide
+//! a valid frame inside a Contact and have it found there after damage.
 
 /// What a record may take in a file and in memory: its length has two bytes.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = u16::MAX as usize;

@@ -15,7 +15,7 @@ use crate::record::Payload;
 use crate::segments;
 use crate::table::Table;
 
-/// What was found in the files.
+/// What was found in the files. After torn or damaged content, a snapshot soon replaces the files that hold it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct OpenReport {
     /// Bindings that are valid now.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use offhook_location::{Location, Writer};
 use proptest::prelude::*;
-use tempfile::{TempDir, tempdir};
+use tempfile::TempDir;
 use world::{Contacts, all, copy_of, log_of, quiet, set};
 
 const SHARDS: usize = 3;
@@ -169,11 +169,11 @@ fn apply(state: &mut State, aor: String, contacts: Contacts) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
 
     #[test]
     fn the_committed_stays_and_the_removed_is_gone(steps in steps()) {
-        let mut world = World::open(tempdir().unwrap(), State::new());
+        let mut world = World::open(world::new_folder(), State::new());
         for step in steps {
             world = world.step(step);
         }

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use offhook_location::{Binding, Change, Location, LocationError, OpenReport, StoredFlow};
 use proptest::prelude::*;
-use tempfile::tempdir;
 use world::{all, contacts, copy_of, get, log_of, names_in, quiet, set};
 
 const ALICE: &str = "alice@example.org";
@@ -18,7 +17,7 @@ fn open(folder: &Path) -> Location {
 
 /// A folder in which each of the pairs was committed for itself by shard 0.
 fn folder_with(pairs: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempdir().unwrap();
+    let folder = world::new_folder();
     let location = open(folder.path());
     let mut writer = location.writer(0).unwrap();
     for (aor, contact) in pairs {
@@ -40,7 +39,7 @@ fn what_was_committed_is_there_after_a_restart() {
 
 #[test]
 fn what_was_removed_stays_removed_whichever_log_says_so() {
-    let folder = tempdir().unwrap();
+    let folder = world::new_folder();
     {
         let location = open(folder.path());
         let mut writers = [0, 1, 2].map(|shard| location.writer(shard).unwrap());
@@ -56,7 +55,7 @@ fn what_was_removed_stays_removed_whichever_log_says_so() {
 
 #[test]
 fn what_expired_meanwhile_is_counted_and_left_out() {
-    let folder = tempdir().unwrap();
+    let folder = world::new_folder();
     {
         let location = open(folder.path());
         let mut writer = location.writer(0).unwrap();
@@ -73,7 +72,7 @@ fn what_expired_meanwhile_is_counted_and_left_out() {
 
 #[test]
 fn a_connection_does_not_outlive_its_process() {
-    let folder = tempdir().unwrap();
+    let folder = world::new_folder();
     let flow =
         StoredFlow { connection_index: 7, connection_generation: 3, nat: true, ..StoredFlow::default() };
     {
@@ -115,7 +114,7 @@ fn a_reader_beside_the_server_changes_nothing() {
 
 #[test]
 fn a_reader_without_a_folder_says_so() {
-    let nowhere = tempdir().unwrap().path().join("nothing");
+    let nowhere = world::new_folder().path().join("nothing");
     let outcome = Location::open_read_only(&nowhere, 0);
     assert!(matches!(outcome, Err(LocationError::Io { action: "open", .. })));
 }
@@ -139,7 +138,7 @@ fn a_compaction_leaves_one_snapshot_and_new_logs() {
 
 #[test]
 fn files_that_grow_are_compacted_in_the_background() {
-    let folder = tempdir().unwrap();
+    let folder = world::new_folder();
     let sync = offhook_location::SyncPolicy::Interval(std::time::Duration::from_millis(10));
     let limits = offhook_location::Limits { log_slack_bytes: 10_000, sync, ..quiet() };
     let location = Location::open(folder.path(), limits, 0).unwrap();
@@ -155,7 +154,7 @@ fn files_that_grow_are_compacted_in_the_background() {
 
 #[test]
 fn many_restarts_do_not_leave_many_files() {
-    let folder = tempdir().unwrap();
+    let folder = world::new_folder();
     for _ in 0..5 {
         let location = open(folder.path());
         let _writers = [0, 1, 2].map(|shard| location.writer(shard).unwrap());

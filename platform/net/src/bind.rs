@@ -1,7 +1,7 @@
 //! Opens the sockets of every shard.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use offhook_sip::Transport;
 use socket2::{Domain, Socket, Type};
 
 use crate::mailbox::Mailboxes;
-use crate::sys::enlarge_buffers;
+use crate::sys::{enlarge_buffers, interfaces};
 use crate::{Clock, LISTENERS_MAX, Listener, NetError};
 
 /// Most shards: their number fits the top 8 bits of a connection's index.
@@ -109,6 +109,19 @@ fn open(listener: &Listener, shared: bool) -> io::Result<Socket> {
         // Accepted connections inherit it. The loop writes whole batches: nothing is gained by waiting for more.
         socket.set_tcp_nodelay(true)?;
     }
-    socket.bind(&local.into())?;
+    let bound = socket.bind(&local.into());
+    if bound.as_ref().is_err_and(|e| e.kind() == ErrorKind::AddrNotAvailable) && is_tentative(local.ip())? {
+        socket.set_freebind_v6(true)?;
+        socket.bind(&local.into())?;
+    } else {
+        bound?;
+    }
     Ok(socket)
+}
+
+/// Whether an address that cannot be bound is ours all the same: for a second or two after its interface has come up,
+/// the kernel looks whether anybody else has an IPv6 address (RFC 4862 §5.4). A server that starts with the machine
+/// meets this.
+fn is_tentative(ip: IpAddr) -> io::Result<bool> {
+    Ok(ip.is_ipv6() && interfaces()?.iter().any(|interface| interface.address == ip))
 }

@@ -27,6 +27,10 @@ pub trait Engine {
     /// When [`Engine::tick`] wants to be called next. A time in the past means now.
     fn deadline_ms(&mut self) -> Option<u64>;
 
+    /// How full the receive queue of a socket is, in thousandths, seen after full batches; 0 as soon as it is empty. An
+    /// engine that has too much to do learns it here.
+    fn note_load(&mut self, _fill_permille: u16) {}
+
     /// The end of a batch: what the outbox promises is made durable here, or the promise is taken back.
     fn commit(&mut self, now_ms: u64, out: &mut Outbox);
 }

@@ -28,6 +28,7 @@ mod shard;
 mod stop;
 mod sys;
 mod tcp;
+mod toward;
 
 pub use bind::{SHARDS_MAX, ShardSockets, bind};
 pub use clock::Clock;
@@ -35,8 +36,9 @@ pub use counters::{CloseReason, Counter, NetCounters};
 pub use engine::Engine;
 pub use error::NetError;
 pub use flow::{ConnectionId, Flow, Listener};
-pub use limits::Limits;
+pub use limits::{Limits, make_room_for};
 pub use outbox::{HandOver, Outbox, Outgoing, Ticket};
 pub use resolve::{Ask, LISTENERS_MAX, resolve};
 pub use shard::Loop;
 pub use stop::Stopper;
+pub use toward::local_ip_toward;

@@ -1,5 +1,9 @@
 //! What a peer may cost us. Bounds that are nobody's choice stand as constants beside the code they bound.
 
+use std::io;
+
+use crate::sys::raise_descriptor_limit;
+
 /// Bounds on the streams of one shard. What happens when one is reached is counted by
 /// [`crate::CloseReason`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,6 +32,19 @@ pub struct Limits {
     /// What all connections of the shard together may hold of incomplete messages and of messages that wait, bytes.
     /// Beyond it, a connection that needs more is closed, and messages that would wait fail.
     pub held_bytes_max: usize,
+}
+
+/// Descriptors that a server needs beside its connections: sockets, files, event descriptors.
+const DESCRIPTORS_BESIDE: u64 = 512;
+
+/// Lets the process have as many file descriptors as `connections` need, as far as the system allows, and says how many
+/// connections that leaves room for.
+///
+/// # Errors
+/// The system does not tell its limits.
+pub fn make_room_for(connections: usize) -> io::Result<usize> {
+    let limit = raise_descriptor_limit(connections as u64 + DESCRIPTORS_BESIDE)?;
+    Ok(usize::try_from(limit.saturating_sub(DESCRIPTORS_BESIDE)).unwrap_or(usize::MAX))
 }
 
 impl Default for Limits {

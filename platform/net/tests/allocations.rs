@@ -79,23 +79,23 @@ fn echoing_takes_no_memory() {
     // Waiting before the loop runs, so that it begins with the fullest batches it can get.
     (0..64).for_each(|_| assert!(phone.send(MESSAGE).is_ok()));
     (&stream).write_all(&MESSAGE.repeat(100)).unwrap();
-    thread::scope(|scope| {
-        let loop_thread = scope.spawn(|| {
-            COUNTED.set(true);
-            shard.run(&stopper).unwrap();
-        });
-        udp_echo(&phone, 64);
-        tcp_echo(&stream, 100);
-        let before = ALLOCATIONS.load(SeqCst);
-        for _ in 0..50 {
-            (0..20).for_each(|_| assert!(phone.send(MESSAGE).is_ok()));
-            (&stream).write_all(&MESSAGE.repeat(20)).unwrap();
-            udp_echo(&phone, 20);
-            tcp_echo(&stream, 20);
-        }
-        assert!(before > 0, "nothing is counted");
-        assert_eq!(ALLOCATIONS.load(SeqCst) - before, 0, "allocations for 2000 messages");
-        stopper.stop();
-        loop_thread.join().unwrap();
+    let stop = stopper.clone();
+    let running = thread::spawn(move || {
+        COUNTED.set(true);
+        shard.run(&stop).unwrap();
+        COUNTED.set(false);
     });
+    udp_echo(&phone, 64);
+    tcp_echo(&stream, 100);
+    let before = ALLOCATIONS.load(SeqCst);
+    for _ in 0..50 {
+        (0..20).for_each(|_| assert!(phone.send(MESSAGE).is_ok()));
+        (&stream).write_all(&MESSAGE.repeat(20)).unwrap();
+        udp_echo(&phone, 20);
+        tcp_echo(&stream, 20);
+    }
+    assert!(before > 0, "nothing is counted");
+    assert_eq!(ALLOCATIONS.load(SeqCst) - before, 0, "allocations for 2000 messages");
+    stopper.stop();
+    running.join().unwrap();
 }

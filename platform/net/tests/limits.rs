@@ -100,23 +100,32 @@ fn a_message_that_takes_too_long_is_the_last() {
     assert_eq!(server.counters[0].held_bytes.get(), 0);
 }
 
+/// Who pings is alive, and so is who talks without being answered.
 #[test]
-fn keep_alives_keep_alive_and_idleness_ends() {
-    let server = start(Limits { idle_ms: 400, ..Limits::default() }, echo());
-    let (quiet, pinging) = (server.dial(0), server.dial(0));
-    for stream in [&quiet, &pinging] {
+fn idleness_ends_a_connection_and_anything_else_keeps_it() {
+    let answer_hello: Receive = Box::new(|from, bytes, out| {
+        if bytes == message("hello") {
+            out.push(bytes, *from, 0);
+        }
+    });
+    let server = start(Limits { idle_ms: 400, ..Limits::default() }, answer_hello);
+    let [quiet, pinging, talking] = [server.dial(0), server.dial(0), server.dial(0)];
+    for stream in [&quiet, &pinging, &talking] {
         say(stream, &message("hello"));
         read_exactly(stream, &message("hello"));
     }
     while server.counters[0].closed(CloseReason::Idle) == 0 {
         say(&pinging, b"\r\n\r\n");
         read_exactly(&pinging, b"\r\n");
+        say(&talking, &message("I talk to myself"));
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(read_to_close(&quiet), b"");
-    say(&pinging, &message("still here"));
-    read_exactly(&pinging, &message("still here"));
-    assert_eq!(server.counters[0].connections.get(), 1);
+    for stream in [&pinging, &talking] {
+        say(stream, &message("hello"));
+        read_exactly(stream, &message("hello"));
+    }
+    assert_eq!(server.counters[0].connections.get(), 2);
 }
 
 #[test]

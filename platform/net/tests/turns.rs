@@ -72,21 +72,20 @@ fn receive_commit_send_fail_commit_tick_commit() {
     let engine = Careful { calls: note, deadline_ms: None, now_ms: 0, nowhere: None };
     let mut shard = Loop::new(sockets, engine, Limits::default()).unwrap();
     let stopper = Stopper::new().unwrap();
-    thread::scope(|scope| {
-        let running = scope.spawn(|| shard.run(&stopper).unwrap());
-        let phone = phone("127.0.0.1");
-        phone.send_to(b"INVITE", listeners[0].local).unwrap();
-        assert_eq!(hear(&phone), b"503 the disk is full", "what commit made of it");
-        let next = || calls.recv_timeout(PATIENCE).unwrap();
-        assert_eq!([next(), next()], ["receive", "commit"]);
-        // Tickets 2 to 20 fail one after the other, over more rounds than one turn has.
-        for ticket in 2..=20 {
-            assert_eq!([next(), next()], ["failed", "commit"], "{ticket}");
-        }
-        assert_eq!([next(), next()], ["tick", "commit"]);
-        stopper.stop();
-        running.join().unwrap();
-    });
+    let stop = stopper.clone();
+    let running = thread::spawn(move || shard.run(&stop).unwrap());
+    let phone = phone("127.0.0.1");
+    phone.send_to(b"INVITE", listeners[0].local).unwrap();
+    assert_eq!(hear(&phone), b"503 the disk is full", "what commit made of it");
+    let next = || calls.recv_timeout(PATIENCE).unwrap();
+    assert_eq!([next(), next()], ["receive", "commit"]);
+    // Tickets 2 to 20 fail one after the other, over more rounds than one turn has.
+    for ticket in 2..=20 {
+        assert_eq!([next(), next()], ["failed", "commit"], "{ticket}");
+    }
+    assert_eq!([next(), next()], ["tick", "commit"]);
+    stopper.stop();
+    running.join().unwrap();
 }
 
 #[test]

@@ -24,8 +24,7 @@ impl<'a> Host<'a> {
         if let Some(v4) = ipv4(text) {
             return Some(Self::Ip(IpAddr::V4(v4)));
         }
-        let plausible = !text.is_empty() && text.iter().all(|&c| is_host(c)) && !text.starts_with(b".");
-        plausible.then_some(Self::Name(text))
+        is_name(text).then_some(Self::Name(text))
     }
 
     /// The address, if it is one.
@@ -83,6 +82,25 @@ impl<'a> HostPort<'a> {
         };
         Some(Self { host: Host::parse(host_text)?, host_text, port })
     }
+}
+
+/// Labels of letters, digits, hyphens and underscores with a dot between them, and perhaps a last one behind. The last
+/// label is no number: what looks like an IPv4 address must be one.
+fn is_name(text: &[u8]) -> bool {
+    let mut label_len = 0;
+    let mut is_number = true;
+    for &c in without_dot(text) {
+        match c {
+            b'.' if label_len == 0 => return false,
+            b'.' => (label_len, is_number) = (0, true),
+            _ if is_host(c) => {
+                label_len += 1;
+                is_number &= c.is_ascii_digit();
+            }
+            _ => return false,
+        }
+    }
+    !is_number
 }
 
 fn without_dot(name: &[u8]) -> &[u8] {
@@ -163,6 +181,14 @@ mod tests {
             "[fe80::1%eth0]",
             "a b",
             ".a",
+            ".",
+            "a..b",
+            "a..",
+            "1.2.3.4.",
+            "1.2.3",
+            "1.2.3.256",
+            "a.1",
+            "4711",
             "a@b",
             "a/b",
             "h\u{e9}",

@@ -55,6 +55,8 @@ impl Fork {
             self.over = true;
             return Verdict { pass, cancel_rest: self.open > 0, ..Verdict::default() };
         }
+        // RFC 4320 §4.2: when silence is noticed, a client of anything but INVITE has given up too.
+        self.over |= status == 408 && !self.invite;
         let keep = !self.answered && self.best.is_none_or(|best| rank(status) < rank(best));
         if keep {
             self.best = Some(status);

@@ -52,10 +52,11 @@ fn scheme<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Result
     }
 }
 
-/// Step 3. OPTIONS with no hop left may be answered by us as if it were ours (§11); it is.
+/// Step 3. With no hop left a REGISTER may still have arrived where it was meant to, and OPTIONS is answered by whoever
+/// has it then (§11): these two are looked at again when it is clear whether they would go on.
 fn max_forwards<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Result<(), Refusal<'a>> {
     match request.parts.max_forwards {
-        Some(0) if request.method != Method::Options => Err(Refusal::new(483)),
+        Some(0) if !matches!(request.method, Method::Options | Method::Register) => Err(Refusal::new(483)),
         _ => Ok(()),
     }
 }

@@ -15,6 +15,13 @@ def register(check, *phones):
     return all([check(phone.wait_registered(), "%s registers" % phone, tails(phone)) for phone in phones])
 
 
+# RFC 8760 §2.4, RFC 7616 §3.4
+def answers_with(check, phone, algorithm):
+    """Of the challenges offered, the phone answers the best it knows."""
+    used = phone.digest_algorithms()
+    check(used == {algorithm}, "%s answers challenges with %s" % (phone, ", ".join(used)))
+
+
 # RFC 3665 §2.5
 def wrong_password(check, phone):
     """A phone with the wrong password is refused."""

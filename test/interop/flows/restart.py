@@ -27,4 +27,4 @@ def killed_during_a_call(check, server, a, b):
     calls.call(check, a, b, ends=a)
     calls.call(check, b, a, ends=b)
     again = a.registers_sent() + b.registers_sent() - registers
-    check(again == 0, "nobody had to register again (%d did)" % again)
+    check(registers > 0 and again == 0, "nobody had to register again (%d did)" % again)

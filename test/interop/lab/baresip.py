@@ -128,8 +128,8 @@ class Baresip(Phone):
     def wait_not_registered(self, timeout_s=10):
         return self.child.expect(r"reg: .*: 40[13] ", timeout_s, from_start=True)
 
-    def registers_sent(self):
-        return self.child.count(r"^REGISTER sip:")
+    def trace(self):
+        return "\n".join(self.child.lines)
 
     def dial(self, uri):
         self._forget_recordings()

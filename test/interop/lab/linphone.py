@@ -95,10 +95,11 @@ class Linphone(Phone):
     def wait_not_registered(self, timeout_s=10):
         # The first 401 is the challenge; the one to a request with credentials is the refusal.
         refusals = r"(?m)^Authorization: (?:.+\n)*(?:.*\n)*?SIP/2\.0 40[13] "
-        return wait_for(lambda: re.search(refusals, self._trace()), timeout_s, 0.1)
+        return wait_for(lambda: re.search(refusals, self.trace()), timeout_s, 0.1)
 
-    def registers_sent(self):
-        return len(re.findall(r"(?m)^REGISTER sip:", self._trace()))
+    def trace(self):
+        with open(self.path("sip.log"), errors="replace") as file:
+            return file.read().replace("\r", "")
 
     def dial(self, uri):
         self.child.mark()
@@ -131,13 +132,8 @@ class Linphone(Phone):
 
     def _answers_to_invite(self):
         """The final answers to INVITEs that this phone got, in order."""
-        answers = re.findall(r"(?m)^SIP/2\.0 ([2-6]\d\d) (?:.+\n)*?CSeq: *\d+ INVITE$", self._trace())
+        answers = re.findall(r"(?m)^SIP/2\.0 ([2-6]\d\d) (?:.+\n)*?CSeq: *\d+ INVITE$", self.trace())
         return [int(status) for status in answers]
-
-    def _trace(self):
-        """Its log, which has every message it sent and got."""
-        with open(self.path("sip.log"), errors="replace") as file:
-            return file.read().replace("\r", "")
 
     def recordings(self):
         return [self._recording(self._calls - 1)]

@@ -1,6 +1,7 @@
 """The face that every phone shows to the flows, whoever wrote the program behind it."""
 
 import os
+import re
 
 from . import sound
 
@@ -38,9 +39,19 @@ class Phone:
         """The registrar refused the password."""
         raise NotImplementedError
 
+    def trace(self):
+        """Every message it sent and got so far, one header a line."""
+        raise NotImplementedError
+
     def registers_sent(self):
         """How many REGISTER requests left the phone so far."""
-        raise NotImplementedError
+        return len(re.findall(r"(?m)^REGISTER sip:", self.trace()))
+
+    def digest_algorithms(self):
+        """With which algorithms it answered challenges so far; none named is MD5 (RFC 7616 §3.4)."""
+        answers = re.findall(r"(?m)^(?:Proxy-)?Authorization:.*$", self.trace())
+        named = [re.search(r"algorithm=([\w-]+)", answer) for answer in answers]
+        return {name.group(1) if name else "MD5" for name in named}
 
     def dial(self, uri):
         raise NotImplementedError

@@ -36,7 +36,8 @@ class Server:
 
     host = "127.0.0.1"
 
-    def __init__(self, binary, folder):
+    def __init__(self, binary, folder, settings=""):
+        """`settings` are added to a configuration that says only where to listen and for which domain."""
         self.binary, self.folder, self.port = binary, folder, free_port()
         self.config, self.data = os.path.join(folder, "offhook.toml"), os.path.join(folder, "data")
         self.log = os.path.join(folder, "server.log")
@@ -45,6 +46,7 @@ class Server:
             file.write('data_dir = "%s"\ndomains = ["%s"]\n' % (self.data, DOMAIN))
             for transport in ("udp", "tcp"):
                 file.write('\n[[listen]]\ntransport = "%s"\naddress = "%s:%d"\n' % (transport, self.host, self.port))
+            file.write("\n" + settings)
         for user in USERS:
             self._add_account(user)
         self.child = None

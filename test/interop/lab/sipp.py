@@ -75,12 +75,14 @@ class Sipp:
 
     def __init__(self, folder, account, ladder, to=None, port=None, calls=1, per_s=10):
         name = os.path.join(folder, "sipp-%d" % time.monotonic_ns())
-        scenario = Scenario(account, account.user if to is None else to).xml(ladder)
+        scenario = Scenario(account, account.user if to is None else to)
         with open(name + ".xml", "w") as file:
-            file.write(scenario)
+            file.write(scenario.xml(ladder))
         self.port, self._errors, self._stats = port or free_port(), name + ".err", name + ".stat"
         argv = ["sipp", "%s:%d" % (account.host, account.port), "-sf", name + ".xml", "-i", "127.0.0.1",
                 "-p", str(self.port), "-mi", "127.0.0.1", "-mp", str(free_port(MEDIA, 4)),
+                # Left alone it makes credentials for the address of the server and not for the Request-URI.
+                "-auth_uri", scenario.challenged_uri.removeprefix("sip:"),
                 "-m", str(calls), "-r", str(per_s), "-l", str(max(calls, 3)),
                 "-t", {"udp": "u1", "tcp": "t1"}[account.transport], "-nostdin",
                 "-timeout", "%ds" % RUN_S, "-timeout_error", "-recv_timeout", "%d" % (RUN_S * 1000 - 5000),
@@ -119,6 +121,8 @@ class Scenario:
         self._in_dialog, self._answered = False, 0
         self._cancelled, self._is_called = False, False
         self._variables = set()
+        # The Request-URI of the requests that are challenged, which have one in a ladder.
+        self.challenged_uri = "sip:" + self._to
 
     def xml(self, ladder):
         lines = [line.split() for line in ladder.splitlines() if line.strip()]
@@ -166,8 +170,8 @@ class Scenario:
         if self._in_dialog:
             return "[next_url]"
         if method == "REGISTER":
-            return "sip:%s" % self._account.domain
-        return "sip:" + self._to
+            self.challenged_uri = "sip:" + self._account.domain
+        return self.challenged_uri
 
     def _answer(self, status, options):
         after_cancel = status == "487"

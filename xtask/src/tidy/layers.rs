@@ -62,6 +62,11 @@ const LAYERS: &[Layer] = &[
         uses: &["test", "node", "api", "web", "service", "platform", "media", "protocol"],
         reason: "test worlds may drive everything but the program itself, which interop runs from outside",
     },
+    Layer {
+        folder: "bench",
+        uses: &["test", "node", "api", "web", "service", "platform", "media", "protocol"],
+        reason: "what is measured is what runs; nothing that runs needs what measures it",
+    },
     Layer { folder: "xtask", uses: &[], reason: "chores must build when the product does not" },
 ];
 
@@ -166,7 +171,7 @@ pub(super) fn arrows(tree: &Tree) -> Vec<Finding> {
         for dev in [false, true] {
             for dependency in one.dependencies(dev) {
                 let Some(&to) = folders.get(dependency.as_str()) else { continue };
-                let in_tests = to == "test" && layer.folder != "test";
+                let in_tests = to == "test" && !layer.uses.contains(&"test");
                 if in_tests && !dev {
                     let what = format!("{} depends on {dependency}", one.package);
                     findings.push(one.finding(&dependency, what, TEST_ONLY));

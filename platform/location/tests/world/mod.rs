@@ -7,9 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use offhook_location::{Binding, Change, Limits, Location, LocationError, SyncPolicy, Writer};
+use tempfile::TempDir;
 
 /// Contacts and when they end, in milliseconds.
 pub(crate) type Contacts = Vec<(String, u64)>;
+
+/// A new folder, in memory where the system has one there: these tests force much to disk.
+pub(crate) fn new_folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
 
 /// Nothing happens in the background.
 pub(crate) fn quiet() -> Limits {
@@ -54,8 +60,8 @@ fn contact(binding: &Binding<'_>) -> (String, u64) {
 }
 
 /// A copy of the folder as it is now: what the next process finds if this one is killed.
-pub(crate) fn copy_of(folder: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
+pub(crate) fn copy_of(folder: &Path) -> TempDir {
+    let copy = new_folder();
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();

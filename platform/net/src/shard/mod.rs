@@ -186,10 +186,13 @@ impl<E: Engine> Loop<E> {
     }
 
     fn receive_datagrams(&mut self, port: usize) {
-        let port = &self.ports[port];
+        let port = &mut self.ports[port];
         // No datagram, or an error that belongs to an earlier one and is gone by asking.
         let Ok(count) = self.receiving.receive(port.socket()) else { return };
         self.counters.batches_in.add(1);
+        if let Some(fill_permille) = port.load(count == RECEIVE_BATCH) {
+            self.engine.note_load(fill_permille);
+        }
         let mut delivered = 0;
         for index in 0..count {
             let datagram = self.receiving.datagram(index);

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use offhook_sip::Transport;
 
 use crate::fallout::Fallout;
-use crate::sys::{SendBatch, wait_writable};
+use crate::sys::{SendBatch, receive_fill_permille, wait_writable};
 use crate::{ConnectionId, Flow, NetCounters, Outbox};
 
 /// How often a batch waits for room in the kernel's send buffer before the rest of it is given up, and how long each
@@ -16,16 +16,22 @@ use crate::{ConnectionId, Flow, NetCounters, Outbox};
 const FULL_RETRIES: usize = 5;
 const FULL_WAIT_MS: i32 = 2;
 
+/// The fill of the queue is asked for after so many full batches: every half millisecond at most, and an answer costs a
+/// third of a microsecond.
+const FULL_BATCHES_PER_LOOK: u32 = 4;
+
 pub(super) struct UdpPort {
     listener: u16,
     socket: UdpSocket,
     /// Indices in the outbox, in its order.
     waiting: Vec<usize>,
+    /// Full batches received in a row.
+    full_batches: u32,
 }
 
 impl UdpPort {
     pub(super) fn new(listener: u16, socket: UdpSocket) -> Self {
-        Self { listener, socket, waiting: Vec::new() }
+        Self { listener, socket, waiting: Vec::new(), full_batches: 0 }
     }
 
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
@@ -34,6 +40,17 @@ impl UdpPort {
 
     pub(super) fn flow(&self, remote: SocketAddr) -> Flow {
         Flow { transport: Transport::Udp, listener: self.listener, connection: ConnectionId::NONE, remote }
+    }
+
+    /// What there is to tell about the receive queue after a batch: its fill, in thousandths. Asking the kernel is
+    /// worth it only while batches are full, and not each time.
+    pub(super) fn load(&mut self, batch_was_full: bool) -> Option<u16> {
+        if !batch_was_full {
+            return (std::mem::take(&mut self.full_batches) > 0).then_some(0);
+        }
+        self.full_batches = self.full_batches.wrapping_add(1);
+        let asks = self.full_batches.is_multiple_of(FULL_BATCHES_PER_LOOK);
+        asks.then(|| receive_fill_permille(self.socket.as_fd()).unwrap_or(0))
     }
 
     pub(super) fn enqueue(&mut self, index: usize) {

@@ -6,6 +6,7 @@ compile_error!("offhook-net speaks to Linux: epoll, recvmmsg, eventfd, SO_REUSEP
 
 mod address;
 mod datagrams;
+mod descriptors;
 mod epoll;
 mod event_fd;
 mod fixed;
@@ -13,7 +14,8 @@ mod interfaces;
 mod options;
 
 pub(crate) use datagrams::{ReceiveBatch, SendBatch};
+pub(crate) use descriptors::raise_descriptor_limit;
 pub(crate) use epoll::{Epoll, Event, Interest, Ready};
 pub(crate) use event_fd::EventFd;
 pub(crate) use interfaces::{Interface, interfaces};
-pub(crate) use options::{bind_without_port, enlarge_buffers, wait_writable};
+pub(crate) use options::{bind_without_port, enlarge_buffers, receive_fill_permille, wait_writable};

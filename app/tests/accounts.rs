@@ -1,0 +1,111 @@
+//! `offhook account` and `offhook bindings`, beside a running server and without one.
+
+mod phone;
+mod server;
+
+use std::io::Write;
+use std::process::Stdio;
+use std::time::Duration;
+
+use phone::Phone;
+use serde_json::Value;
+use server::{Place, Server, text, within};
+
+/// A server looks every second; the rest is the slowness of a busy machine.
+const SOON: Duration = Duration::from_secs(3);
+
+/// The password in what `account add` and `account password` print.
+fn password(printed: &str) -> String {
+    printed.split_whitespace().last().unwrap().to_owned()
+}
+
+#[test]
+fn a_running_server_sees_every_change_soon() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    let register = |password: &str| Phone::new(server.udp, "carol", password).register(60);
+
+    let first = password(&place.print(&["account", "add", "carol"]));
+    within(SOON, "the account is there", || register(&first) == 200);
+    let second = password(&place.print(&["account", "password", "carol"]));
+    within(SOON, "the password is another", || register(&second) == 200);
+    assert_ne!(register(&first), 200);
+    place.print(&["account", "remove", "carol"]);
+    within(SOON, "the account is gone", || register(&second) != 200);
+}
+
+#[test]
+fn a_password_may_come_from_standard_input() {
+    let place = Place::new();
+    let mut add = place.command(&["account", "add", "carol", "--password-stdin"]);
+    let mut add = add.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    add.stdin.take().unwrap().write_all("räuber hotzenplotz\r\nnot this\n".as_bytes()).unwrap();
+    let output = add.wait_with_output().unwrap();
+    assert_eq!(text(&output.stdout), "Added carol@offhook.internal.\n");
+    let server = Server::start(&place);
+    assert_eq!(Phone::new(server.udp, "carol", "räuber hotzenplotz").register(60), 200);
+}
+
+#[test]
+fn ten_thousand_accounts_are_imported() {
+    let place = Place::with("");
+    let mut rows = String::from("user,domain,password\n");
+    (0..10_000).for_each(|n| rows.push_str(&format!("user{n},offhook.internal,secret{n}\n")));
+    let file = place.write("many.csv", rows);
+    assert_eq!(place.print(&["account", "import", &file]), "Imported 10000 accounts.\n");
+    // With the line of titles.
+    assert_eq!(place.print(&["account", "list"]).lines().count(), 10_001);
+    let server = Server::start(&place);
+    assert_eq!(Phone::new(server.udp, "user9999", "secret9999").register(60), 200);
+}
+
+#[test]
+fn a_list_tells_what_each_account_has() {
+    let place = Place::new();
+    let ha1 = "0123456789abcdef0123456789abcdef";
+    let file = place.write("two.csv", format!("a,example.org,secret\nb,example.org,,{ha1}\n"));
+    place.print(&["account", "import", &file]);
+    let list = place.print(&["account", "list"]);
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(lines[1].ends_with("  MD5 SHA-256 SHA-512-256  a@example.org"), "{list}");
+    assert!(lines[2].ends_with("  MD5                      b@example.org"), "{list}");
+    let of_b = place.print(&["account", "list", "--json", "--user", "B", "--domain", "example.org"]);
+    let of_b: Value = serde_json::from_str(&of_b).unwrap();
+    assert_eq!((&of_b["aor"], &of_b["digests"]), (&"b@example.org".into(), &serde_json::json!(["MD5"])));
+}
+
+#[test]
+fn an_account_of_a_domain_that_nobody_serves_is_remarked() {
+    let place = Place::new();
+    let output = place.run(&["account", "add", "alice@example.org"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stderr).contains("example.org is not in \"domains\""), "{output:?}");
+    assert_eq!(text(&place.run(&["account", "add", "alice@OFFHOOK.internal"]).stderr), "");
+}
+
+#[test]
+fn bindings_are_shown_in_order_and_cannot_steer_the_terminal() {
+    let place = Place::with("[access]\nauthenticate_register = false\n");
+    let server = Server::start(&place);
+    assert_eq!(place.print(&["bindings"]), "Nobody is registered.\n");
+    assert_eq!(place.print(&["bindings", "--json"]), "");
+    for user in ["zoe", "bob", "alice", "a-user-with-a-very-long-name-that-would-break-the-line-if-it-could"]
+    {
+        let mut phone = Phone::new(server.udp, user, "");
+        phone.user_agent = format!("Evil\x1b[2J\u{9b}31m {}", "x".repeat(200));
+        assert_eq!(phone.register(60), 200);
+    }
+    let table = place.print(&["bindings"]);
+    assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+    assert!(table.chars().all(|c| c == '\n' || !c.is_control()), "{table:?}");
+    let users: Vec<&str> = table.lines().skip(1).filter_map(|line| line.split('@').next()).collect();
+    assert!(users.is_sorted() && users.len() == 4, "{table}");
+
+    let json = place.print(&["bindings", "bob", "--json"]);
+    assert!(json.trim_end().chars().all(|c| !c.is_control()), "{json:?}");
+    let bob: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(bob["aor"], "bob@offhook.internal");
+    assert_eq!(bob["transport"], "udp");
+    assert!(bob["user_agent"].as_str().unwrap().starts_with("Evil\x1b[2J\u{9b}31m xxx"), "{bob}");
+    assert!((1..=60).contains(&bob["expires_s"].as_u64().unwrap()), "{bob}");
+}

@@ -1,0 +1,233 @@
+//! Which new requests are let in when there are more than we can carry. Decided before work is spent on them.
+//!
+//! ```text
+//!   fill of the receive queue ──every 10 ms──► budget: how many new requests the next 10 ms may bring
+//!                                                 │
+//!   arrivals per source in the last 10 ms ────────┴──► limit: so many for each source, filled up like water
+//! ```
+//! What belongs to a call that we have let in (responses, ACK, BYE, CANCEL, anything inside a dialog) always passes, or
+//! the work already spent would be lost; so do emergency calls. Everything else competes, each source for the same
+//! share: one flooding peer cannot starve the rest. The refused get a 503 with Retry-After, without a transaction.
+
+use std::net::IpAddr;
+
+use offhook_sip::{Essentials, Message, Method, Name, Scheme, Uri};
+
+/// How often the budget is set anew, ms. Shorter than the queue is deep, long enough to count in.
+const INTERVAL_MS: u64 = 10;
+
+/// Above this fill of the receive queue we take on less, in thousandths.
+const FILL_HIGH_PERMILLE: u16 = 150;
+
+/// Below this fill we take on more.
+const FILL_LOW_PERMILLE: u16 = 30;
+
+/// Sources are counted in so many buckets. Two that share one share its part too; the hash is keyed, so nobody can
+/// choose whom to share with.
+const BUCKETS: usize = 1_024;
+
+/// A budget above what ever arrives: everything is let in.
+const UNLIMITED: u32 = u32::MAX;
+
+/// The smallest budget: something always gets in, or we would never learn that the storm is over.
+const BUDGET_MIN: u32 = 4;
+
+/// The gatekeeper of a shard.
+pub(crate) struct Admission {
+    /// New requests that an interval may bring in.
+    budget: u32,
+    /// New requests that one source may bring in this interval.
+    limit: u32,
+    /// When this interval ends.
+    until_ms: u64,
+    /// New requests that arrived in this interval, by source.
+    arrived: Box<[u32; BUCKETS]>,
+    /// New requests that were let in during this interval.
+    let_in: u32,
+    /// The fill of the receive queue, thousandths.
+    fill_permille: u16,
+    hash_key: u64,
+}
+
+impl Admission {
+    pub(crate) fn new(hash_key: [u8; 16]) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = hash_key;
+        Self {
+            budget: UNLIMITED,
+            limit: UNLIMITED,
+            until_ms: 0,
+            arrived: Box::new([0; BUCKETS]),
+            let_in: 0,
+            fill_permille: 0,
+            hash_key: u64::from_le_bytes([a, b, c, d, e, f, g, h]) | 1,
+        }
+    }
+
+    /// How full the receive queue is, as the loop has seen it.
+    pub(crate) fn note_fill(&mut self, fill_permille: u16) {
+        self.fill_permille = fill_permille;
+    }
+
+    /// Whether more comes than is let in.
+    pub(crate) fn is_overloaded(&self) -> bool {
+        self.budget != UNLIMITED
+    }
+
+    /// Whether a new request from `source` is let in.
+    pub(crate) fn admits(&mut self, now_ms: u64, source: IpAddr) -> bool {
+        if now_ms >= self.until_ms {
+            self.next_interval(now_ms);
+        }
+        let bucket = self.bucket(source);
+        let Some(count) = self.arrived.get_mut(bucket) else { return true };
+        *count = count.saturating_add(1);
+        let admits = *count <= self.limit && self.let_in < self.budget;
+        self.let_in += u32::from(admits);
+        admits
+    }
+
+    fn next_interval(&mut self, now_ms: u64) {
+        self.until_ms = now_ms + INTERVAL_MS;
+        let carried = self.let_in.max(BUDGET_MIN);
+        self.budget = match (self.fill_permille, self.budget) {
+            // Too much: a quarter less than what was carried just now.
+            (FILL_HIGH_PERMILLE.., _) => (carried - carried / 4).max(BUDGET_MIN),
+            // Enough room, and nobody was turned away: no limit is needed.
+            (..FILL_LOW_PERMILLE, budget) if carried < budget => UNLIMITED,
+            // Room, and more would come: a little more each time.
+            (..FILL_LOW_PERMILLE, budget) => budget.saturating_add((budget / 16).max(1)),
+            (_, budget) => budget,
+        };
+        self.limit = if self.is_overloaded() { water_level(&self.arrived, self.budget) } else { UNLIMITED };
+        self.arrived.fill(0);
+        self.let_in = 0;
+    }
+
+    fn bucket(&self, source: IpAddr) -> usize {
+        let bits = match source {
+            IpAddr::V4(ip) => u128::from(ip.to_bits()),
+            // A /64 is one subscriber.
+            IpAddr::V6(ip) => ip.to_bits() >> 64,
+        };
+        let mixed = (bits as u64 ^ (bits >> 64) as u64).wrapping_mul(self.hash_key);
+        (mixed >> 54) as usize % BUCKETS
+    }
+}
+
+/// The level that water of this volume reaches in vessels of these heights: everyone gets what he asks for up to the
+/// level, and the sum is the budget.
+fn water_level(asked: &[u32; BUCKETS], budget: u32) -> u32 {
+    let (mut low, mut high) = (1u32, budget.max(1));
+    while low < high {
+        let level = low + (high - low).div_ceil(2);
+        let used = asked.iter().fold(0u64, |sum, n| sum + u64::from((*n).min(level)));
+        if used <= u64::from(budget) { low = level } else { high = level - 1 }
+    }
+    low
+}
+
+/// Whether a request belongs to work that is done already or on its way: refusing it would waste that.
+pub(crate) fn is_in_progress(message: &Message<'_>, parts: &Essentials<'_>) -> bool {
+    !parts.to_tag.is_empty()
+        || matches!(message.method(), Some(Method::Ack | Method::Cancel | Method::Bye | Method::Prack))
+}
+
+/// Calls that must get through: `urn:service:sos`, `sip:sos@…`, `sip:112@…`, `sip:911@…` (RFC 5031, RFC 6881), and
+/// whatever says `Priority: emergency` (RFC 3261 §20.26).
+pub(crate) fn is_emergency(message: &Message<'_>) -> bool {
+    if message.value(Name::Priority).is_some_and(|p| p.eq_ignore_ascii_case(b"emergency")) {
+        return true;
+    }
+    let text = message.request_uri_text();
+    if text.get(..15).is_some_and(|head| head.eq_ignore_ascii_case(b"urn:service:sos")) {
+        return true;
+    }
+    match Uri::parse(text) {
+        Ok(uri) if matches!(uri.scheme, Scheme::Sip | Scheme::Sips | Scheme::Tel) => {
+            uri.user.is_some_and(|u| u.eq_ignore_ascii_case(b"sos") || u == b"112" || u == b"911")
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: [u8; 16] = *b"0123456789abcdef";
+
+    fn ip(n: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, n])
+    }
+
+    /// Offers `counts[i]` requests from source i in each interval, and says how many of each the last one let in.
+    fn storm(admission: &mut Admission, from_ms: u64, intervals: u64, fill: impl Fn(u32) -> u16, counts: &[u32]) -> Vec<u32> {
+        let mut let_in = vec![0; counts.len()];
+        for interval in 0..intervals {
+            let now_ms = from_ms + interval * INTERVAL_MS;
+            let_in.fill(0);
+            for (source, count) in counts.iter().enumerate() {
+                let_in[source] = (0..*count).filter(|_| admission.admits(now_ms, ip(source as u8))).count() as u32;
+            }
+            admission.note_fill(fill(let_in.iter().sum()));
+        }
+        let_in
+    }
+
+    /// The server carries 100 in an interval; beyond that its queue fills.
+    fn carries_100(let_in: u32) -> u16 {
+        if let_in > 100 { 500 } else if let_in > 90 { 100 } else { 0 }
+    }
+
+    #[test]
+    fn everything_is_let_in_while_the_queue_is_short() {
+        let mut admission = Admission::new(KEY);
+        assert_eq!(storm(&mut admission, 0, 50, carries_100, &[40, 50]), [40, 50]);
+        assert!(!admission.is_overloaded());
+    }
+
+    #[test]
+    fn ten_times_too_much_is_cut_to_what_can_be_carried() {
+        let mut admission = Admission::new(KEY);
+        let let_in: u32 = storm(&mut admission, 0, 200, carries_100, &[500, 500]).iter().sum();
+        assert!((70..=105).contains(&let_in), "{let_in}");
+    }
+
+    #[test]
+    fn a_flooding_source_does_not_starve_the_others() {
+        let mut admission = Admission::new(KEY);
+        let let_in = storm(&mut admission, 0, 200, carries_100, &[5_000, 20, 20]);
+        assert_eq!(&let_in[1..], [20, 20]);
+        assert!(let_in[0] <= 65, "{let_in:?}");
+    }
+
+    #[test]
+    fn the_gate_opens_again_when_the_storm_is_over() {
+        let mut admission = Admission::new(KEY);
+        storm(&mut admission, 0, 100, carries_100, &[5_000]);
+        assert!(admission.is_overloaded());
+        storm(&mut admission, 1_000, 20, carries_100, &[10]);
+        assert!(!admission.is_overloaded());
+    }
+
+    #[test]
+    fn what_is_in_progress_and_emergencies_are_no_new_work() {
+        let new_work = |line: &str, more: &str| {
+            let method = line.split(' ').next().expect("a method");
+            let text = format!(
+                "{line} SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n{more}\r\n"
+            );
+            let message = Message::parse(text.as_bytes()).expect("a message");
+            let parts = Essentials::of(&message).expect("essentials");
+            !is_in_progress(&message, &parts) && !is_emergency(&message)
+        };
+        let outside = "To: <sip:b@b>\r\n";
+        assert!(new_work("INVITE sip:b@b", outside));
+        assert!(new_work("REGISTER sip:b", outside));
+        assert!(!new_work("INVITE sip:b@b", "To: <sip:b@b>;tag=2\r\n"));
+        assert!(!new_work("BYE sip:b@b", outside));
+        assert!(!new_work("INVITE sip:112@b", outside));
+        assert!(!new_work("INVITE urn:service:sos.police", outside));
+        assert!(!new_work("INVITE sip:b@b", "To: <sip:b@b>\r\nPriority: emergency\r\n"));
+    }
+}

@@ -1,0 +1,196 @@
+//! The exchange that ladders are played against: real shards, with accounts and bindings in memory.
+//!
+//! Whoever is named in the first ladder of a scene has an account; `forgetful` has another password there than his phone
+//! believes.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use offhook_accounts::Directory;
+use offhook_config::Config;
+use offhook_journal::{Counters, EventKind, Journal};
+use offhook_ladder::{Ladder, Site, Stage, User};
+use offhook_location::{Limits, Location};
+use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
+use offhook_node::{Drain, Resources, Secrets, Settings, Shard};
+
+/// Nobody is challenged.
+pub(crate) const OPEN: &str = "[access]\nauthenticate_register = false\nauthenticate_calls = false\n";
+
+/// Plays a ladder against an exchange with defaults: everybody is challenged.
+pub(crate) fn ladder(text: &str) -> Stage {
+    scene("").run(text)
+}
+
+/// A ladder where nobody is challenged, so that the flow itself is seen.
+pub(crate) fn open_ladder(text: &str) -> Stage {
+    scene(OPEN).run(text)
+}
+
+/// A scene with this configuration, to be changed further before it runs.
+pub(crate) fn scene(configuration: &str) -> Ladder {
+    let config = parse(configuration);
+    Ladder::new(move |site| Arc::new(Plan::new(&config, site, 1)).shard(0))
+}
+
+/// A scene with an exchange of several shards.
+pub(crate) fn scene_of_shards(configuration: &str, shards: u8) -> Ladder {
+    let config = parse(configuration);
+    Ladder::with_shards(move |site| {
+        let plan = Arc::new(Plan::new(&config, site, shards));
+        (0..shards).map(move |number| plan.shard(number))
+    })
+}
+
+fn parse(configuration: &str) -> Config {
+    // Authentication may be off on loopback only; the simulated network is not, so that rule is met by form.
+    let listen = "[[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5060\"\n";
+    Config::parse(&format!("{configuration}\n{listen}"), "scene").expect("the scene's configuration is sound")
+}
+
+/// What all shards of an exchange share, and what outlives them.
+pub(crate) struct Plan {
+    settings: Arc<Settings>,
+    directory: Arc<ArcSwap<Directory>>,
+    shards: u8,
+    /// Its bindings.
+    pub(crate) location: Location,
+    /// How it stops.
+    pub(crate) drain: Arc<Drain>,
+}
+
+impl Plan {
+    fn new(config: &Config, site: &Site, shards: u8) -> Self {
+        let mut settings = Settings::new(config, &site.listeners, usize::from(shards));
+        if config.domains.is_empty() {
+            let locals = settings.identity.locals().to_vec();
+            settings.identity = offhook_proxy::Identity::new(vec![site.domain.clone()], locals);
+        }
+        let password = |user: &User| match user.name.as_str() {
+            "forgetful" => "forgotten".to_owned(),
+            _ => user.password.clone(),
+        };
+        let accounts: Vec<_> = site.users.iter().map(|user| (&user.name, password(user))).collect();
+        let accounts = accounts.iter().map(|(name, password)| (name.as_str(), &*site.domain, &**password));
+        Self {
+            settings: Arc::new(settings),
+            directory: Arc::new(ArcSwap::from_pointee(Directory::of_passwords(accounts))),
+            shards,
+            location: Location::in_memory(Limits::default()),
+            drain: Arc::new(Drain::new(usize::from(shards))),
+        }
+    }
+
+    fn shard(self: &Arc<Self>, number: u8) -> Exchange {
+        let journal = Journal::silent();
+        let counters = journal.counters();
+        let resources = Resources {
+            location: self.location.clone(),
+            directory: Arc::clone(&self.directory),
+            journal,
+            secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
+            drain: Arc::clone(&self.drain),
+        };
+        let shard = Shard::new(number, Arc::clone(&self.settings), resources).expect("a shard in memory");
+        Exchange { shard, counters, plan: Arc::clone(self) }
+    }
+}
+
+/// A shard under observation. In service it survives a panic of its own; here the test does not.
+pub(crate) struct Exchange {
+    shard: Shard,
+    counters: Arc<Counters>,
+    pub(crate) plan: Arc<Plan>,
+}
+
+impl Exchange {
+    /// How often something happened.
+    pub(crate) fn count(&self, kind: EventKind) -> u64 {
+        self.counters.of(kind)
+    }
+
+    fn watch<R>(&mut self, step: impl FnOnce(&mut Shard) -> R) -> R {
+        let result = step(&mut self.shard);
+        assert_eq!(self.count(EventKind::PanicCaught), 0, "the exchange has caught a panic of its own");
+        result
+    }
+}
+
+impl Engine for Exchange {
+    fn receive(&mut self, now_ms: u64, from: &Flow, message: &[u8], out: &mut Outbox) {
+        self.watch(|shard| shard.receive(now_ms, from, message, out));
+    }
+
+    fn unframeable(&mut self, now_ms: u64, from: &Flow, head: &[u8], out: &mut Outbox) {
+        self.watch(|shard| shard.unframeable(now_ms, from, head, out));
+    }
+
+    fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox) {
+        self.watch(|shard| shard.send_failed(now_ms, ticket, out));
+    }
+
+    fn connection_closed(&mut self, now_ms: u64, connection: ConnectionId, out: &mut Outbox) {
+        self.watch(|shard| shard.connection_closed(now_ms, connection, out));
+    }
+
+    fn tick(&mut self, now_ms: u64, out: &mut Outbox) {
+        self.watch(|shard| shard.tick(now_ms, out));
+    }
+
+    fn deadline_ms(&mut self) -> Option<u64> {
+        self.shard.deadline_ms()
+    }
+
+    fn commit(&mut self, now_ms: u64, out: &mut Outbox) {
+        self.watch(|shard| shard.commit(now_ms, out));
+    }
+}
+
+/// What a test may ask of the exchange on a stage.
+pub(crate) trait Observed {
+    /// The exchange (its first shard).
+    fn exchange(&self) -> &Exchange;
+
+    /// The exchange dies as of `kill -9`, and starts again: bindings, accounts and keys are what is left.
+    fn kill_and_restart(&mut self);
+
+    /// What this header said when a phone last sent it.
+    fn last_header(&self, phone: &str, name: &str) -> String;
+
+    /// 64·T1 and all lingering later nothing has come, and no transaction, no byte of a message and no count is left.
+    fn leaves_nothing(self);
+}
+
+impl Observed for Stage {
+    fn exchange(&self) -> &Exchange {
+        self.world().engine(self.proxy())
+    }
+
+    fn kill_and_restart(&mut self) {
+        let (proxy, plan) = (self.proxy(), Arc::clone(&self.exchange().plan));
+        self.world_mut().crash(proxy);
+        self.restart(plan.shard(0));
+    }
+
+    fn last_header(&self, phone: &str, name: &str) -> String {
+        let sent = self.world().trace().iter().rev().filter(|entry| entry.from == self.phone(phone));
+        let texts = sent.filter_map(|entry| entry.message()).map(String::from_utf8_lossy);
+        let found = texts.filter_map(|text| header_of(&text, name)).next();
+        found.unwrap_or_else(|| panic!("{phone} has never sent {name}"))
+    }
+
+    fn leaves_nothing(mut self) {
+        self.play("+80s");
+        for number in 0..self.exchange().plan.shards {
+            let exchange: &Exchange = self.world().shard(self.proxy(), number);
+            assert!(exchange.shard.is_empty(), "transactions or their memory are left in shard {number}");
+            assert_eq!(exchange.plan.drain.at_work(), 0, "requests at work, though all are answered");
+        }
+    }
+}
+
+/// The first value of a header, as it stands in its line.
+pub(crate) fn header_of(message: &str, name: &str) -> Option<String> {
+    let mut lines = message.lines().take_while(|line| !line.is_empty());
+    lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
+}
