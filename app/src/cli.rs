@@ -169,6 +169,25 @@ mod tests {
         Options::command().debug_assert();
     }
 
+    /// Every command and every option that is not clap's own has its words in the manual.
+    #[test]
+    fn the_manual_knows_every_command_and_option() {
+        const MANUAL: &str = include_str!("../../docs/commands.md");
+        fn look(command: &clap::Command, path: &str) {
+            for argument in command.get_arguments().filter_map(clap::Arg::get_long) {
+                let own = !["help", "version"].contains(&argument);
+                assert!(!own || MANUAL.contains(&format!("--{argument}")), "{path} --{argument}");
+            }
+            for below in command.get_subcommands() {
+                let path = format!("{path} {}", below.get_name());
+                let is_group = below.get_subcommands().next().is_some();
+                assert!(is_group || MANUAL.contains(&format!("\n## {path}\n")), "no section {path}");
+                look(below, &path);
+            }
+        }
+        look(&Options::command(), "offhook");
+    }
+
     #[test]
     fn addresses_of_record_are_taken_as_people_type_them() {
         let aor = |text: &str| text.parse::<Aor>().ok().map(|aor| (aor.user, aor.domain));

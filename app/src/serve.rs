@@ -43,6 +43,8 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let location = Location::open(&config.data_dir, location_limits(&config), clock.now_ms())?;
     let listeners = offhook_net::resolve(&asked(&config))?;
     let shards = shard_count(&config);
+    let connections_max = offhook_net::make_room_for(config.limits.connections_max);
+    let connections_max = connections_max.context("cannot see how many files this process may open")?;
     let sockets = offhook_net::bind(&listeners, shards)?;
     let house = House {
         settings: Settings::new(&config, &listeners, shards),
@@ -54,6 +56,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     };
     let mut journal = house.journal();
     house.note_opening(&mut journal, clock.now_ms(), common);
+    house.note_room(&mut journal, clock.now_ms(), connections_max);
 
     // Passwords are made when nothing but this program can go wrong any more: they are shown only once.
     let newcomers = first_start::accounts(&accounts, check::first_domain(&house.config))?;
@@ -129,6 +132,15 @@ impl House {
             shard_loop.run(&stopper).map_err(anyhow::Error::from)
         };
         thread::Builder::new().name(format!("shard-{number}")).spawn(run).context("cannot start a shard")
+    }
+
+    /// The system may allow fewer descriptors than the configuration allows connections.
+    fn note_room(&self, journal: &mut Journal, now_ms: u64, connections_max: usize) {
+        if connections_max < self.config.limits.connections_max {
+            let limit = connections_max as u64;
+            let which = "the connections that the limit of open files (RLIMIT_NOFILE) leaves room for,";
+            journal.note(now_ms, &Event::LimitReached { which, limit, source: None });
+        }
     }
 
     fn note_opening(&self, journal: &mut Journal, now_ms: u64, common: &Common) {

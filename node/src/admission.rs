@@ -40,13 +40,29 @@ pub(crate) struct Admission {
     limit: u32,
     /// When this interval ends.
     until_ms: u64,
-    /// New requests that arrived in this interval, by source.
-    arrived: Box<[u32; BUCKETS]>,
+    /// Counts the intervals.
+    interval: u32,
+    /// New requests that arrived, by source.
+    arrived: Box<[Arrived; BUCKETS]>,
     /// New requests that were let in during this interval.
     let_in: u32,
     /// The fill of the receive queue, thousandths.
     fill_permille: u16,
     hash_key: u64,
+}
+
+/// The new requests of one source in one interval. Those of an earlier interval count as none, so that nothing has to be
+/// wiped when an interval ends.
+#[derive(Clone, Copy, Default)]
+struct Arrived {
+    interval: u32,
+    count: u32,
+}
+
+impl Arrived {
+    fn in_interval(self, interval: u32) -> u32 {
+        if self.interval == interval { self.count } else { 0 }
+    }
 }
 
 impl Admission {
@@ -56,7 +72,8 @@ impl Admission {
             budget: UNLIMITED,
             limit: UNLIMITED,
             until_ms: 0,
-            arrived: Box::new([0; BUCKETS]),
+            interval: 1,
+            arrived: Box::new([Arrived::default(); BUCKETS]),
             let_in: 0,
             fill_permille: 0,
             hash_key: u64::from_le_bytes([a, b, c, d, e, f, g, h]) | 1,
@@ -68,20 +85,16 @@ impl Admission {
         self.fill_permille = fill_permille;
     }
 
-    /// Whether more comes than is let in.
-    pub(crate) fn is_overloaded(&self) -> bool {
-        self.budget != UNLIMITED
-    }
-
     /// Whether a new request from `source` is let in.
     pub(crate) fn admits(&mut self, now_ms: u64, source: IpAddr) -> bool {
         if now_ms >= self.until_ms {
             self.next_interval(now_ms);
         }
         let bucket = self.bucket(source);
-        let Some(count) = self.arrived.get_mut(bucket) else { return true };
-        *count = count.saturating_add(1);
-        let admits = *count <= self.limit && self.let_in < self.budget;
+        let Some(arrived) = self.arrived.get_mut(bucket) else { return true };
+        let count = arrived.in_interval(self.interval).saturating_add(1);
+        *arrived = Arrived { interval: self.interval, count };
+        let admits = count <= self.limit && self.let_in < self.budget;
         self.let_in += u32::from(admits);
         admits
     }
@@ -98,8 +111,12 @@ impl Admission {
             (..FILL_LOW_PERMILLE, budget) => budget.saturating_add((budget / 16).max(1)),
             (_, budget) => budget,
         };
-        self.limit = if self.is_overloaded() { water_level(&self.arrived, self.budget) } else { UNLIMITED };
-        self.arrived.fill(0);
+        let asked = |a: &Arrived| a.in_interval(self.interval);
+        self.limit = match self.budget {
+            UNLIMITED => UNLIMITED,
+            budget => water_level(self.arrived.iter().map(asked), budget),
+        };
+        self.interval = self.interval.wrapping_add(1);
         self.let_in = 0;
     }
 
@@ -116,11 +133,11 @@ impl Admission {
 
 /// The level that water of this volume reaches in vessels of these heights: everyone gets what he asks for up to the
 /// level, and the sum is the budget.
-fn water_level(asked: &[u32; BUCKETS], budget: u32) -> u32 {
+fn water_level(asked: impl Iterator<Item = u32> + Clone, budget: u32) -> u32 {
     let (mut low, mut high) = (1u32, budget.max(1));
     while low < high {
         let level = low + (high - low).div_ceil(2);
-        let used = asked.iter().fold(0u64, |sum, n| sum + u64::from((*n).min(level)));
+        let used = asked.clone().fold(0u64, |sum, n| sum + u64::from(n.min(level)));
         if used <= u64::from(budget) { low = level } else { high = level - 1 }
     }
     low
@@ -161,13 +178,20 @@ mod tests {
     }
 
     /// Offers `counts[i]` requests from source i in each interval, and says how many of each the last one let in.
-    fn storm(admission: &mut Admission, from_ms: u64, intervals: u64, fill: impl Fn(u32) -> u16, counts: &[u32]) -> Vec<u32> {
+    fn storm(
+        admission: &mut Admission,
+        from_ms: u64,
+        intervals: u64,
+        fill: impl Fn(u32) -> u16,
+        counts: &[u32],
+    ) -> Vec<u32> {
         let mut let_in = vec![0; counts.len()];
         for interval in 0..intervals {
             let now_ms = from_ms + interval * INTERVAL_MS;
             let_in.fill(0);
             for (source, count) in counts.iter().enumerate() {
-                let_in[source] = (0..*count).filter(|_| admission.admits(now_ms, ip(source as u8))).count() as u32;
+                let_in[source] =
+                    (0..*count).filter(|_| admission.admits(now_ms, ip(source as u8))).count() as u32;
             }
             admission.note_fill(fill(let_in.iter().sum()));
         }
@@ -176,14 +200,20 @@ mod tests {
 
     /// The server carries 100 in an interval; beyond that its queue fills.
     fn carries_100(let_in: u32) -> u16 {
-        if let_in > 100 { 500 } else if let_in > 90 { 100 } else { 0 }
+        if let_in > 100 {
+            500
+        } else if let_in > 90 {
+            100
+        } else {
+            0
+        }
     }
 
     #[test]
     fn everything_is_let_in_while_the_queue_is_short() {
         let mut admission = Admission::new(KEY);
         assert_eq!(storm(&mut admission, 0, 50, carries_100, &[40, 50]), [40, 50]);
-        assert!(!admission.is_overloaded());
+        assert_eq!(admission.budget, UNLIMITED);
     }
 
     #[test]
@@ -205,9 +235,9 @@ mod tests {
     fn the_gate_opens_again_when_the_storm_is_over() {
         let mut admission = Admission::new(KEY);
         storm(&mut admission, 0, 100, carries_100, &[5_000]);
-        assert!(admission.is_overloaded());
+        assert_ne!(admission.budget, UNLIMITED);
         storm(&mut admission, 1_000, 20, carries_100, &[10]);
-        assert!(!admission.is_overloaded());
+        assert_eq!(admission.budget, UNLIMITED);
     }
 
     #[test]

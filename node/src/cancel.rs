@@ -1,16 +1,17 @@
 //! CANCEL and ACK: RFC 3261 §9, §16.10, §17.2.1 and RFC 6026.
 
 use offhook_net::Outbox;
+use offhook_proxy::access::Sender;
 use offhook_proxy::{derived, screen};
 use offhook_sip::{Message, Name, Refusal};
 use offhook_transaction::{AckVerdict, ClientId, ServerId, ServerKey};
 
 use crate::arrival::Arrival;
 use crate::context::{Cancel, Downstream};
-use crate::relay::Passage;
+use crate::relay::{Passage, own_credentials};
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
-use crate::way::{self, Way};
+use crate::way::Way;
 
 impl Switchboard {
     /// A CANCEL: answered at once, whatever becomes of the INVITE (§9.2, §16.10).
@@ -27,7 +28,7 @@ impl Switchboard {
         else {
             return self.refuse(arrival, Refusal::new(481), out);
         };
-        match way::find(arrival, &screened) {
+        match self.way_of(arrival, &screened) {
             Way::Static(route) if route.stateless => self.pass_without_state(arrival, &screened, out),
             _ => self.refuse(arrival, Refusal::new(481), out),
         }
@@ -99,8 +100,14 @@ impl Switchboard {
         screened: &offhook_proxy::Screened<'_, 'a>,
         out: &mut Outbox,
     ) {
-        let way = way::find(arrival, screened);
-        let Some((spent, sender)) = self.admit(arrival, screened, &way, out) else { return };
+        let way = self.way_of(arrival, screened);
+        let admitted = match way {
+            // §22.1: neither can be challenged, and without state we cannot know that their INVITE was let through. They
+            // go to a place of our choice, where they mean nothing unless it was.
+            Way::Static(route) if route.stateless => Some((own_credentials(arrival), Sender::Stranger)),
+            _ => self.admit(arrival, screened, &way, out),
+        };
+        let Some((spent, sender)) = admitted else { return };
         let passage = Passage { arrival, screened, spent };
         let mut targets: Targets = std::mem::take(&mut self.targets);
         targets.clear();

@@ -165,18 +165,18 @@ fn account_name<'a>(username: &'a [u8], realm: &str) -> &'a [u8] {
     }
 }
 
-/// Whether the credentials were made for this Request-URI. Between client and us the URI may change its form but not
-/// what it means (RFC 8760 §2.6); credentials overheard for one target must not open another.
+/// Whether the credentials were made for this target. Credentials overheard for one user must not call another, so a user
+/// part must be that of the Request-URI. Some phones name only the server; that is taken, as RFC 8760 §2.6 point 6 lets
+/// the URIs differ.
 fn speaks_of(credentials: &Credentials<'_>, arrival: &Arrival<'_, '_>) -> bool {
     let target = arrival.message.request_uri_text();
     if credentials.uri == target {
         return true;
     }
-    match (Uri::parse(credentials.uri), Uri::parse(target)) {
-        (Ok(said), Ok(meant)) => match (said.address, meant.address) {
-            (Some(a), Some(b)) => said.user == meant.user && a.host.same(b.host),
-            _ => false,
-        },
+    let Ok(said) = Uri::parse(credentials.uri) else { return false };
+    let same_host = |meant: &Uri<'_>| match (said.address, meant.address) {
+        (Some(a), Some(b)) => a.host.same(b.host),
         _ => false,
-    }
+    };
+    said.user.is_none() || Uri::parse(target).is_ok_and(|meant| said.user == meant.user && same_host(&meant))
 }

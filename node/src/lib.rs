@@ -16,6 +16,7 @@
 mod admission;
 mod arrival;
 mod cancel;
+mod closed;
 mod context;
 mod drain;
 mod hop;

@@ -9,7 +9,8 @@ use offhook_proxy::fork::Fork;
 use offhook_proxy::forward::{self, Branch, Forward};
 use offhook_proxy::record_route::Sides;
 use offhook_proxy::{Place, Screened};
-use offhook_sip::{Hint, Host, Line, Method, Name, Refusal, Uri};
+use offhook_sip::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
+use offhook_sip::{Hint, Host, Line, Message, Method, Name, Refusal, Uri};
 use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
 use crate::arrival::Arrival;
@@ -29,6 +30,12 @@ const FULL_RETRY_AFTER_S: u32 = 5;
 
 /// Copies that one request may become, all hops together, where nobody said: RFC 5393 §5.3.3.
 const MAX_BREADTH_DEFAULT: u32 = 60;
+
+/// What a copy may have more than the request: a Request-URI, our Via, two Record-Routes, a Path, a few numbers.
+const COPY_ROOM_BYTES: usize = 2048;
+
+/// The lines of the same.
+const COPY_ROOM_LINES: usize = 8;
 
 /// A request on its way through us, with all that was found out about it.
 #[derive(Clone, Copy)]
@@ -51,6 +58,9 @@ impl Switchboard {
     ) {
         if arrival.parts.max_forwards == Some(0) {
             return self.end_of_hops(arrival, screened.method, out);
+        }
+        if leaves_no_room(arrival.message) {
+            return self.refuse(arrival, Refusal::new(513), out);
         }
         let Some((spent, sender)) = self.admit(arrival, screened, way, out) else { return };
         let passage = Passage { arrival, screened, spent };
@@ -391,9 +401,15 @@ impl Switchboard {
     }
 }
 
+/// Whether a copy could grow beyond what we can read ourselves, as we must for its ACK and its CANCEL.
+fn leaves_no_room(message: &Message<'_>) -> bool {
+    message.whole().len() > MESSAGE_BYTES_MAX - COPY_ROOM_BYTES
+        || message.lines().len() > HEADER_LINES_MAX - COPY_ROOM_LINES
+}
+
 /// Credentials that were meant for us, though nobody asked: an ACK repeats those of its INVITE (§22.1), and many phones
 /// send them with each request of a dialog. They go no further: with them the callee could guess at the password.
-fn own_credentials<'m>(arrival: &Arrival<'m, '_>) -> Option<&'m Line> {
+pub(crate) fn own_credentials<'m>(arrival: &Arrival<'m, '_>) -> Option<&'m Line> {
     let message = arrival.message;
     message.lines_of(Name::ProxyAuthorization).find(|line| {
         let credentials = Credentials::parse(message.line_value(line));

@@ -56,7 +56,7 @@ impl Switchboard {
         key: &ServerKey<'_>,
         out: &mut Outbox,
     ) {
-        let way = way::find(arrival, screened);
+        let way = self.way_of(arrival, screened);
         match way {
             Way::Us => self.for_us(arrival, screened.method, out),
             Way::User { .. } if screened.method == Method::Register => self.register(arrival, out),
@@ -80,6 +80,14 @@ impl Switchboard {
         let start = out.begin();
         refusal.write(arrival.message, &tag, arrival.mended_via, out.arena());
         out.send(start, arrival.reply_to, 0);
+    }
+
+    pub(crate) fn way_of<'m, 'a>(
+        &self,
+        arrival: &Arrival<'m, 'a>,
+        screened: &Screened<'_, 'a>,
+    ) -> Way<'m, 'a> {
+        way::find(arrival, screened, |connection| self.closed.has(self.shard, connection))
     }
 
     /// A request to the server itself.

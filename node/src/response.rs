@@ -4,7 +4,7 @@ use offhook_journal::{Event, EventKind};
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::fork::{Verdict, upstream_status};
 use offhook_proxy::{derived, forward};
-use offhook_sip::{Essentials, Message, Name, Reply, Splice, Via, reason_phrase};
+use offhook_sip::{Essentials, Message, Name, Reply, Splice, Transport, Via, reason_phrase};
 use offhook_transaction::{ClientId, ClientVerdict, ServerId, ServerVerdict};
 
 use crate::arrival::Arrival;
@@ -192,11 +192,16 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let start = out.begin();
-        write_without_our_via(message, status, &mut self.scratch, out.arena());
+        let by = self.transport_upstream(server);
+        write_without_our_via(message, status, by, &mut self.scratch, out.arena());
         self.respond(now_ms, server, status, start, out);
         if status >= 300 {
             self.note_failed(now_ms, message, status);
         }
+    }
+
+    fn transport_upstream(&self, server: ServerId) -> Transport {
+        self.transactions.server(server).map_or(Transport::Udp, |record| record.user.reply_to.transport)
     }
 
     /// Sends what was written from `start` on as the answer of the server transaction.
@@ -296,7 +301,8 @@ impl Switchboard {
         let mut best = Vec::new();
         match answer {
             Final::Received(message) => {
-                write_without_our_via(message, upstream_status(status), &mut self.scratch, &mut best);
+                let by = self.transport_upstream(server);
+                write_without_our_via(message, upstream_status(status), by, &mut self.scratch, &mut best);
             }
             Final::MadeUp(client) => {
                 let mut draft = std::mem::take(&mut self.draft);
@@ -389,7 +395,7 @@ impl Switchboard {
         let Some(flow) = flow_to(&below, settings) else { return };
         let start = out.begin();
         let status = message.status().unwrap_or(500);
-        write_without_our_via(message, status, &mut self.scratch, out.arena());
+        write_without_our_via(message, status, flow.transport, &mut self.scratch, out.arena());
         out.send(start, flow, 0);
     }
 
@@ -415,10 +421,17 @@ impl Switchboard {
 fn write_without_our_via(
     message: &Message<'_>,
     status: u16,
+    by: Transport,
     scratch: &mut offhook_sip::Scratch,
     out: &mut Vec<u8>,
 ) {
     let mut splice = Splice::new(message, scratch);
+    // RFC 3261 §18.3, §20.14: a stream needs the length that a datagram could do without.
+    if by.is_reliable() && !message.has(Name::ContentLength) {
+        splice.push_back(Name::ContentLength, |out| {
+            out.extend_from_slice(message.body().len().to_string().as_bytes());
+        });
+    }
     if message.status() != Some(status) {
         let line_end = message.lines().first().map_or(0, |l| l.whole().start);
         splice.replace(0..line_end, |out| {

@@ -15,6 +15,7 @@ use offhook_transaction::{ClientId, Config, Limits, Transactions};
 
 use crate::admission::Admission;
 use crate::arrival::Arrival;
+use crate::closed::ClosedConnections;
 use crate::drain::Drain;
 use crate::relay::TRYING_AFTER_MS;
 use crate::settings::Settings;
@@ -90,11 +91,12 @@ impl Shard {
             bindings: location.writer(u16::from(number))?,
             location,
             directory,
-            cookies: CookieKey::new(secrets.cookies),
+            cookies: CookieKey::new(secrets.cookies).of_process(process_number(&secrets)),
             nonces: NonceKey::new(secrets.nonces),
             nonce_counter: u64::from(number) << 56,
             decoy: Ha1::from_password(algorithm, b"nobody", b"nowhere", b""),
             journal,
+            closed: ClosedConnections::default(),
             admission: Admission::new(secrets.hashes),
             drain,
             at_work: 0,
@@ -159,6 +161,12 @@ impl Shard {
     }
 }
 
+/// Tells this process from the one before: names of connections mean something only in the process that gave them.
+fn process_number(secrets: &Secrets) -> u32 {
+    let [a, b, c, d, ..] = secrets.hashes;
+    u32::from_le_bytes([a, b, c, d])
+}
+
 impl Engine for Shard {
     fn receive(&mut self, now_ms: u64, from: &Flow, message: &[u8], out: &mut Outbox) {
         self.guarded(now_ms, "a message", |shard| shard.handle(now_ms, from, message, out));
@@ -172,6 +180,9 @@ impl Engine for Shard {
     fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox) {
         let Some(id) = ClientId::from_bits(ticket) else { return };
         self.guarded(now_ms, "a failed send", |shard| {
+            if shard.switchboard.dial_again(&shard.settings, id, out) {
+                return;
+            }
             if shard.switchboard.transactions.client_transport_failed(now_ms, id) {
                 // §16.9: as if a 503 had come.
                 shard.switchboard.branch_failed(&shard.settings, now_ms, id, 503, out);
@@ -179,9 +190,10 @@ impl Engine for Shard {
         });
     }
 
-    fn connection_closed(&mut self, _now_ms: u64, _connection: ConnectionId, _out: &mut Outbox) {
-        // Bindings over it stay until they expire: their phones dial again and refresh. What was being sent failed
-        // with its ticket; what was sent may still be answered over another connection (RFC 3261 §18.2.2).
+    fn connection_closed(&mut self, _now_ms: u64, connection: ConnectionId, _out: &mut Outbox) {
+        // Bindings over it stay until they expire: their phones dial again and refresh. What was being sent failed with
+        // its ticket; what was sent may still be answered over another connection (RFC 3261 §18.2.2).
+        self.switchboard.closed.note(connection);
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Outbox) {

@@ -13,6 +13,7 @@ use offhook_sip::Scratch;
 use offhook_transaction::Transactions;
 
 use crate::admission::Admission;
+use crate::closed::ClosedConnections;
 use crate::context::{Downstream, Upstream};
 use crate::drain::Drain;
 use crate::targets::Targets;
@@ -39,6 +40,8 @@ pub(crate) struct Switchboard {
     pub decoy: Ha1,
     /// Where events go.
     pub journal: Journal,
+    /// Connections that are gone.
+    pub closed: ClosedConnections,
     /// What is let in when there is too much.
     pub admission: Admission,
     /// How the server stops.

@@ -1,10 +1,11 @@
 //! What the passage of time asks for: RFC 3261 §16.8, §17, RFC 4320.
 
 use offhook_net::Outbox;
-use offhook_sip::Message;
+use offhook_sip::{Message, Name, NameAddr};
 use offhook_transaction::{ClientId, ClientState, Due, InviteClient, ServerId, ServerVerdict, TransactionId};
 
 use crate::context::{Cancel, Downstream};
+use crate::hop;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 
@@ -37,6 +38,39 @@ impl Switchboard {
         }
     }
 
+    /// A request could not leave by the connection it was meant for, because that is gone. RFC 3261 §18.1.1 and RFC 5923:
+    /// it is sent by a new one to the address in its Request-URI or Route, once. `false`: there is no such way.
+    pub(crate) fn dial_again(&mut self, settings: &Settings, id: ClientId, out: &mut Outbox) -> bool {
+        let Some(record) = self.transactions.client(id) else { return false };
+        if !record.user.flow.connection.is_some() {
+            return false;
+        }
+        let kept =
+            record.user.server.and_then(|s| self.transactions.server(s)).map_or(&b""[..], |s| s.request());
+        let request = if record.request().is_empty() { kept } else { record.request() };
+        let Ok(message) = Message::parse(request) else { return false };
+        let listener = record.user.flow.listener;
+        let next = message.values(Name::Route).next().and_then(NameAddr::parse);
+        let uri = next.map_or_else(|| message.request_uri(), |route| route.parsed_uri());
+        let Some(flow) = uri.ok().and_then(|uri| hop::to_uri(&uri, &settings.listeners, listener).ok())
+        else {
+            return false;
+        };
+        // A phone behind a NAT is not where its Contact says; somebody else may be.
+        if flow.remote.ip() != record.user.flow.remote.ip() {
+            return false;
+        }
+        // The Via says by which transport and address it travels; another one would make it a lie.
+        if flow.listener != listener {
+            return false;
+        }
+        out.push(request, flow, id.to_bits());
+        if let Some(record) = self.transactions.client_mut(id) {
+            record.user.flow = flow;
+        }
+        true
+    }
+
     /// §16.8: a branch that has rung for too long is cancelled; one that never spoke, or stays silent after its CANCEL
     /// (§9.1), counts as 408.
     fn timer_c(&mut self, settings: &Settings, now_ms: u64, id: ClientId, out: &mut Outbox) {
@@ -52,7 +86,9 @@ impl Switchboard {
     /// A branch is over: those that are left stay linked.
     fn unlink_branch(&mut self, over: ClientId, branch: &Downstream) {
         let Some(server) = branch.server else { return };
-        let Some(upstream) = self.transactions.server_mut(server).map(|record| &mut record.user) else { return };
+        let Some(upstream) = self.transactions.server_mut(server).map(|record| &mut record.user) else {
+            return;
+        };
         if upstream.branches == Some(over) {
             upstream.branches = branch.next;
             return;

@@ -1,6 +1,6 @@
 //! Where a request wants to go: RFC 3261 §16.5, before anything is looked up. Rights depend on it.
 
-use offhook_net::Flow;
+use offhook_net::{ConnectionId, Flow};
 use offhook_proxy::Screened;
 use offhook_proxy::access::Aim;
 use offhook_sip::{Host, NameAddr, Uri};
@@ -42,12 +42,16 @@ impl Way<'_, '_> {
 }
 
 /// Finds the destination of a screened request.
-pub(crate) fn find<'m, 'a>(arrival: &Arrival<'m, 'a>, screened: &Screened<'_, 'a>) -> Way<'m, 'a> {
+pub(crate) fn find<'m, 'a>(
+    arrival: &Arrival<'m, 'a>,
+    screened: &Screened<'_, 'a>,
+    is_gone: impl Fn(ConnectionId) -> bool,
+) -> Way<'m, 'a> {
     let routed = &screened.routed;
     if let Some(next) = routed.next {
         return Way::Route(next);
     }
-    if let Some(flow) = routed.in_dialog.and_then(|d| d.toward) {
+    if let Some(flow) = routed.in_dialog.and_then(|d| d.toward).filter(|flow| !is_gone(flow.connection)) {
         return Way::Dialog(flow);
     }
     let uri = routed.uri;

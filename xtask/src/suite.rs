@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn steps_are_chosen_by_name() {
-        assert_eq!(names(&[]), "fmt clippy tidy test build interop");
+        assert_eq!(names(&[]), "fmt clippy tidy test build guard interop");
         assert_eq!(names(&["--quick"]), "fmt clippy tidy test");
         assert_eq!(names(&["--only", "build,interop"]), "build interop");
     }

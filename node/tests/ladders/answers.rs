@@ -93,7 +93,8 @@ fn a_response_without_further_via_is_not_forwarded() {
 /// RFC 3261 §17.1.3, RFC 3261 §16.11, RFC 3261 §18.1.2.
 #[test]
 fn forged_responses_go_nowhere() {
-    let mut stage = open_ladder("given bob is registered\n alice -> proxy OPTIONS proxy\n alice <- proxy 200");
+    let mut stage =
+        open_ladder("given bob is registered\n alice -> proxy OPTIONS proxy\n alice <- proxy 200");
     for branch in [
         "z9hG4bKoh00000000010000000000000000ffffffff",
         "z9hG4bKos0000000000000000ffffffff",

@@ -490,12 +490,13 @@ fn a_late_answer_cancels_the_phone_that_still_rings() {
 /// A phone that cannot be reached at all does not keep the others from telling the caller that work goes on.
 /// RFC 3261 §17.2.1, RFC 3261 §16.9.
 #[test]
-fn a_dead_connection_does_not_silence_the_100() {
+fn a_refused_connection_does_not_silence_the_100() {
     open_ladder(
         "
         given desk is registered as bob
-        given mobile is registered as bob over tcp
-        mobile -> proxy            close
+        mobile -> proxy            REGISTER bob
+            Contact: <sip:mobile@{mobile.host}:9999;transport=tcp>
+        mobile <- proxy            200
         alice  -> proxy            INVITE bob
                   proxy -> desk    INVITE
                   proxy <- desk    100

@@ -9,7 +9,8 @@ use crate::exchange::{OPEN, Observed, open_ladder, scene};
 /// lines, short forms, the body. RFC 3261 §16.6 step 1.
 #[test]
 fn what_is_not_touched_stays_as_it_is() {
-    let mut stage = open_ladder("given bob is registered\n alice -> proxy OPTIONS proxy\n alice <- proxy 200");
+    let mut stage =
+        open_ladder("given bob is registered\n alice -> proxy OPTIONS proxy\n alice <- proxy 200");
     let rest = "f: \"A. Lice\" <sip:alice@example.com> ; TAG = x1\r\nt:<sip:bob@example.com>\r\ni : call-1\r\n\
                 CSEQ:   7   MESSAGE\r\nX-Folded: one,\r\n two\r\n\tthree\r\nSubject:  \t blanks  \r\nX-Empty:\r\n\
                 x-empty: \r\nSupported: a\r\nk: b,c\r\nContent-Type: application/x\r\nl: 7\r\n\r\n\u{0}\u{1}body\n";
@@ -22,7 +23,10 @@ fn what_is_not_touched_stays_as_it_is() {
     let received = stage.world().received(stage.phone("bob"));
     let copy = String::from_utf8_lossy(received[received.len() - 1]).into_owned();
     let (head, tail) = copy.split_once("v: ").expect("the Via of the phone, in its short form");
-    assert!(head.starts_with("MESSAGE sip:bob@192.0.2.11:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.1;"), "{copy}");
+    assert!(
+        head.starts_with("MESSAGE sip:bob@192.0.2.11:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.1;"),
+        "{copy}"
+    );
     assert_eq!(tail, format!("SIP/2.0/UDP 192.0.2.12;branch=z9hG4bK-1\r\nMax-Forwards: 8\r\n{rest}"));
 }
 

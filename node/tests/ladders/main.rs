@@ -3,13 +3,20 @@
 
 mod exchange;
 
+mod access;
 mod answers;
+mod bad_input;
 mod calls;
 mod cancel;
+mod drain;
 mod forking;
 mod forwarding;
+mod nat;
 mod registration;
 mod routes;
 mod screening;
+mod shards;
+mod stateless;
+mod tcp;
 mod timers;
 mod transactions;

@@ -28,8 +28,12 @@ fn our_own_route_is_removed() {
 /// A Route that names our domain or our address without a port is ours as well. RFC 3261 §16.4.
 #[test]
 fn our_domain_in_route() {
-    for route in ["<sip:example.com;lr>", "<sip:{proxy.host};lr>", "\"Us\" <sip:EXAMPLE.com;lr;x=y>", "<sip:{proxy};lr>, <sip:example.com;lr>"]
-    {
+    for route in [
+        "<sip:example.com;lr>",
+        "<sip:{proxy.host};lr>",
+        "\"Us\" <sip:EXAMPLE.com;lr;x=y>",
+        "<sip:{proxy};lr>, <sip:example.com;lr>",
+    ] {
         open_ladder(&format!(
             "
         given bob is registered

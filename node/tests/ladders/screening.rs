@@ -104,7 +104,8 @@ fn foreign_schemes_are_refused() {
 /// A URI that is none. RFC 3261 §16.3 step 1.
 #[test]
 fn a_malformed_request_uri_is_refused() {
-    for uri in ["sip:", "sip:bob@", "sip:bob@[::1", "sip:bob@example.com:x", "sip:bob@example.com?Subject=hi"] {
+    for uri in ["sip:", "sip:bob@", "sip:bob@[::1", "sip:bob@example.com:x", "sip:bob@example.com?Subject=hi"]
+    {
         open_ladder(&format!(
             "
         alice  -> proxy            INVITE {uri}

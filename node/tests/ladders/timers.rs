@@ -347,7 +347,8 @@ fn timers_l_and_m() {
 /// Other base times, from the configuration: Timer A begins with T1, Timer B ends at 64·T1. RFC 3261 §17.1.1.1.
 #[test]
 fn the_base_times_are_configured() {
-    let short = "[access]\nauthenticate_register = false\nauthenticate_calls = false\n[timers]\nt1_ms = 100\n";
+    let short =
+        "[access]\nauthenticate_register = false\nauthenticate_calls = false\n[timers]\nt1_ms = 100\n";
     crate::exchange::scene(short)
         .run(
             "

@@ -162,16 +162,16 @@ fn an_old_phone_repeats_itself() {
         "
         given bob is registered
         alice  -> proxy            MESSAGE bob
-            Via: SIP/2.0/UDP {alice}
+            Via: SIP/2.0/UDP {alice};branch=1
                   proxy -> bob     MESSAGE
             Via: SIP/2.0/UDP {proxy.host};*
-            Via: SIP/2.0/UDP {alice}
+            Via: SIP/2.0/UDP {alice};branch=1
                   proxy <- bob     200
         alice  <-x proxy           200
         +500ms alice -> proxy      MESSAGE bob (again)
         alice  <- proxy            200 (again)
         alice  -> proxy            MESSAGE bob
-            Via: SIP/2.0/UDP {alice}
+            Via: SIP/2.0/UDP {alice};branch=1
             CSeq: 2 MESSAGE
                   proxy -> bob     MESSAGE
                   proxy <- bob     200

@@ -30,9 +30,10 @@ section! {
         /// its user (`stale=true`, RFC 7616 §3.3).
         nonce_lifetime_s: u64 = 300, within 10..=86_400,
             because "a nonce that was overheard is worthless after five minutes, and few requests come in pairs";
-        /// The algorithms offered, the preferred one first; each makes one challenge (RFC 8760 §2.3).
-        algorithms: Vec<DigestAlgorithm> = vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
-            because "a phone takes the first it knows (RFC 8760 §2.4), and many desk phones know only MD5";
+        /// The algorithms offered, the preferred one first; each makes one challenge (RFC 8760 §2.3). Where all phones
+        /// know it, `["SHA-256", "MD5"]` is better: accounts hold the digests of all three algorithms.
+        algorithms: Vec<DigestAlgorithm> = vec![DigestAlgorithm::Md5],
+            because "every phone knows MD5, and many, such as baresip 1.0, give up when they see any other beside it";
     }
 }
 

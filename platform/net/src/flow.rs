@@ -25,7 +25,8 @@ impl ConnectionId {
         Self { index: (shard as u32) << Self::SLOT_BITS | slot, generation }
     }
 
-    pub(crate) const fn slot(self) -> usize {
+    /// The place in that shard's table.
+    pub const fn slot(self) -> usize {
         (self.index & ((1 << Self::SLOT_BITS) - 1)) as usize
     }
 

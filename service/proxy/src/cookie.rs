@@ -31,6 +31,7 @@ enum Use {
 #[derive(Clone)]
 pub struct CookieKey {
     hasher: SipHasher24,
+    process: u32,
 }
 
 impl std::fmt::Debug for CookieKey {
@@ -51,7 +52,17 @@ pub struct Place {
 impl CookieKey {
     /// From 16 random bytes.
     pub fn new(key: [u8; 16]) -> Self {
-        Self { hasher: SipHasher24::new_with_key(&key) }
+        Self { hasher: SipHasher24::new_with_key(&key), process: 0 }
+    }
+
+    /// The same key in the hands of this process: what it writes about connections means nothing to the next one.
+    pub fn of_process(self, process: u32) -> Self {
+        Self { process, ..self }
+    }
+
+    /// The number of this process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process
     }
 
     /// A hash over parts that cannot run into each other.
@@ -66,7 +77,7 @@ impl CookieKey {
     }
 
     /// The loop mark of a request: RFC 3261 §16.6 step 8 and RFC 5393 §4.2.1. Equal for two requests that we would
-    /// route alike: same Request-URI, Route values, Call-ID, tags and CSeq number.
+    /// route alike: same Request-URI, Route value, Call-ID, From tag and CSeq number.
     pub fn loop_mark(&self, parts: &[&[u8]]) -> u32 {
         self.hash(Use::Loop, parts) as u32
     }

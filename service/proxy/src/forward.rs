@@ -61,14 +61,15 @@ pub fn write(
     routes_and_uri(&mut splice, message, forward);
     max_forwards(&mut splice, forward);
     if let Some(sides) = forward.record_route {
-        splice.push_front(Name::RecordRoute, |out| {
-            let dialog = (forward.parts.call_id, forward.parts.from_tag);
-            record_route::write(key, forward.local, dialog, sides, out);
-            if let Some(other) = forward.arrived_at {
-                out.extend_from_slice(b", ");
+        let dialog = (forward.parts.call_id, forward.parts.from_tag);
+        splice
+            .push_front(Name::RecordRoute, |out| record_route::write(key, forward.local, dialog, sides, out));
+        // A line of its own: some phones lose their way in a list.
+        if let Some(other) = forward.arrived_at {
+            splice.push_front(Name::RecordRoute, |out| {
                 record_route::write(key, other, dialog, Sides::default(), out);
-            }
-        });
+            });
+        }
     }
     if let Some(breadth) = forward.max_breadth {
         splice.set(Name::MaxBreadth, |out| write_number(breadth, out));

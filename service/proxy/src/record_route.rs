@@ -43,9 +43,9 @@ pub fn write(
     out.extend_from_slice(b"<sip:");
     let carried = out.len();
     if sides != Sides::default() {
-        write_flow(sides.caller, out);
+        write_flow(sides.caller, key.process(), out);
         out.push(b'.');
-        write_flow(sides.callee, out);
+        write_flow(sides.callee, key.process(), out);
     }
     let seal = key.route_seal(call_id, caller_tag, &out[carried..]);
     if out.len() > carried {
@@ -71,7 +71,7 @@ pub fn read(
 ) -> Option<InDialog> {
     let seal = read_hex(route.params().value(b"oh")?)?;
     let carried = route.user.unwrap_or_default();
-    let sides = read_sides(carried)?;
+    let sides = read_sides(carried, key.process())?;
     if seal == key.route_seal(call_id, from_tag, carried) {
         Some(InDialog { toward: sides.callee })
     } else if seal == key.route_seal(call_id, to_tag, carried) {
@@ -81,20 +81,22 @@ pub fn read(
     }
 }
 
-fn read_sides(carried: &[u8]) -> Option<Sides> {
+fn read_sides(carried: &[u8], process: u32) -> Option<Sides> {
     if carried.is_empty() {
         return Some(Sides::default());
     }
     let dot = carried.iter().position(|&c| c == b'.')?;
-    Some(Sides { caller: read_flow(&carried[..dot])?, callee: read_flow(&carried[dot + 1..])? })
+    let caller = read_flow(&carried[..dot], process)?;
+    Some(Sides { caller, callee: read_flow(&carried[dot + 1..], process)? })
 }
 
-/// Transport, listener, connection, port, address; each in a fixed number of digits.
-fn write_flow(flow: Option<Flow>, out: &mut Vec<u8>) {
+/// Transport, listener, process, connection, port, address; each in a fixed number of digits.
+fn write_flow(flow: Option<Flow>, process: u32, out: &mut Vec<u8>) {
     let Some(flow) = flow else { return };
     let transport = Transport::ALL.iter().position(|t| *t == flow.transport).unwrap_or(0);
     write_hex(transport as u64, 1, out);
     write_hex(u64::from(flow.listener), 4, out);
+    write_hex(u64::from(process), 8, out);
     write_hex(u64::from(flow.connection.index), 8, out);
     write_hex(u64::from(flow.connection.generation), 8, out);
     write_hex(u64::from(flow.remote.port()), 4, out);
@@ -107,23 +109,26 @@ fn write_flow(flow: Option<Flow>, out: &mut Vec<u8>) {
     }
 }
 
-/// The outer `None` is text that is no flow.
-fn read_flow(text: &[u8]) -> Option<Option<Flow>> {
+/// The outer `None` is text that is no flow. A connection of an earlier process is gone, whatever number it had.
+fn read_flow(text: &[u8], process: u32) -> Option<Option<Flow>> {
     if text.is_empty() {
         return Some(None);
     }
     let part = |from: usize, to: usize| text.get(from..to).and_then(read_hex);
     let ip = match text.len() {
-        33 => IpAddr::V4(Ipv4Addr::from_bits(part(25, 33)? as u32)),
-        57 => IpAddr::V6(Ipv6Addr::from_bits(u128::from(part(25, 41)?) << 64 | u128::from(part(41, 57)?))),
+        41 => IpAddr::V4(Ipv4Addr::from_bits(part(33, 41)? as u32)),
+        65 => IpAddr::V6(Ipv6Addr::from_bits(u128::from(part(33, 49)?) << 64 | u128::from(part(49, 65)?))),
         _ => return None,
     };
-    Some(Some(Flow {
+    let connection = ConnectionId { index: part(13, 21)? as u32, generation: part(21, 29)? as u32 };
+    let flow = Flow {
         transport: *Transport::ALL.get(part(0, 1)? as usize)?,
         listener: part(1, 5)? as u16,
-        connection: ConnectionId { index: part(5, 13)? as u32, generation: part(13, 21)? as u32 },
-        remote: SocketAddr::new(ip, part(21, 25)? as u16),
-    }))
+        connection,
+        remote: SocketAddr::new(ip, part(29, 33)? as u16),
+    };
+    let is_gone = connection.is_some() && part(5, 13)? as u32 != process;
+    Some((!is_gone).then_some(flow))
 }
 
 #[cfg(test)]

@@ -93,11 +93,13 @@ fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Re
 }
 
 impl Screened<'_, '_> {
-    /// The mark that our branches carry for requests routed like this one (§16.6 step 8, RFC 5393 §4.2.1).
+    /// The mark that our branches carry for requests routed like this one (§16.6 step 8, RFC 5393 §4.2.1). The To tag is
+    /// left out: an ACK to a refusal has one, its INVITE has none, and both must get the same branch where we keep no
+    /// state.
     pub fn loop_mark(&self, key: &CookieKey) -> u32 {
         let (parts, routed) = (&self.parts, &self.routed);
         let next = routed.next.map_or(&b""[..], |n| n.uri);
         let cseq = parts.cseq.number.to_be_bytes();
-        key.loop_mark(&[routed.uri.text, next, parts.call_id, parts.from_tag, parts.to_tag, &cseq])
+        key.loop_mark(&[routed.uri.text, next, parts.call_id, parts.from_tag, &cseq])
     }
 }

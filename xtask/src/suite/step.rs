@@ -19,7 +19,7 @@ pub(super) struct Step {
     pub(super) run: fn() -> Tally,
 }
 
-pub(super) const STEPS: [Step; 6] = [
+pub(super) const STEPS: [Step; 7] = [
     Step { name: "fmt", says: "one format for all", quick: true, needs: &[], run: fmt },
     Step {
         name: "clippy",
@@ -31,6 +31,13 @@ pub(super) const STEPS: [Step; 6] = [
     Step { name: "tidy", says: "the rules of the house", quick: true, needs: &[], run: tidy },
     Step { name: "test", says: "the tests of every crate", quick: true, needs: &[], run: test },
     Step { name: "build", says: "the program as it is shipped", quick: false, needs: &[], run: build },
+    Step {
+        name: "guard",
+        says: "no job costs more than it did",
+        quick: false,
+        needs: &["build"],
+        run: guard,
+    },
     Step {
         name: "interop",
         says: "real phones against the program",
@@ -64,6 +71,14 @@ fn test() -> Tally {
 
 fn build() -> Tally {
     one_check(cargo(&["build", "--release", "--package", "offhook"]))
+}
+
+fn guard() -> Tally {
+    match crate::guard::run(&[]) {
+        Ok(true) => Tally::PASSED,
+        Ok(false) => Tally::FAILED,
+        Err(error) => failed(&error),
+    }
 }
 
 /// Installs the phones if they are not there, then lets them call through the program.

@@ -21,7 +21,13 @@ pub(crate) fn receive_fill_permille(socket: BorrowedFd<'_>) -> io::Result<u16> {
     let mut size = size_of_val(&info) as libc::socklen_t;
     // SAFETY: the kernel writes at most `size` bytes, which is what `info` has.
     let result = unsafe {
-        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, (&raw mut info).cast(), &raw mut size)
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            (&raw mut info).cast(),
+            &raw mut size,
+        )
     };
     if result < 0 {
         return Err(io::Error::last_os_error());
@@ -63,9 +69,13 @@ mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let own = socket.local_addr().unwrap();
         assert_eq!(receive_fill_permille(socket.as_fd()).unwrap(), 0);
-        (0..20).for_each(|_| drop(socket.send_to(&[0; 1000], own).unwrap()));
+        for _ in 0..20 {
+            socket.send_to(&[0; 1000], own).unwrap();
+        }
         assert!(receive_fill_permille(socket.as_fd()).unwrap() > 0);
-        (0..20).for_each(|_| drop(socket.recv(&mut [0; 1000]).unwrap()));
+        for _ in 0..20 {
+            socket.recv(&mut [0; 1000]).unwrap();
+        }
         // The kernel gives memory back in lumps; nearly nothing is left.
         assert!(receive_fill_permille(socket.as_fd()).unwrap() < 100);
     }

@@ -1,0 +1,127 @@
+//! An exchange of several shards: each phone keeps to one of them, and what belongs together meets in one.
+
+use crate::exchange::{OPEN, Observed, scene_of_shards};
+
+/// Whole calls between phones of different shards: the response finds the shard of its transaction by our branch.
+/// RFC 3261 §17.1.3.
+#[test]
+fn responses_find_their_shard() {
+    // With this many phones, at least two do not share a shard.
+    for callee in ["bob", "carol", "dave", "erin"] {
+        scene_of_shards(OPEN, 4)
+            .run(&format!(
+                "
+        given bob is registered
+        given carol is registered
+        given dave is registered
+        given erin is registered
+        alice  -> proxy            INVITE {callee}
+                  proxy -> {callee}     INVITE
+                  proxy <- {callee}     180
+        alice  <- proxy            180
+                  proxy <- {callee}     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> {callee}     ACK
+                  proxy <- {callee}     BYE
+        alice  <- proxy            BYE
+        alice  -> proxy            200
+                  proxy -> {callee}     200
+        "
+            ))
+            .leaves_nothing();
+    }
+}
+
+/// A phone on TCP belongs to one shard, its caller to another: the connection is used all the same.
+/// RFC 3261 §18.2.2.
+#[test]
+fn a_connection_of_another_shard() {
+    for callee in ["bob", "carol", "dave", "erin"] {
+        scene_of_shards(OPEN, 4)
+            .run(&format!(
+                "
+        given bob is registered over tcp
+        given carol is registered over tcp
+        given dave is registered over tcp
+        given erin is registered over tcp
+        alice  -> proxy/udp        INVITE {callee}
+                  proxy -> {callee}     INVITE
+                  proxy <- {callee}     180
+        alice  <- proxy            180
+        alice  -> proxy            CANCEL
+        alice  <- proxy            200 CANCEL
+                  proxy -> {callee}     CANCEL
+                  proxy <- {callee}     200 CANCEL
+                  proxy <- {callee}     487 INVITE
+                  proxy -> {callee}     ACK
+        alice  <- proxy            487 INVITE
+        alice  -> proxy            ACK
+        "
+            ))
+            .leaves_nothing();
+    }
+}
+
+/// A nonce of one shard is believed by all, and a seal too. RFC 3261 §22.3, RFC 3261 §16.6 step 4.
+#[test]
+fn shards_share_their_keys() {
+    scene_of_shards("", 4)
+        .run(
+            "
+        given alice is registered
+        given bob is registered
+        given carol is registered
+        alice  -> proxy            INVITE bob
+        alice  <- proxy            407
+        alice  -> proxy            ACK
+        alice  -> proxy            INVITE bob (auth)
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        bob    -> proxy            BYE
+        alice  <- proxy            BYE
+        alice  -> proxy            200
+        bob    <- proxy            200
+    ",
+        )
+        .leaves_nothing();
+}
+
+/// Phones of one user in different shards: one rings, all stop. RFC 3261 §16.7 step 10.
+#[test]
+fn a_fork_across_shards() {
+    scene_of_shards(OPEN, 4)
+        .run(
+            "
+        given desk is registered as bob
+        given mobile is registered as bob over tcp
+        given home is registered as bob
+        alice  -> proxy            INVITE bob
+                  proxy -> desk    INVITE
+                  proxy -> mobile  INVITE
+                  proxy -> home    INVITE
+                  proxy <- desk    180
+        alice  <- proxy            180
+                  proxy <- mobile  486
+                  proxy -> mobile  ACK
+                  proxy <- home    180
+        alice  <- proxy            180
+        +90s      proxy <- home    200
+        alice  <- proxy            200
+                  proxy -> desk    CANCEL
+                  proxy <- desk    200 CANCEL
+                  proxy <- desk    487 INVITE
+                  proxy -> desk    ACK
+        alice  -> proxy            ACK (with home)
+                  proxy -> home    ACK
+        alice  -> proxy            BYE (with home)
+                  proxy -> home    BYE
+                  proxy <- home    200
+        alice  <- proxy            200
+    ",
+        )
+        .leaves_nothing();
+}

@@ -1,0 +1,130 @@
+//! `cargo xtask guard`: what a job costs in instructions and allocations, held against committed figures. Counting by
+//! callgrind is exact and needs no quiet machine.
+//!
+//! The figures stand in `bench/engine/figures.toml`. `--update` writes them anew: a lower figure is a gain worth its
+//! commit; a higher one needs its reason in the commit's message.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use toml::Table;
+
+use crate::tree::project_root;
+
+const SCENARIOS: [&str; 5] = ["options", "register", "register-auth", "call", "message"];
+
+/// Two runs of different length; their difference is free of what the start costs. A run of COUNT jobs warms up with
+/// as many (below 2,000).
+const SHORT_RUN: u64 = 500;
+const LONG_RUN: u64 = 1_500;
+const JOBS_BETWEEN: u64 = 2 * (LONG_RUN - SHORT_RUN);
+
+/// How far a count may be above its figure, thousandths: libraries choose other instructions on other processors.
+const TOLERANCE_PERMILLE: u64 = 30;
+
+/// Everything the shard does is counted, nothing of the traffic's own making.
+const COUNTED: &str = "<offhook_node::shard::Shard as offhook_net::engine::Engine>::*";
+
+/// Compares, or with `--update` writes. True if every count is within its figure.
+pub(crate) fn run(options: &[&str]) -> Result<bool> {
+    let update = match options {
+        [] => false,
+        ["--update"] => true,
+        other => bail!("not understood: {}\n  cargo xtask guard [--update]", other.join(" ")),
+    };
+    let binary = build()?;
+    let measured = SCENARIOS.iter().map(|s| Ok((*s, measure(&binary, s)?))).collect::<Result<Vec<_>>>()?;
+    if update {
+        return write(&measured).map(|()| true);
+    }
+    let figures = read()?;
+    let mut good = true;
+    for (scenario, cost) in &measured {
+        good &= judge(scenario, *cost, figures.get(*scenario).and_then(|f| f.as_table()));
+    }
+    Ok(good)
+}
+
+/// What one job costs.
+#[derive(Clone, Copy)]
+struct Cost {
+    instructions: u64,
+    /// Per thousand jobs, so that a rare one is seen too.
+    allocations_per_1000: u64,
+}
+
+fn judge(scenario: &str, cost: Cost, figure: Option<&Table>) -> bool {
+    let number = |name| figure.and_then(|f| f.get(name)).and_then(toml::Value::as_integer).unwrap_or(0) as u64;
+    let (instructions, allocations) = (number("instructions"), number("allocations_per_1000"));
+    let limit = instructions + instructions * TOLERANCE_PERMILLE / 1000;
+    let good = cost.instructions <= limit && cost.allocations_per_1000 <= allocations;
+    let word = if good { "ok" } else { "not ok" };
+    println!(
+        "{word} - {scenario}: {} instructions (figure {instructions}), {} allocations in 1000 jobs (figure {allocations})",
+        cost.instructions, cost.allocations_per_1000
+    );
+    good
+}
+
+fn build() -> Result<PathBuf> {
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--package", "offhook-bench"])
+        .current_dir(project_root())
+        .status()?;
+    ensure!(status.success(), "offhook-bench does not build");
+    Ok(project_root().join("target/release/offhook-bench"))
+}
+
+fn measure(binary: &Path, scenario: &str) -> Result<Cost> {
+    let between = instructions(binary, scenario, LONG_RUN)? - instructions(binary, scenario, SHORT_RUN)?;
+    Ok(Cost { instructions: between / JOBS_BETWEEN, allocations_per_1000: allocations(binary, scenario)? })
+}
+
+fn instructions(binary: &Path, scenario: &str, count: u64) -> Result<u64> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(format!("--toggle-collect={COUNTED}"))
+        .arg(binary)
+        .args([scenario, &count.to_string()])
+        .output()
+        .context("valgrind counts the instructions; install it (Debian: apt-get install valgrind)")?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = said.lines().find(|line| line.contains("refs:"));
+    let digits: String = line.unwrap_or_default().split("refs:").last().unwrap_or_default().replace([',', ' '], "");
+    digits.parse().with_context(|| format!("valgrind gave no count for {scenario}:\n{said}"))
+}
+
+/// By the program's own count, over enough jobs that pools have reached their size.
+fn allocations(binary: &Path, scenario: &str) -> Result<u64> {
+    let output = Command::new(binary).args([scenario, "10000"]).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let before = words.iter().position(|word| *word == "allocations").and_then(|at| words.get(at.checked_sub(1)?));
+    let each: f64 = before.and_then(|word| word.parse().ok()).with_context(|| format!("no count in: {said}"))?;
+    Ok((each * 1000.0).round() as u64)
+}
+
+fn figures_file() -> PathBuf {
+    project_root().join("bench/engine/figures.toml")
+}
+
+fn read() -> Result<Table> {
+    Ok(fs::read_to_string(figures_file()).context("bench/engine/figures.toml")?.parse()?)
+}
+
+fn write(measured: &[(&str, Cost)]) -> Result<()> {
+    let mut text = "# What one job costs a shard, counted by callgrind: `cargo xtask guard` compares, `--update` writes.\n\
+        # A call is INVITE, 180, 200, ACK, BYE, 200: six messages in, six out.\n"
+        .to_owned();
+    for (scenario, cost) in measured {
+        let Cost { instructions, allocations_per_1000 } = cost;
+        println!("{scenario}: {instructions} instructions, {allocations_per_1000} allocations in 1000 jobs");
+        text.push_str(&format!(
+            "\n[{scenario}]\ninstructions = {instructions}\nallocations_per_1000 = {allocations_per_1000}\n"
+        ));
+    }
+    fs::write(figures_file(), text)?;
+    Ok(())
+}
