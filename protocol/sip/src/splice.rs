@@ -198,4 +198,17 @@ mod tests {
         });
         assert!(text.ends_with("X-Odd :  keep  \r\nMax-Forwards: 69\r\n\r\nbody"), "{text}");
     }
+    /// RFC 3261 §7.3.1: an empty value stands behind its colon, and so does what replaces it.
+    #[test]
+    fn an_empty_value_is_replaced_in_its_line() {
+        let message =
+            Message::parse(b"OPTIONS sip:a SIP/2.0\r\nSubject:\r\nPriority: \r\n\r\n").expect("a message");
+        let mut scratch = Scratch::default();
+        let mut splice = Splice::new(&message, &mut scratch);
+        splice.set(Name::Subject, |o| o.extend_from_slice(b"lunch"));
+        splice.set(Name::Priority, |o| o.extend_from_slice(b"urgent"));
+        let mut out = Vec::new();
+        splice.write_to(&mut out);
+        assert_eq!(out, b"OPTIONS sip:a SIP/2.0\r\nSubject:lunch\r\nPriority:urgent \r\n\r\n");
+    }
 }

@@ -39,8 +39,8 @@ impl<'a> NameAddr<'a> {
         let mut tag = None;
         let is_legal = is_scheme_led(uri)
             && Params::new(params).each_if_legal(|param| {
-                if tag.is_none() && param.name.eq_ignore_ascii_case(b"tag") {
-                    tag = Some(param.value.map_or(&b""[..], unquote));
+                if param.name.eq_ignore_ascii_case(b"tag") {
+                    tag.get_or_insert(param.value.map_or(&b""[..], unquote));
                 }
             });
         is_legal.then_some(Self { display, uri, params, tag })
@@ -112,6 +112,7 @@ mod tests {
             ("Alice A <sip:a@b;lr>", ("Alice A", "sip:a@b;lr", None)),
             ("\"A, \\\"B\\\" <x>\" <sip:a@b>;q=1;TAG=z", ("A, \\\"B\\\" <x>", "sip:a@b", Some("z"))),
             ("sip:a@b;tag=2", ("", "sip:a@b", Some("2"))),
+            ("<sip:a@b>;tag=1;tag=2", ("", "sip:a@b", Some("1"))),
             ("<sip:a@b> ; tag = 3", ("", "sip:a@b", Some("3"))),
             ("tel:+1;tag=4", ("", "tel:+1", Some("4"))),
             ("Jos\u{e9} <sip:j@b>", ("Jos\u{e9}", "sip:j@b", None)),

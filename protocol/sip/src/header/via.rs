@@ -23,7 +23,7 @@ pub struct Via<'a> {
     pub sent_by_text: &'a [u8],
     params: &'a [u8],
     // Read while the parameters were checked: everyone asks for them.
-    branch: &'a [u8],
+    branch: Option<&'a [u8]>,
     asks_rport: bool,
     claims_received: bool,
 }
@@ -57,7 +57,7 @@ impl<'a> Via<'a> {
             sent_by,
             sent_by_text,
             params,
-            branch: b"",
+            branch: None,
             asks_rport: false,
             claims_received: false,
         };
@@ -66,8 +66,8 @@ impl<'a> Via<'a> {
 
     fn note(&mut self, param: Param<'a>) {
         match param.name.len() {
-            6 if self.branch.is_empty() && param.name.eq_ignore_ascii_case(b"branch") => {
-                self.branch = param.value.map_or(&b""[..], unquote);
+            6 if param.name.eq_ignore_ascii_case(b"branch") => {
+                self.branch.get_or_insert(param.value.map_or(&b""[..], unquote));
             }
             5 => self.asks_rport |= param.name.eq_ignore_ascii_case(b"rport"),
             8 => self.claims_received |= param.name.eq_ignore_ascii_case(b"received"),
@@ -87,7 +87,7 @@ impl<'a> Via<'a> {
 
     /// The branch, empty if there is none (RFC 2543).
     pub fn branch(&self) -> &'a [u8] {
-        self.branch
+        self.branch.unwrap_or_default()
     }
 
     /// Whether the sender asks for `rport`: to be answered at the port it sent from (RFC 3581 §3).
@@ -209,6 +209,7 @@ mod tests {
         let d = via("SIP/2.0/UDP host.example : 5061;branch=z9hG4bK");
         assert_eq!((d.port(), d.has_magic_cookie()), (5061, false));
         assert_eq!(via("SIP/2.0/FOO h").transport(), None);
+        assert_eq!(via("SIP/2.0/UDP h;branch=z9hG4bK1;branch=z9hG4bK2").branch(), b"z9hG4bK1");
         assert_eq!(via(" SIP/7.0/UDP h;branch=z9hG4bKx ").branch(), b"z9hG4bKx");
     }
 

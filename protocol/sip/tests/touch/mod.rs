@@ -112,6 +112,11 @@ pub(crate) fn via(value: &[u8]) {
     let Ok(via) = Via::parse(value) else { return };
     let source: SocketAddr = "[2001:db8::7]:4000".parse().expect("an address");
     let _ = (via.port(), via.transport(), via.has_magic_cookie(), via.reply_address(source));
+    assert_eq!(via.branch(), via.params().value(b"branch").unwrap_or_default());
+    assert_eq!(
+        (via.asks_rport(), via.claims_received()),
+        (via.params().has(b"rport"), via.params().has(b"received"))
+    );
     let mut out = Vec::new();
     via.write_mended(source, &mut out);
     let mended = Via::parse(&out).expect("what we wrote ourselves");
@@ -125,7 +130,7 @@ pub(crate) fn via(value: &[u8]) {
 pub(crate) fn name_addr(value: &[u8]) {
     let Some(address) = NameAddr::parse(value) else { return };
     assert!(address.params().are_legal() && address.params_text().len() <= value.len());
-    assert!(address.tag().is_none_or(|tag| !tag.is_empty()));
+    assert_eq!(address.tag(), address.params().value(b"tag").filter(|tag| !tag.is_empty()));
     uri_of(address.uri);
 }
 
