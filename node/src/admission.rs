@@ -5,12 +5,16 @@
 //!                                                 │
 //!   arrivals per source in the last 10 ms ────────┴──► limit: so many for each source, filled up like water
 //! ```
+//! Refusing costs too: the request is read, the 503 sent, its ACK read. So in each interval no more are refused than are
+//! let in; beyond that new requests are dropped unread, and their senders try again by their timers.
+//!
 //! What belongs to a call that we have let in (responses, ACK, BYE, CANCEL, anything inside a dialog) always passes, or
 //! the work already spent would be lost; so do emergency calls. Everything else competes, each source for the same
 //! share: one flooding peer cannot starve the rest. The refused get a 503 with Retry-After, without a transaction.
 
 use std::net::IpAddr;
 
+use memchr::memmem;
 use offhook_sip::{Essentials, Message, Method, Name, Scheme, Uri};
 
 /// How often the budget is set anew, ms. Shorter than the queue is deep, long enough to count in.
@@ -46,6 +50,8 @@ pub(crate) struct Admission {
     arrived: Box<[Arrived; BUCKETS]>,
     /// New requests that were let in during this interval.
     let_in: u32,
+    /// New requests that got a 503 in this interval.
+    refused: u32,
     /// The fill of the receive queue, thousandths.
     fill_permille: u16,
     hash_key: u64,
@@ -75,6 +81,7 @@ impl Admission {
             interval: 1,
             arrived: Box::new([Arrived::default(); BUCKETS]),
             let_in: 0,
+            refused: 0,
             fill_permille: 0,
             hash_key: u64::from_le_bytes([a, b, c, d, e, f, g, h]) | 1,
         }
@@ -99,6 +106,33 @@ impl Admission {
         admits
     }
 
+    /// Notes that a request got its 503.
+    pub(crate) fn note_refused(&mut self) {
+        self.refused += 1;
+    }
+
+    /// Whether a datagram is not even worth reading: a new request when enough have been refused already, or the ACK to
+    /// such a refusal.
+    pub(crate) fn sheds(&mut self, now_ms: u64, source: IpAddr, datagram: &[u8]) -> bool {
+        if self.budget == UNLIMITED {
+            return false;
+        }
+        if datagram.starts_with(b"ACK ") {
+            return memmem::find(datagram, STATELESS_TAG).is_some();
+        }
+        if now_ms >= self.until_ms || self.refused < self.let_in.max(BUDGET_MIN) || !opens_work(datagram) {
+            return false;
+        }
+        let bucket = self.bucket(source);
+        let Some(arrived) = self.arrived.get_mut(bucket) else { return false };
+        let count = arrived.in_interval(self.interval);
+        if self.let_in < self.budget && count < self.limit {
+            return false;
+        }
+        *arrived = Arrived { interval: self.interval, count: count.saturating_add(1) };
+        true
+    }
+
     fn next_interval(&mut self, now_ms: u64) {
         self.until_ms = now_ms + INTERVAL_MS;
         let carried = self.let_in.max(BUDGET_MIN);
@@ -117,7 +151,7 @@ impl Admission {
             budget => water_level(self.arrived.iter().map(asked), budget),
         };
         self.interval = self.interval.wrapping_add(1);
-        self.let_in = 0;
+        (self.let_in, self.refused) = (0, 0);
     }
 
     fn bucket(&self, source: IpAddr) -> usize {
@@ -143,6 +177,17 @@ fn water_level(asked: impl Iterator<Item = u32> + Clone, budget: u32) -> u32 {
     low
 }
 
+/// What the tags of our stateless answers begin with, as an ACK repeats them: see [`offhook_proxy::CookieKey::tag`].
+const STATELESS_TAG: &[u8] = b";tag=oh";
+
+/// Whether a datagram begins with a method that opens new work, and not for an emergency.
+fn opens_work(datagram: &[u8]) -> bool {
+    const METHODS: [&[u8]; 6] = [b"INVITE", b"REGISTER", b"OPTIONS", b"MESSAGE", b"SUBSCRIBE", b"PUBLISH"];
+    let mut words = datagram.splitn(3, |&c| c == b' ');
+    let (method, uri) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    METHODS.contains(&method) && !is_emergency_uri(uri)
+}
+
 /// Whether a request belongs to work that is done already or on its way: refusing it would waste that.
 pub(crate) fn is_in_progress(message: &Message<'_>, parts: &Essentials<'_>) -> bool {
     !parts.to_tag.is_empty()
@@ -155,7 +200,10 @@ pub(crate) fn is_emergency(message: &Message<'_>) -> bool {
     if message.value(Name::Priority).is_some_and(|p| p.eq_ignore_ascii_case(b"emergency")) {
         return true;
     }
-    let text = message.request_uri_text();
+    is_emergency_uri(message.request_uri_text())
+}
+
+fn is_emergency_uri(text: &[u8]) -> bool {
     if text.get(..15).is_some_and(|head| head.eq_ignore_ascii_case(b"urn:service:sos")) {
         return true;
     }
@@ -238,6 +286,27 @@ mod tests {
         assert_ne!(admission.budget, UNLIMITED);
         storm(&mut admission, 1_000, 20, carries_100, &[10]);
         assert_eq!(admission.budget, UNLIMITED);
+    }
+
+    #[test]
+    fn in_a_storm_most_new_requests_are_not_even_read() {
+        let mut admission = Admission::new(KEY);
+        let invite = b"INVITE sip:b@b SIP/2.0\r\n";
+        assert!(!admission.sheds(0, ip(1), invite), "nothing is shed in quiet times");
+        storm(&mut admission, 0, 100, carries_100, &[5_000]);
+        let now_ms = 100 * INTERVAL_MS;
+        while admission.admits(now_ms, ip(1)) {}
+        (0..200).for_each(|_| admission.note_refused());
+        assert!(admission.sheds(now_ms, ip(1), invite));
+        assert!(admission.sheds(now_ms, ip(1), b"ACK sip:b@b SIP/2.0\r\nTo: <sip:b@b>;tag=oh0123\r\n"));
+        for passes in [
+            &b"BYE sip:b@b SIP/2.0"[..],
+            b"SIP/2.0 200 OK",
+            b"ACK sip:b@b SIP/2.0",
+            b"INVITE sip:112@b SIP/2.0",
+        ] {
+            assert!(!admission.sheds(now_ms, ip(1), passes), "{}", String::from_utf8_lossy(passes));
+        }
     }
 
     #[test]

@@ -75,6 +75,7 @@ impl Switchboard {
     /// The cheapest answer there is: nothing has been looked up, nothing is remembered.
     fn turn_away(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
         self.journal.count(EventKind::RequestTurnedAway);
+        self.admission.note_refused();
         let refusal = Refusal::new(503).with(Hint::RetryAfter(OVERLOAD_RETRY_AFTER_S));
         let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();

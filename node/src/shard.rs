@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use offhook_accounts::Directory;
 use offhook_digest::{Algorithm, Ha1, NonceKey};
-use offhook_journal::{Event, Journal};
+use offhook_journal::{Event, EventKind, Journal};
 use offhook_location::{Location, LocationError};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
 use offhook_proxy::CookieKey;
@@ -120,6 +120,9 @@ impl Shard {
     }
 
     fn handle(&mut self, now_ms: u64, from: &Flow, bytes: &[u8], out: &mut Outbox) {
+        if self.switchboard.admission.sheds(now_ms, from.remote.ip(), bytes) {
+            return self.switchboard.journal.count(EventKind::RequestShed);
+        }
         let message = match Message::parse(bytes) {
             Ok(message) => message,
             // A keep-alive (RFC 5626 §3.5.1), or noise.

@@ -42,7 +42,8 @@ pub(crate) fn scene_of_shards(configuration: &str, shards: u8) -> Ladder {
     })
 }
 
-fn parse(configuration: &str) -> Config {
+/// The configuration of an exchange in the simulated network.
+pub(crate) fn parse(configuration: &str) -> Config {
     // Authentication may be off on loopback only; the simulated network is not, so that rule is met by form.
     let listen = "[[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5060\"\n";
     // All that is there is offered, unless the test says otherwise.
@@ -64,7 +65,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn new(config: &Config, site: &Site, shards: u8) -> Self {
+    /// An exchange of so many shards, nobody registered.
+    pub(crate) fn new(config: &Config, site: &Site, shards: u8) -> Self {
         let mut settings = Settings::new(config, &site.listeners, usize::from(shards));
         if config.domains.is_empty() {
             let locals = settings.identity.locals().to_vec();
@@ -85,7 +87,8 @@ impl Plan {
         }
     }
 
-    fn shard(self: &Arc<Self>, number: u8) -> Exchange {
+    /// One of its shards.
+    pub(crate) fn shard(self: &Arc<Self>, number: u8) -> Exchange {
         let journal = Journal::silent();
         let counters = journal.counters();
         let resources = Resources {

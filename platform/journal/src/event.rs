@@ -71,6 +71,10 @@ events! {
     RequestTurnedAway "request.turnedaway" Debug { source: SocketAddr }
         "turned away, there is too much to do (from {source})";
 
+    /// A new request was dropped unread because there was far too much to do. Counted.
+    RequestShed "request.shed" Debug { source: SocketAddr }
+        "dropped unread, there is far too much to do (from {source})";
+
     /// What came was no SIP request that could be understood. Status none: it was dropped without an answer.
     RequestMalformed "request.malformed" Debug { source: SocketAddr, status: Option<u16>, reason: &'a str }
         "malformed request: {reason}, status {status} (from {source})";

@@ -1,0 +1,230 @@
+//! The phone as a server: RFC 3261 §8.2, §9.2, §13.3, §17.2, and how people are when it rings.
+
+use offhook_net::{Flow, Outbox};
+use offhook_sip::Transport;
+
+use crate::phone::{Dialog, Errand, Phone, T1_MS, T2_MS, TIMEOUT_MS};
+use crate::wire::{Message, uri_of};
+
+/// A request that came.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) request: Message,
+    from: Flow,
+    tag: String,
+    pub(crate) state: State,
+    last: Vec<u8>,
+    resent: u32,
+    /// Of an INVITE that was answered.
+    pub(crate) dialog: Option<usize>,
+}
+
+/// Where its transaction is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// It rings, or is thought about.
+    Open,
+    /// Nobody will ever say anything.
+    Silent,
+    /// A 2xx to INVITE that waits for its ACK.
+    Accepted,
+    /// A refusal of an INVITE that waits for its ACK.
+    Refused,
+    Over,
+}
+
+impl Phone {
+    pub(crate) fn request(&mut self, now_ms: u64, from: &Flow, request: &Message, out: &mut Outbox) {
+        match request.method() {
+            "ACK" => self.acknowledged(request),
+            "CANCEL" => self.cancelled(now_ms, from, request, out),
+            _ => match self.server_of(request, request.method()) {
+                Some(server) => self.request_again(server, out),
+                None => self.new_request(now_ms, from, request, out),
+            },
+        }
+    }
+
+    fn server_of(&self, request: &Message, method: &str) -> Option<usize> {
+        let same = |s: &Server| s.request.branch() == request.branch() && s.request.method() == method;
+        self.servers.iter().position(same)
+    }
+
+    fn request_again(&mut self, server: usize, out: &mut Outbox) {
+        let server = &self.servers[server];
+        // A 2xx to INVITE is repeated by its own timer: RFC 6026 §7.1.
+        if server.state != State::Accepted && !server.last.is_empty() {
+            out.push(&server.last, server.from, 0);
+        }
+    }
+
+    fn new_request(&mut self, now_ms: u64, from: &Flow, request: &Message, out: &mut Outbox) {
+        let contact = self.contact();
+        let own = uri_of(&contact).split(";").next().unwrap_or_default();
+        if !request.uri().starts_with(own) {
+            self.complain("a request for somebody else", request);
+        }
+        if request.value("Proxy-Authorization") != "" || request.value("Authorization") != "" {
+            self.complain("credentials that were not meant for me", request);
+        }
+        let tag = match request.tag("To") {
+            "" => self.make_up(),
+            tag => tag.to_owned(),
+        };
+        let (last, state) = (Vec::new(), State::Open);
+        let server = Server { request: request.clone(), from: *from, tag, state, last, resent: 0, dialog: None };
+        self.servers.push(server);
+        let index = self.servers.len() - 1;
+        match request.method() {
+            "INVITE" => self.ring(now_ms, index),
+            "BYE" => {
+                let status = self.other_hangs_up(request);
+                self.say(now_ms, index, status, out);
+            }
+            "INFO" => {
+                let status = if self.dialog_of(request).is_some() { 200 } else { 481 };
+                self.say(now_ms, index, status, out);
+            }
+            _ => match self.rng.below(10) {
+                0 => self.servers[index].state = State::Silent,
+                1 => self.say(now_ms, index, 486, out),
+                _ => self.say(now_ms, index, 200, out),
+            },
+        }
+    }
+
+    fn other_hangs_up(&mut self, request: &Message) -> u16 {
+        let Some(dialog) = self.dialog_of(request) else { return 481 };
+        self.dialogs[dialog].other_hung_up = true;
+        200
+    }
+
+    /// How people are.
+    fn ring(&mut self, now_ms: u64, index: usize) {
+        let soon_ms = now_ms + self.rng.between(0, 400);
+        let later_ms = soon_ms + self.rng.between(100, 20_000);
+        let says: &[(u64, u16)] = match self.rng.below(20) {
+            0 => {
+                self.servers[index].state = State::Silent;
+                &[]
+            }
+            1 => &[(soon_ms, 486)],
+            2 => &[(soon_ms, 603)],
+            3 => &[(soon_ms, 302)],
+            4 => &[(soon_ms, 100), (later_ms, 503)],
+            5..=6 => &[(soon_ms, 180)],
+            7 => &[(soon_ms, 200)],
+            8 => &[(soon_ms, 183), (later_ms, 180), (later_ms + 3_000, 480)],
+            _ => &[(soon_ms, 180), (later_ms, 200)],
+        };
+        let says = says.to_vec();
+        says.into_iter().for_each(|(at_ms, status)| self.plan(at_ms, Errand::Say(index, status)));
+    }
+
+    /// Answers, unless that was done before.
+    pub(crate) fn say(&mut self, now_ms: u64, index: usize, status: u16, out: &mut Outbox) {
+        if self.servers[index].state != State::Open {
+            return;
+        }
+        let contact = self.contact();
+        let server = &mut self.servers[index];
+        let mut response = Message::response(&server.request, status);
+        if status > 100 && server.request.tag("To").is_empty() {
+            response.replace("To", format!("{};tag={}", server.request.value("To"), server.tag));
+        }
+        let invite = server.request.method() == "INVITE";
+        if invite && (101..300).contains(&status) {
+            response.copy(&server.request, "Record-Route");
+        }
+        if invite && status != 100 {
+            response.add("Contact", contact);
+        }
+        server.last = response.write();
+        out.push(&server.last, server.from, 0);
+        if status < 200 {
+            return;
+        }
+        server.state = match (invite, status) {
+            (true, ..300) => State::Accepted,
+            (true, _) => State::Refused,
+            _ => State::Over,
+        };
+        if invite {
+            let stream = server.from.transport != Transport::Udp;
+            if status < 300 || !stream {
+                self.plan(now_ms + T1_MS, Errand::ResendResponse(index));
+            }
+            self.plan(now_ms + TIMEOUT_MS, Errand::ResponseTimesOut(index));
+        }
+        if invite && status < 300 {
+            self.accept(now_ms, index, &response);
+        }
+    }
+
+    fn accept(&mut self, now_ms: u64, index: usize, response: &Message) {
+        let request = self.servers[index].request.clone();
+        let dialog = Dialog {
+            call_id: request.value("Call-ID").to_owned(),
+            local_tag: response.tag("To").to_owned(),
+            remote_tag: request.tag("From").to_owned(),
+            local: response.value("To").to_owned(),
+            remote: request.value("From").to_owned(),
+            target: uri_of(request.value("Contact")).to_owned(),
+            routes: request.values("Record-Route"),
+            cseq: 0,
+            is_caller: false,
+            acknowledged: false,
+            other_hung_up: false,
+            bye: None,
+        };
+        let dialog = self.begin_dialog(now_ms, dialog);
+        self.servers[index].dialog = Some(dialog);
+    }
+
+    /// Timer G; a 2xx is repeated in the same rhythm over any transport (§13.3.1.4).
+    pub(crate) fn resend_response(&mut self, now_ms: u64, index: usize, out: &mut Outbox) {
+        let server = &mut self.servers[index];
+        if !matches!(server.state, State::Accepted | State::Refused) {
+            return;
+        }
+        server.resent += 1;
+        let after_ms = (T1_MS << server.resent).min(T2_MS);
+        out.push(&server.last, server.from, 0);
+        self.plan(now_ms + after_ms, Errand::ResendResponse(index));
+    }
+
+    /// Timer H, or a 2xx without ACK: then the call is ended with a BYE (§13.3.1.4).
+    pub(crate) fn response_times_out(&mut self, now_ms: u64, index: usize, out: &mut Outbox) {
+        let server = &mut self.servers[index];
+        let (state, dialog) = (server.state, server.dialog);
+        server.state = State::Over;
+        if let (State::Accepted, Some(dialog)) = (state, dialog) {
+            self.hang_up(now_ms, dialog, out);
+        }
+    }
+
+    fn acknowledged(&mut self, ack: &Message) {
+        if let Some(server) = self.server_of(ack, "INVITE") {
+            if self.servers[server].state == State::Refused {
+                self.servers[server].state = State::Over;
+            }
+            return;
+        }
+        let Some(dialog) = self.dialog_of(ack) else {
+            return self.complain("an ACK of no call of mine", ack);
+        };
+        self.dialogs[dialog].acknowledged = true;
+        let its = |s: &&mut Server| s.dialog == Some(dialog) && s.state == State::Accepted;
+        self.servers.iter_mut().filter(its).for_each(|server| server.state = State::Over);
+    }
+
+    fn cancelled(&mut self, now_ms: u64, from: &Flow, cancel: &Message, out: &mut Outbox) {
+        let invite = self.server_of(cancel, "INVITE");
+        let mut response = Message::response(cancel, if invite.is_some() { 200 } else { 481 });
+        response.replace("To", format!("{};tag=cancelled", cancel.value("To")));
+        out.push(&response.write(), *from, 0);
+        if let Some(invite) = invite {
+            self.say(now_ms, invite, 487, out);
+        }
+    }
+}

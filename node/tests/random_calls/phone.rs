@@ -1,0 +1,264 @@
+//! An automatic phone: it registers, calls, rings, answers, is busy, gives up, hangs up, all by chance, and speaks SIP as
+//! RFC 3261 says: it repeats what is lost and absorbs what is repeated. What it sees others do wrong it writes down.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use offhook_net::{ConnectionId, Flow, Outbox};
+use offhook_simnet::{Endpoint, Rng};
+use offhook_sip::Transport;
+
+use crate::caller::{Client, What};
+use crate::callee::Server;
+use crate::wire::{Message, uri_of};
+
+pub(crate) const T1_MS: u64 = 500;
+pub(crate) const T2_MS: u64 = 4_000;
+/// Timers B, F, H and the like.
+pub(crate) const TIMEOUT_MS: u64 = 64 * T1_MS;
+/// Behind a translator, this often something must go out.
+const KEEP_ALIVE_MS: u64 = 20_000;
+
+/// Who a phone is.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) user: String,
+    pub(crate) domain: String,
+    pub(crate) password: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) proxy: SocketAddr,
+    pub(crate) transport: Transport,
+    /// Preference of its Contact, as in the header.
+    pub(crate) q: &'static str,
+}
+
+/// Something a phone will do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Errand {
+    Register,
+    KeepAlive,
+    Call(String),
+    /// MESSAGE or OPTIONS outside of a call.
+    Ask(&'static str, String),
+    GiveUp(usize),
+    HangUp(usize),
+    /// INFO in a dialog.
+    Tell(usize),
+    ResendRequest(usize),
+    RequestTimesOut(usize),
+    /// The next thing that a ringing phone says.
+    Say(usize, u16),
+    ResendResponse(usize),
+    ResponseTimesOut(usize),
+}
+
+/// One side of a call.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialog {
+    pub(crate) call_id: String,
+    pub(crate) local_tag: String,
+    pub(crate) remote_tag: String,
+    pub(crate) local: String,
+    pub(crate) remote: String,
+    pub(crate) target: String,
+    pub(crate) routes: Vec<String>,
+    pub(crate) cseq: u32,
+    /// It called, or was called.
+    pub(crate) is_caller: bool,
+    /// The callee has seen the ACK. (The caller has sent it at once.)
+    pub(crate) acknowledged: bool,
+    /// A BYE came and was answered.
+    pub(crate) other_hung_up: bool,
+    /// The BYE that was sent.
+    pub(crate) bye: Option<usize>,
+}
+
+/// A phone.
+pub(crate) struct Phone {
+    pub(crate) line: Line,
+    pub(crate) rng: Rng,
+    agenda: BTreeMap<(u64, u64), Errand>,
+    planned: u64,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) dialogs: Vec<Dialog>,
+    pub(crate) registrations: u32,
+    made_up: u32,
+    /// What others did that they must not.
+    pub(crate) complaints: Vec<String>,
+}
+
+impl Phone {
+    pub(crate) fn new(line: Line, seed: u64) -> Self {
+        Self {
+            line,
+            rng: Rng::new(seed),
+            agenda: BTreeMap::new(),
+            planned: 0,
+            clients: Vec::new(),
+            servers: Vec::new(),
+            dialogs: Vec::new(),
+            registrations: 0,
+            made_up: 0,
+            complaints: Vec::new(),
+        }
+    }
+
+    pub(crate) fn plan(&mut self, at_ms: u64, errand: Errand) {
+        self.planned += 1;
+        self.agenda.insert((at_ms, self.planned), errand);
+    }
+
+    /// A word that nobody else uses.
+    pub(crate) fn make_up(&mut self) -> String {
+        self.made_up += 1;
+        format!("{}-{}", self.line.name, self.made_up)
+    }
+
+    pub(crate) fn contact(&self) -> String {
+        let transport = if self.line.transport == Transport::Tcp { ";transport=tcp" } else { "" };
+        format!("<sip:{}@{}{transport}>", self.line.name, self.line.address)
+    }
+
+    pub(crate) fn aor(&self) -> String {
+        format!("sip:{}@{}", self.line.user, self.line.domain)
+    }
+
+    pub(crate) fn new_via(&mut self) -> String {
+        let branch = self.make_up();
+        let transport = self.line.transport.via_token();
+        format!("SIP/2.0/{transport} {};branch=z9hG4bK-{branch};rport", self.line.address)
+    }
+
+    /// Sends to the exchange that the phone belongs to.
+    pub(crate) fn send(&self, bytes: &[u8], out: &mut Outbox) {
+        let listener = u16::from(self.line.transport == Transport::Tcp);
+        let connection = ConnectionId::NONE;
+        let flow = Flow { transport: self.line.transport, listener, connection, remote: self.line.proxy };
+        out.push(bytes, flow, 0);
+    }
+
+    pub(crate) fn complain(&mut self, about: &str, message: &Message) {
+        let text = String::from_utf8_lossy(&message.write()).into_owned();
+        self.complaints.push(format!("{}: {about}\n{text}", self.line.name));
+    }
+
+    /// A request in a dialog: RFC 3261 §12.2.1.1.
+    pub(crate) fn in_dialog(&mut self, dialog: usize, method: &str) -> Message {
+        let via = self.new_via();
+        let contact = self.contact();
+        let dialog = &mut self.dialogs[dialog];
+        dialog.cseq += 1;
+        let mut message = Message::request(method, &dialog.target);
+        message.add("Via", via);
+        message.add("Max-Forwards", "70");
+        dialog.routes.iter().for_each(|route| message.add("Route", route.clone()));
+        message.add("From", dialog.local.clone());
+        message.add("To", dialog.remote.clone());
+        message.add("Call-ID", dialog.call_id.clone());
+        message.add("CSeq", format!("{} {method}", dialog.cseq));
+        message.add("Contact", contact);
+        message
+    }
+
+    /// The dialog that a request of the other side belongs to.
+    pub(crate) fn dialog_of(&self, request: &Message) -> Option<usize> {
+        let (local, remote) = (request.tag("To"), request.tag("From"));
+        let call_id = request.value("Call-ID");
+        let same = |d: &Dialog| d.call_id == call_id && d.local_tag == local && d.remote_tag == remote;
+        self.dialogs.iter().position(same)
+    }
+
+    fn run(&mut self, now_ms: u64, errand: Errand, out: &mut Outbox) {
+        match errand {
+            Errand::Register => self.register(now_ms, out),
+            Errand::KeepAlive => {
+                self.send(b"\r\n\r\n", out);
+                self.plan(now_ms + KEEP_ALIVE_MS, Errand::KeepAlive);
+            }
+            Errand::Call(target) => self.call(now_ms, &target, out),
+            Errand::Ask(method, target) => self.ask(now_ms, method, &target, out),
+            Errand::GiveUp(client) => self.give_up(now_ms, client, out),
+            // Who was called may say nothing before the ACK: RFC 3261 §15.
+            Errand::HangUp(dialog) | Errand::Tell(dialog) if self.waits_for_ack(dialog) => {
+                self.plan(now_ms + T1_MS, errand);
+            }
+            Errand::HangUp(dialog) => self.hang_up(now_ms, dialog, out),
+            Errand::Tell(dialog) => {
+                if !self.dialogs[dialog].other_hung_up && self.dialogs[dialog].bye.is_none() {
+                    let info = self.in_dialog(dialog, "INFO");
+                    self.start(now_ms, info, What::Other, out);
+                }
+            }
+            Errand::ResendRequest(client) => self.resend_request(now_ms, client, out),
+            Errand::RequestTimesOut(client) => self.request_times_out(client),
+            Errand::Say(server, status) => self.say(now_ms, server, status, out),
+            Errand::ResendResponse(server) => self.resend_response(now_ms, server, out),
+            Errand::ResponseTimesOut(server) => self.response_times_out(now_ms, server, out),
+        }
+    }
+
+    fn waits_for_ack(&self, dialog: usize) -> bool {
+        let dialog = &self.dialogs[dialog];
+        !dialog.acknowledged && !dialog.other_hung_up && dialog.bye.is_none()
+    }
+
+    /// Ends a call, unless it is over.
+    pub(crate) fn hang_up(&mut self, now_ms: u64, dialog: usize, out: &mut Outbox) {
+        if self.dialogs[dialog].bye.is_some() || self.dialogs[dialog].other_hung_up {
+            return;
+        }
+        let bye = self.in_dialog(dialog, "BYE");
+        let client = self.start(now_ms, bye, What::Bye, out);
+        self.dialogs[dialog].bye = Some(client);
+    }
+
+    /// Remembers a new call and plans how it ends.
+    pub(crate) fn begin_dialog(&mut self, now_ms: u64, dialog: Dialog) -> usize {
+        let index = self.dialogs.len();
+        let (first, always) = (dialog.routes.first().cloned(), dialog.is_caller);
+        if first.is_some_and(|route| !uri_of(&route).contains(&self.line.proxy.ip().to_string())) {
+            self.complaints.push(format!("{}: the route set begins elsewhere: {dialog:?}", self.line.name));
+        }
+        self.dialogs.push(dialog);
+        if always || self.rng.permille(500) {
+            let after_ms = self.rng.between(0, 60_000);
+            self.plan(now_ms + after_ms, Errand::HangUp(index));
+        }
+        if self.rng.permille(300) {
+            let after_ms = self.rng.between(0, 20_000);
+            self.plan(now_ms + after_ms, Errand::Tell(index));
+        }
+        index
+    }
+}
+
+impl Endpoint for Phone {
+    fn receive(&mut self, now_ms: u64, from: &Flow, bytes: &[u8], out: &mut Outbox) {
+        let Some(message) = Message::read(bytes) else {
+            if bytes.iter().any(|b| !b"\r\n".contains(b)) {
+                self.complaints.push(format!("{}: this is no message: {bytes:?}", self.line.name));
+            }
+            return;
+        };
+        match message.status() {
+            0 => self.request(now_ms, from, &message, out),
+            status => self.response(now_ms, status, &message, out),
+        }
+    }
+
+    fn tick(&mut self, now_ms: u64, out: &mut Outbox) {
+        while let Some(entry) = self.agenda.first_entry() {
+            if entry.key().0 > now_ms {
+                break;
+            }
+            let errand = entry.remove();
+            self.run(now_ms, errand, out);
+        }
+    }
+
+    fn deadline_ms(&mut self) -> Option<u64> {
+        self.agenda.first_key_value().map(|((at_ms, _), _)| *at_ms)
+    }
+}

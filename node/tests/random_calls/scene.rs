@@ -1,0 +1,195 @@
+//! One random evening: exchanges, phones, links and what people will do, all from one seed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use offhook_ladder::{Site, User};
+use offhook_net::Listener;
+use offhook_simnet::{Link, Nat, NatKind, Node, NodeId, Realm, Rng, World};
+use offhook_sip::Transport;
+
+use crate::exchange::{OPEN, Plan, parse};
+use crate::phone::{Errand, Line, Phone};
+
+/// No call begins after this, ms.
+pub(crate) const LAST_CALL_MS: u64 = 60_000;
+/// By then everything is over: three phones that ring in turn until Timer C, their CANCELs without effect, the longest
+/// call, and 64·T1 of lingering.
+pub(crate) const QUIET_MS: u64 = 1_010_000;
+
+const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
+
+/// The world with everybody in it.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) exchanges: Vec<(NodeId, Arc<Plan>, u8)>,
+    pub(crate) phones: Vec<NodeId>,
+    /// A restart of an exchange, or broken streams: then what was under way may be lost.
+    pub(crate) disturbed: bool,
+    dice: Rng,
+}
+
+impl Scene {
+    /// The evening of this seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut scene = Self {
+            world: World::new(seed),
+            exchanges: Vec::new(),
+            phones: Vec::new(),
+            disturbed: false,
+            dice: Rng::new(seed ^ 0x5eed),
+        };
+        let link = scene.link();
+        scene.world.default_link(link);
+        let domains: &[&str] = if seed % 4 == 3 { &["a.example", "b.example"] } else { &["a.example"] };
+        let auth = scene.dice.permille(500);
+        for (index, domain) in domains.iter().enumerate() {
+            scene.add_exchange(index, domain, domains, auth);
+        }
+        for (index, domain) in domains.iter().enumerate() {
+            scene.add_phones(index, domain);
+        }
+        scene.plan_the_evening(domains);
+        scene
+    }
+
+    /// Plays it to the end.
+    pub(crate) fn play(&mut self) {
+        let seed = self.world.seed();
+        if seed % 10 == 9 {
+            self.world.run_until(self.dice.between(2_000, LAST_CALL_MS));
+            self.restart_an_exchange();
+        }
+        if seed % 7 == 6 {
+            self.world.run_until(self.world.elapsed_ms() + self.dice.between(2_000, LAST_CALL_MS));
+            self.break_streams();
+        }
+        self.world.run_until(QUIET_MS);
+    }
+
+    fn link(&mut self) -> Link {
+        let dice = &mut self.dice;
+        let (min_ms, jitter_ms) = (dice.below(20), dice.below(60));
+        // A third of the evenings have a perfect network.
+        if dice.permille(333) {
+            return Link::new().delay_ms(min_ms, min_ms);
+        }
+        let link = Link::new().delay_ms(min_ms, min_ms + jitter_ms).loss(dice.below(120) as u32);
+        link.duplicate(dice.below(60) as u32).reorder(dice.below(200) as u32)
+    }
+
+    fn add_exchange(&mut self, index: usize, domain: &str, domains: &[&str], auth: bool) {
+        let local = proxy_address(index);
+        let listener = |transport| Listener { transport, local, prefix_bits: 24, advertise: None };
+        let listeners = vec![listener(Transport::Udp), listener(Transport::Tcp)];
+        let users = USERS.iter().map(|name| User { name: (*name).to_owned(), password: password(name, domain) });
+        let site = Site {
+            domain: domain.to_owned(),
+            listeners: listeners.clone(),
+            users: users.collect(),
+            now_ms: self.world.now_ms(),
+            seed: self.world.seed(),
+        };
+        let mut text = if auth { String::new() } else { OPEN.to_owned() };
+        for (other, domain) in domains.iter().enumerate().filter(|(other, _)| *other != index) {
+            let to = proxy_address(other);
+            text += &format!("[[route]]\nmatch = {{ domain = \"{domain}\" }}\nto = \"sip:{to}\"\n");
+        }
+        let shards = self.dice.between(1, 3) as u8;
+        let plan = Arc::new(Plan::new(&parse(&text), &site, shards));
+        let engines: Vec<_> = (0..shards).map(|number| plan.shard(number)).collect();
+        let node = self.world.add(Node::shards(&format!("proxy-{domain}"), engines).listeners(&listeners));
+        self.exchanges.push((node, plan, shards));
+    }
+
+    fn add_phones(&mut self, exchange: usize, domain: &str) {
+        for user in USERS {
+            let count = if self.dice.permille(400) { self.dice.between(2, 3) } else { 1 };
+            for number in 0..count {
+                self.add_phone(exchange, domain, user, number);
+            }
+        }
+    }
+
+    fn add_phone(&mut self, exchange: usize, domain: &str, user: &str, number: u64) {
+        let index = self.phones.len();
+        let behind_nat = self.dice.permille(200);
+        let (network, realm) = if behind_nat {
+            let nat = Nat::new(NatKind::Symmetric, &format!("203.0.113.{}", index + 1));
+            ("192.168.1", self.world.add_nat(nat))
+        } else {
+            ("192.0.2", Realm::PUBLIC)
+        };
+        let address: SocketAddr = format!("{network}.{}:5060", index + 10).parse().expect("an address");
+        let q = ["1.0", "1.0", "0.7", "0.3"][self.dice.below(4) as usize];
+        let line = Line {
+            name: format!("{user}{exchange}{number}"),
+            user: user.to_owned(),
+            domain: domain.to_owned(),
+            password: password(user, domain),
+            address,
+            proxy: proxy_address(exchange),
+            transport: if self.dice.permille(250) { Transport::Tcp } else { Transport::Udp },
+            q,
+        };
+        let name = line.name.clone();
+        let keeps_alive = behind_nat;
+        let mut phone = Phone::new(line, self.dice.next_u64());
+        let now_ms = self.world.now_ms();
+        phone.plan(now_ms + self.dice.below(1_000), Errand::Register);
+        phone.plan(now_ms + self.dice.between(2_000, LAST_CALL_MS), Errand::Register);
+        if keeps_alive {
+            phone.plan(now_ms, Errand::KeepAlive);
+        }
+        let node = Node::endpoint(&name, phone).behind(realm);
+        let address = address.to_string();
+        let node = node.listen(Transport::Udp, &address).listen(Transport::Tcp, &address);
+        self.phones.push(self.world.add(node));
+    }
+
+    fn plan_the_evening(&mut self, domains: &[&str]) {
+        let now_ms = self.world.now_ms();
+        for _ in 0..self.dice.between(3, 14) {
+            let phone = self.phones[self.dice.below(self.phones.len() as u64) as usize];
+            let who = if self.dice.permille(50) { "nobody" } else { USERS[self.dice.below(4) as usize] };
+            let domain = domains[self.dice.below(domains.len() as u64) as usize];
+            let target = format!("sip:{who}@{domain}");
+            let at_ms = now_ms + self.dice.between(1_500, LAST_CALL_MS);
+            let errand = match self.dice.below(8) {
+                0 => Errand::Ask("MESSAGE", target),
+                1 => Errand::Ask("OPTIONS", target),
+                _ => Errand::Call(target),
+            };
+            self.world.endpoint_mut::<Phone>(phone).plan(at_ms, errand);
+        }
+    }
+
+    fn restart_an_exchange(&mut self) {
+        self.disturbed = true;
+        let which = self.dice.below(self.exchanges.len() as u64) as usize;
+        let (node, plan, shards) = &self.exchanges[which];
+        self.world.crash(*node);
+        self.world.run_for(self.dice.below(3_000));
+        let engines: Vec<_> = (0..*shards).map(|number| plan.shard(number)).collect();
+        self.world.replace_shards(*node, engines);
+    }
+
+    fn break_streams(&mut self) {
+        self.disturbed = true;
+        for phone in self.phones.clone() {
+            if self.dice.permille(500) {
+                for (exchange, ..) in &self.exchanges {
+                    self.world.reset_streams(phone, *exchange);
+                }
+            }
+        }
+    }
+}
+
+fn proxy_address(exchange: usize) -> SocketAddr {
+    format!("198.51.100.{}:5060", exchange + 1).parse().expect("an address")
+}
+
+fn password(user: &str, domain: &str) -> String {
+    format!("{user} of {domain}")
+}
