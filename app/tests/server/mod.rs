@@ -109,15 +109,32 @@ pub struct Server {
 impl Server {
     #[track_caller]
     pub fn start(place: &Place) -> Self {
+        Self::start_by(place, place.command(&["serve"]))
+    }
+
+    /// A server that can write no file beyond this length: to it the disk is full there.
+    #[track_caller]
+    pub fn start_on_small_disk(place: &Place, kilobytes: u32) -> Self {
+        let serve = place.command(&["serve"]);
+        // The shell counts in blocks of 512 bytes. Without the trap the signal would end the server; a real full disk
+        // sends none.
+        let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", 2 * kilobytes);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", &limit, "sh"])
+            .arg(serve.get_program())
+            .args(serve.get_args())
+            .stdin(Stdio::null());
+        Self::start_by(place, command)
+    }
+
+    #[track_caller]
+    fn start_by(place: &Place, mut command: Command) -> Self {
         let started = Instant::now();
         // A file, not a pipe: what was printed before a log line is in it when that line has been read.
         let printed = place.path("printed");
-        let mut child = place
-            .command(&["serve"])
-            .stdout(File::create(&printed).unwrap())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.stdout(File::create(&printed).unwrap()).stderr(Stdio::piped()).spawn().unwrap();
         let log = lines(child.stderr.take().unwrap());
         let mut before = String::new();
         let listeners = loop {
