@@ -313,10 +313,6 @@ impl Switchboard {
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         let end = out.begin();
         self.transactions.set_request(client, out.bytes(start..end));
-        if reliable && !invite {
-            // Nothing will be sent again, but if the connection fails we must still know whom to tell.
-            self.transactions.keep_request(server, out.bytes(start..end));
-        }
         out.send(start, target.flow, client.to_bits());
         if invite {
             self.transactions.set_user_timer(arrival.now_ms, client, arrival.settings.timer_c_ms as u32);

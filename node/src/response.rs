@@ -44,6 +44,7 @@ impl Switchboard {
         let method = message.cseq().map(|c| c.method).unwrap_or_default();
         let named = ClientId::from_bits(place.transaction);
         let Some(id) = named.and_then(|id| self.transactions.find_client(id, method)) else { return };
+        self.follow_connection(id, from);
         // §16.7 step 3: where no Via is left below ours, the response is for us, as those to our CANCELs are.
         let forwarded = self.transactions.client(id).is_some_and(|record| record.user.server.is_some());
         if forwarded && message.values(Name::Via).nth(1).is_none() {
@@ -57,6 +58,16 @@ impl Switchboard {
                 self.branch_said(settings, now_ms, id, status, message, out);
             }
             ClientVerdict::Pass => self.branch_said(settings, now_ms, id, status, message, out),
+        }
+    }
+
+    /// A peer that answers by another connection has lost the first: what is still to be sent to it goes by the new one.
+    fn follow_connection(&mut self, id: ClientId, from: &Flow) {
+        let Some(record) = self.transactions.client_mut(id) else { return };
+        let flow = &mut record.user.flow;
+        let same_peer = flow.transport == from.transport && flow.remote.ip() == from.remote.ip();
+        if from.connection.is_some() && flow.connection != from.connection && same_peer {
+            *flow = *from;
         }
     }
 
@@ -248,7 +259,7 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let mut draft = std::mem::take(&mut self.draft);
-        self.copy_request(server, client, &mut draft);
+        self.copy_request(client, &mut draft);
         match Message::parse(&draft) {
             // RFC 4320 §4.2: a 408 to anything but INVITE comes too late for everyone.
             Ok(message) if status != 408 || message.method() == Some(offhook_sip::Method::Invite) => {
@@ -268,11 +279,10 @@ impl Switchboard {
         self.transactions.abandon_server(now_ms, server);
     }
 
-    fn copy_request(&self, server: ServerId, client: ClientId, draft: &mut Vec<u8>) {
+    fn copy_request(&self, client: ClientId, draft: &mut Vec<u8>) {
         draft.clear();
         let sent = self.transactions.client(client).map_or(&b""[..], |record| record.request());
-        let kept = self.transactions.server(server).map_or(&b""[..], |record| record.request());
-        draft.extend_from_slice(if sent.is_empty() { kept } else { sent });
+        draft.extend_from_slice(sent);
     }
 
     /// A copy of the request that is still kept: a branch that has been refused has let its own go.
@@ -306,7 +316,7 @@ impl Switchboard {
             }
             Final::MadeUp(client) => {
                 let mut draft = std::mem::take(&mut self.draft);
-                self.copy_request(server, client, &mut draft);
+                self.copy_request(client, &mut draft);
                 if let Ok(message) = Message::parse(&draft) {
                     self.write_own(&message, upstream_status(status), &mut best);
                 }

@@ -106,7 +106,9 @@ fn flow_of(binding: &Binding<'_>, listeners: &[Listener], arrived_on: u16) -> Op
         let uri = offhook_sip::NameAddr::parse(first)?.parsed_uri().ok()?;
         return hop::to_uri(&uri, listeners, arrived_on).ok();
     }
-    if same_listener && (stored.nat || stored.transport != Transport::Udp) {
+    // The connections of an earlier process are gone, and at their far ends nobody listens: then the Contact is tried.
+    let is_there = stored.transport == Transport::Udp || back.connection.is_some();
+    if same_listener && is_there && (stored.nat || stored.transport != Transport::Udp) {
         return Some(back);
     }
     let uri = Uri::parse(binding.contact).ok()?;

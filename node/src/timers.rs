@@ -45,9 +45,7 @@ impl Switchboard {
         if !record.user.flow.connection.is_some() {
             return false;
         }
-        let kept =
-            record.user.server.and_then(|s| self.transactions.server(s)).map_or(&b""[..], |s| s.request());
-        let request = if record.request().is_empty() { kept } else { record.request() };
+        let request = record.request();
         let Ok(message) = Message::parse(request) else { return false };
         let listener = record.user.flow.listener;
         let next = message.values(Name::Route).next().and_then(NameAddr::parse);

@@ -56,7 +56,8 @@ struct Cost {
 }
 
 fn judge(scenario: &str, cost: Cost, figure: Option<&Table>) -> bool {
-    let number = |name| figure.and_then(|f| f.get(name)).and_then(toml::Value::as_integer).unwrap_or(0) as u64;
+    let number =
+        |name| figure.and_then(|f| f.get(name)).and_then(toml::Value::as_integer).unwrap_or(0) as u64;
     let (instructions, allocations) = (number("instructions"), number("allocations_per_1000"));
     let limit = instructions + instructions * TOLERANCE_PERMILLE / 1000;
     let good = cost.instructions <= limit && cost.allocations_per_1000 <= allocations;
@@ -92,7 +93,8 @@ fn instructions(binary: &Path, scenario: &str, count: u64) -> Result<u64> {
         .context("valgrind counts the instructions; install it (Debian: apt-get install valgrind)")?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let line = said.lines().find(|line| line.contains("refs:"));
-    let digits: String = line.unwrap_or_default().split("refs:").last().unwrap_or_default().replace([',', ' '], "");
+    let digits: String =
+        line.unwrap_or_default().split("refs:").last().unwrap_or_default().replace([',', ' '], "");
     digits.parse().with_context(|| format!("valgrind gave no count for {scenario}:\n{said}"))
 }
 
@@ -101,8 +103,10 @@ fn allocations(binary: &Path, scenario: &str) -> Result<u64> {
     let output = Command::new(binary).args([scenario, "10000"]).output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let words: Vec<&str> = said.split_whitespace().collect();
-    let before = words.iter().position(|word| *word == "allocations").and_then(|at| words.get(at.checked_sub(1)?));
-    let each: f64 = before.and_then(|word| word.parse().ok()).with_context(|| format!("no count in: {said}"))?;
+    let before =
+        words.iter().position(|word| *word == "allocations").and_then(|at| words.get(at.checked_sub(1)?));
+    let each: f64 =
+        before.and_then(|word| word.parse().ok()).with_context(|| format!("no count in: {said}"))?;
     Ok((each * 1000.0).round() as u64)
 }
 

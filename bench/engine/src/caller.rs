@@ -50,8 +50,7 @@ impl Caller {
         };
         let shard = shard(scenario == Scenario::RegisterAuth)?;
         let out = Outbox::new();
-        let mut caller =
-            Self { shard, out, scenario, now_ms: 1_700_000_000_000, number: 0, allocations: 0 };
+        let mut caller = Self { shard, out, scenario, now_ms: 1_700_000_000_000, number: 0, allocations: 0 };
         if matches!(scenario, Scenario::Call | Scenario::Message) {
             (0..USERS).for_each(|_| caller.register(""));
         }

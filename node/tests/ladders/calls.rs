@@ -1,7 +1,7 @@
 //! Calls between users of the exchange: the flows of RFC 3665 §3, as far as one server has a part in them. Two servers
 //! call each other in `two_exchanges.rs`.
 
-use crate::exchange::{Observed, ladder, open_ladder, scene};
+use crate::exchange::{OPEN, Observed, ladder, open_ladder, scene, scene_on_disk};
 
 /// A call from the first ring to the hang-up, over the proxy all the way. What is meant for the proxy stays with it.
 /// RFC 3665 §3.2, RFC 3261 §22.3.
@@ -502,11 +502,40 @@ fn a_refer_in_the_dialog() {
     .leaves_nothing();
 }
 
+/// The exchange is killed while a phone rings. Its late answer belongs to nobody any more, least of all to the call of a
+/// stranger that has taken the same place. RFC 3261 §17.1.3.
+#[test]
+fn an_answer_to_the_exchange_before() {
+    let mut stage = scene_on_disk(OPEN).run(
+        "
+        given bob is registered
+        given dave is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     180
+        alice  <- proxy            180
+    ",
+    );
+    stage.kill_and_restart();
+    stage.play(
+        "
+        carol  -> proxy            INVITE dave #2
+                  proxy -> dave    INVITE #2
+                  proxy <- bob     200 #1
+                  proxy <- dave    486 #2
+                  proxy -> dave    ACK #2
+        carol  <- proxy            486 #2
+        carol  -> proxy            ACK #2
+    ",
+    );
+    stage.leaves_nothing();
+}
+
 /// The exchange is killed in the middle of a call. The seal of its Record-Route holds, so the call can be ended.
 /// RFC 3261 §16.6 step 4.
 #[test]
 fn a_call_outlives_the_exchange() {
-    let mut stage = ladder(
+    let mut stage = scene_on_disk("").run(
         "
         given alice is registered
         given bob is registered

@@ -13,6 +13,7 @@ use offhook_ladder::{Ladder, Site, Stage, User};
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
 use offhook_node::{Drain, Resources, Secrets, Settings, Shard};
+use tempfile::TempDir;
 
 /// Nobody is challenged.
 pub(crate) const OPEN: &str = "[access]\nauthenticate_register = false\nauthenticate_calls = false\n";
@@ -31,6 +32,12 @@ pub(crate) fn open_ladder(text: &str) -> Stage {
 pub(crate) fn scene(configuration: &str) -> Ladder {
     let config = parse(configuration);
     Ladder::new(move |site| Arc::new(Plan::new(&config, site, 1)).shard(0))
+}
+
+/// A scene with an exchange whose bindings are on disk, so that it can be killed and started again.
+pub(crate) fn scene_on_disk(configuration: &str) -> Ladder {
+    let config = parse(configuration);
+    Ladder::new(move |site| Arc::new(Plan::new(&config, site, 1).on_disk(site.now_ms)).shard(0))
 }
 
 /// A scene with an exchange of several shards.
@@ -58,8 +65,11 @@ pub(crate) struct Plan {
     settings: Arc<Settings>,
     directory: Arc<ArcSwap<Directory>>,
     shards: u8,
-    /// Its bindings.
+    /// Counts its lives: each has its own entropy.
+    life: u8,
+    /// Its bindings, and where they are if not in memory alone.
     pub(crate) location: Location,
+    folder: Option<TempDir>,
     /// How it stops.
     pub(crate) drain: Arc<Drain>,
 }
@@ -82,9 +92,27 @@ impl Plan {
             settings: Arc::new(settings),
             directory: Arc::new(ArcSwap::from_pointee(Directory::of_passwords(accounts))),
             shards,
+            life: 3,
             location: Location::in_memory(Limits::default()),
+            folder: None,
             drain: Arc::new(Drain::new(usize::from(shards))),
         }
+    }
+
+    /// The same with bindings that outlive it.
+    pub(crate) fn on_disk(self, now_ms: u64) -> Self {
+        let folder = self.folder.unwrap_or_else(|| TempDir::new().expect("a temporary folder"));
+        drop(self.location);
+        let location = Location::open(folder.path(), Limits::default(), now_ms).expect("bindings on disk");
+        Self { location, folder: Some(folder), ..self }
+    }
+
+    /// What is there after all shards were killed: accounts, keys, and bindings from the disk.
+    pub(crate) fn after_the_kill(self: Arc<Self>, now_ms: u64) -> Arc<Self> {
+        let plan = Arc::into_inner(self).expect("all shards are dead");
+        assert!(plan.folder.is_some(), "bindings in memory do not outlive an exchange: scene_on_disk");
+        let drain = Arc::new(Drain::new(usize::from(plan.shards)));
+        Arc::new(Self { life: plan.life + 1, drain, ..plan.on_disk(now_ms) })
     }
 
     /// One of its shards.
@@ -95,7 +123,7 @@ impl Plan {
             location: self.location.clone(),
             directory: Arc::clone(&self.directory),
             journal,
-            secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
+            secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [self.life; 16] },
             drain: Arc::clone(&self.drain),
         };
         let shard = Shard::new(number, Arc::clone(&self.settings), resources).expect("a shard in memory");
@@ -181,6 +209,7 @@ impl Observed for Stage {
     fn kill_and_restart(&mut self) {
         let (proxy, plan) = (self.proxy(), Arc::clone(&self.exchange().plan));
         self.world_mut().crash(proxy);
+        let plan = plan.after_the_kill(self.world().now_ms());
         self.restart(plan.shard(0));
     }
 

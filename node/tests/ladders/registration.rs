@@ -2,7 +2,7 @@
 
 use offhook_journal::EventKind;
 
-use crate::exchange::{Observed, ladder, open_ladder};
+use crate::exchange::{OPEN, Observed, ladder, open_ladder, scene_on_disk};
 
 /// Bob's phone is switched on: it is challenged, answers, and is told what is registered and for how long. The
 /// challenge leaves no state behind. RFC 3665 §2.1, RFC 3261 §10.3, RFC 3261 §22.2.
@@ -542,7 +542,7 @@ fn nobody_registers_for_another() {
 /// The exchange is killed and comes back: bindings hold. What makes that true on a disk is proved in `location`.
 #[test]
 fn bindings_outlive_the_exchange() {
-    let mut stage = open_ladder("given bob is registered");
+    let mut stage = scene_on_disk(OPEN).run("given bob is registered");
     stage.kill_and_restart();
     stage.play(
         "

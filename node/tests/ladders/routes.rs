@@ -143,7 +143,7 @@ fn the_sender_routes_strictly() {
 /// Too many values of ours on top of Route: somebody plays ping-pong. RFC 5393 §3 describes the attack.
 #[test]
 fn our_own_routes_are_bounded() {
-    let routes = vec!["<sip:{proxy};lr>"; 9].join(", ");
+    let routes = ["<sip:{proxy};lr>"; 9].join(", ");
     open_ladder(&format!(
         "
         given bob is registered

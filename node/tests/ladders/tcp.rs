@@ -3,7 +3,7 @@
 use offhook_simnet::{Nat, NatKind};
 use offhook_sip::Transport;
 
-use crate::exchange::{OPEN, Observed, ladder, open_ladder, scene};
+use crate::exchange::{OPEN, Observed, ladder, open_ladder, scene, scene_on_disk};
 
 /// Both phones on TCP: everything goes over the connections they have opened. RFC 3261 §18.2.2, RFC 5626 §5.3.
 #[test]
@@ -154,7 +154,6 @@ fn what_is_dialled_again_is_the_copy_of_this_phone() {
         alice  -> proxy/udp        {method} bob
                   proxy -> mobile  {method} sip:mobile@{{mobile}};transport=tcp
                   proxy -> desk    {method} sip:desk@{{desk}};transport=tcp
-                  proxy <- desk    180
         "
         ));
     }
@@ -187,8 +186,8 @@ fn a_lost_connection_and_a_new_one() {
         .leaves_nothing();
 }
 
-/// The connection breaks while the phone rings. The phone may come back, so the call goes on; when the caller gives up, no
-/// CANCEL can be sent, and 64·T1 later the call is over. RFC 3261 §16.9, RFC 3261 §9.1.
+/// The connection breaks while the phone rings. The call goes on; when the caller gives up, the CANCEL goes by a new
+/// connection. This phone sends its 487 to nowhere, and 64·T1 later the call is over. RFC 3261 §18.1.1, RFC 3261 §9.1.
 #[test]
 fn the_connection_breaks_while_it_rings() {
     open_ladder(
@@ -201,11 +200,36 @@ fn the_connection_breaks_while_it_rings() {
         bob    -> proxy            close
         +20s   alice -> proxy      CANCEL
         alice  <- proxy            200 CANCEL
+                  proxy -> bob     CANCEL
+                  proxy <- bob     200
         +32s   alice <- proxy      408 INVITE
         alice  -> proxy            ACK
     ",
     )
     .leaves_nothing();
+}
+
+/// The same behind a NAT, where no new connection can be made: the phone may come back, so the call goes on; no CANCEL can
+/// be sent, and 64·T1 later the call is over. RFC 3261 §16.9, RFC 3261 §9.1.
+#[test]
+fn the_connection_of_a_phone_behind_nat_breaks_while_it_rings() {
+    scene(OPEN)
+        .behind_nat(&["bob"], Nat::new(NatKind::PortRestrictedCone, "203.0.113.7"))
+        .run(
+            "
+        given bob is registered over tcp
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     180
+        alice  <- proxy            180
+        bob    -> proxy            close
+        +20s   alice -> proxy      CANCEL
+        alice  <- proxy            200 CANCEL
+        +32s   alice <- proxy      408 INVITE
+        alice  -> proxy            ACK
+    ",
+        )
+        .leaves_nothing();
 }
 
 /// A caller on TCP whose connection is gone when the answer comes: it is dropped. RFC 3261 §16.9, RFC 3261 §18.2.2.
@@ -247,6 +271,27 @@ fn messages_in_a_stream() {
             received.iter().filter(|bytes| String::from_utf8_lossy(bytes).contains("1 OPTIONS")).count();
         assert_eq!(count, answers);
     }
+}
+
+/// The exchange is killed and comes back. The phone that connects first gets the name of a connection that another phone
+/// had before, and must not get its calls: that one is dialled at its Contact. RFC 5626 §5.3.
+#[test]
+fn connections_of_the_exchange_before() {
+    let mut stage = scene_on_disk(OPEN).run("given bob is registered over tcp");
+    stage.kill_and_restart();
+    stage.play(
+        "
+        bob    <- proxy            close
+        given mallory is registered over tcp
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> bob     INVITE sip:bob@*
+                  proxy <- bob     486
+                  proxy -> bob     ACK
+        alice  <- proxy            486
+        alice  -> proxy            ACK
+    ",
+    );
+    stage.leaves_nothing();
 }
 
 /// Keep-alives on a stream are answered. RFC 5626 §3.5.1.

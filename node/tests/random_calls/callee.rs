@@ -72,7 +72,8 @@ impl Phone {
             tag => tag.to_owned(),
         };
         let (last, state) = (Vec::new(), State::Open);
-        let server = Server { request: request.clone(), from: *from, tag, state, last, resent: 0, dialog: None };
+        let server =
+            Server { request: request.clone(), from: *from, tag, state, last, resent: 0, dialog: None };
         self.servers.push(server);
         let index = self.servers.len() - 1;
         match request.method() {

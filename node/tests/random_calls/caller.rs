@@ -151,9 +151,8 @@ impl Phone {
     }
 
     pub(crate) fn response(&mut self, now_ms: u64, status: u16, response: &Message, out: &mut Outbox) {
-        let ours = |c: &Client| {
-            c.request.branch() == response.branch() && c.request.method() == response.method()
-        };
+        let ours =
+            |c: &Client| c.request.branch() == response.branch() && c.request.method() == response.method();
         let Some(index) = self.clients.iter().position(ours) else {
             return self.complain("an answer to nothing that was asked", response);
         };

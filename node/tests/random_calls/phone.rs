@@ -8,8 +8,8 @@ use offhook_net::{ConnectionId, Flow, Outbox};
 use offhook_simnet::{Endpoint, Rng};
 use offhook_sip::Transport;
 
-use crate::caller::{Client, What};
 use crate::callee::Server;
+use crate::caller::{Client, What};
 use crate::wire::{Message, uri_of};
 
 pub(crate) const T1_MS: u64 = 500;

@@ -56,7 +56,7 @@ impl Scene {
     /// Plays it to the end.
     pub(crate) fn play(&mut self) {
         let seed = self.world.seed();
-        if seed % 10 == 9 {
+        if is_killed(seed) {
             self.world.run_until(self.dice.between(2_000, LAST_CALL_MS));
             self.restart_an_exchange();
         }
@@ -82,7 +82,8 @@ impl Scene {
         let local = proxy_address(index);
         let listener = |transport| Listener { transport, local, prefix_bits: 24, advertise: None };
         let listeners = vec![listener(Transport::Udp), listener(Transport::Tcp)];
-        let users = USERS.iter().map(|name| User { name: (*name).to_owned(), password: password(name, domain) });
+        let users =
+            USERS.iter().map(|name| User { name: (*name).to_owned(), password: password(name, domain) });
         let site = Site {
             domain: domain.to_owned(),
             listeners: listeners.clone(),
@@ -96,7 +97,9 @@ impl Scene {
             text += &format!("[[route]]\nmatch = {{ domain = \"{domain}\" }}\nto = \"sip:{to}\"\n");
         }
         let shards = self.dice.between(1, 3) as u8;
-        let plan = Arc::new(Plan::new(&parse(&text), &site, shards));
+        let plan = Plan::new(&parse(&text), &site, shards);
+        let dies = is_killed(site.seed);
+        let plan = Arc::new(if dies { plan.on_disk(site.now_ms) } else { plan });
         let engines: Vec<_> = (0..shards).map(|number| plan.shard(number)).collect();
         let node = self.world.add(Node::shards(&format!("proxy-{domain}"), engines).listeners(&listeners));
         self.exchanges.push((node, plan, shards));
@@ -167,11 +170,13 @@ impl Scene {
     fn restart_an_exchange(&mut self) {
         self.disturbed = true;
         let which = self.dice.below(self.exchanges.len() as u64) as usize;
-        let (node, plan, shards) = &self.exchanges[which];
-        self.world.crash(*node);
+        let (node, plan, shards) = self.exchanges.remove(which);
+        self.world.crash(node);
         self.world.run_for(self.dice.below(3_000));
-        let engines: Vec<_> = (0..*shards).map(|number| plan.shard(number)).collect();
-        self.world.replace_shards(*node, engines);
+        let plan = plan.after_the_kill(self.world.now_ms());
+        let engines: Vec<_> = (0..shards).map(|number| plan.shard(number)).collect();
+        self.world.replace_shards(node, engines);
+        self.exchanges.push((node, plan, shards));
     }
 
     fn break_streams(&mut self) {
@@ -184,6 +189,11 @@ impl Scene {
             }
         }
     }
+}
+
+/// In some evenings an exchange dies, and comes back.
+fn is_killed(seed: u64) -> bool {
+    seed % 10 == 9
 }
 
 fn proxy_address(exchange: usize) -> SocketAddr {

@@ -106,15 +106,14 @@ impl<S, C> Transactions<S, C> {
         }
     }
 
-    /// Keeps the bytes of the request: over datagrams to send them again, of an INVITE over any transport because the
-    /// ACK (§17.1.1.3) and CANCEL (§9.1) are built from them. Let go at the final response, or with the ACK.
+    /// Keeps the bytes of the request: over datagrams to send them again, over streams because the connection may turn
+    /// out to be gone (RFC 3261 §18.1.1), of an INVITE also because the ACK (§17.1.1.3) and CANCEL (§9.1) are built from
+    /// them. Let go at the final response, or with the ACK.
     pub fn set_request(&mut self, id: ClientId, request: &[u8]) {
         let Some(record) = self.clients.get_mut(id.0) else { return };
         let wanted = match record.machine {
-            ClientState::Invite(InviteClient::Calling { .. } | InviteClient::Proceeding) => true,
-            ClientState::NonInvite(NonInviteClient::Trying { .. } | NonInviteClient::Proceeding) => {
-                !record.reliable
-            }
+            ClientState::Invite(InviteClient::Calling { .. } | InviteClient::Proceeding)
+            | ClientState::NonInvite(NonInviteClient::Trying { .. } | NonInviteClient::Proceeding) => true,
             ClientState::Invite(_) | ClientState::NonInvite(_) => false,
         };
         if wanted {

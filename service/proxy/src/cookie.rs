@@ -55,7 +55,8 @@ impl CookieKey {
         Self { hasher: SipHasher24::new_with_key(&key), process: 0 }
     }
 
-    /// The same key in the hands of this process: what it writes about connections means nothing to the next one.
+    /// The same key in the hands of this process: what it writes about connections and transactions means nothing to the
+    /// next one.
     pub fn of_process(self, process: u32) -> Self {
         Self { process, ..self }
     }
@@ -89,15 +90,21 @@ impl CookieKey {
         write_hex(u64::from(place.shard), 2, out);
         write_hex(place.transaction, 16, out);
         write_hex(u64::from(loop_mark), 8, out);
-        let seal = self.hash(Use::Branch, &[out.get(start..).unwrap_or_default()]) as u32;
+        let seal = self.branch_seal(out.get(start..).unwrap_or_default());
         write_hex(u64::from(seal), 8, out);
+    }
+
+    /// The names of transactions begin anew with each process: without it, a late answer to a request of the process
+    /// before would find a stranger's call.
+    fn branch_seal(&self, text: &[u8]) -> u32 {
+        self.hash(Use::Branch, &[text, &self.process.to_le_bytes()]) as u32
     }
 
     /// The place a branch names, if we made it.
     pub fn read_branch(&self, branch: &[u8]) -> Option<Place> {
         let text = branch.strip_prefix(STATEFUL).filter(|_| branch.len() == STATEFUL_LEN)?;
         let (text, seal) = text.split_at(26);
-        if read_hex(seal)? as u32 != self.hash(Use::Branch, &[text]) as u32 {
+        if read_hex(seal)? as u32 != self.branch_seal(text) {
             return None;
         }
         let shard = read_hex(&text[..2])? as u8;
@@ -191,6 +198,7 @@ mod tests {
             assert_eq!(key().read_branch(&forged), None, "byte {i}");
         }
         assert_eq!(CookieKey::new([9; 16]).read_branch(&branch), None);
+        assert_eq!(key().of_process(2).read_branch(&branch), None, "a branch of the process before");
         assert_eq!(key().read_branch(b"z9hG4bKoh"), None);
     }
 
