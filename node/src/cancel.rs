@@ -6,9 +6,10 @@ use offhook_proxy::{derived, screen};
 use offhook_sip::{Message, Name, Refusal};
 use offhook_transaction::{AckVerdict, ClientId, ServerId, ServerKey};
 
+use crate::admit::own_credentials;
 use crate::arrival::Arrival;
 use crate::context::{Cancel, Downstream};
-use crate::relay::{Passage, own_credentials};
+use crate::relay::Passage;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
 use crate::way::Way;

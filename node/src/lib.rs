@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod admit;
 mod arrival;
 mod cancel;
 mod closed;
@@ -27,6 +28,7 @@ mod reply;
 mod request;
 mod response;
 mod settings;
+mod settle;
 mod shard;
 mod switchboard;
 mod targets;

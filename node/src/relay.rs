@@ -1,22 +1,17 @@
 //! Forwarding: rights, target set, transactions, copies (RFC 3261 §16.3 step 6, §16.5, §16.6).
 
-use offhook_digest::Credentials;
 use offhook_journal::{Event, EventKind};
-use offhook_location::Binding;
 use offhook_net::Outbox;
-use offhook_proxy::access::{self, Access, Sender};
 use offhook_proxy::fork::Fork;
 use offhook_proxy::forward::{self, Branch, Forward};
 use offhook_proxy::record_route::Sides;
 use offhook_proxy::{Place, Screened};
 use offhook_sip::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
-use offhook_sip::{Hint, Host, Line, Message, Method, Name, Refusal, Uri};
+use offhook_sip::{Hint, Line, Message, Method, Name, Refusal};
 use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
 use crate::arrival::Arrival;
 use crate::context::{Cancel, Downstream, Rest, Upstream};
-use crate::hop;
-use crate::identify::{Door, Proof};
 use crate::register::is_behind_nat;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
@@ -45,7 +40,6 @@ pub(crate) struct Passage<'p, 'm, 'a> {
     /// The credentials that were meant for us.
     pub spent: Option<&'m Line>,
 }
-
 impl Switchboard {
     /// Forwards a request that belongs to no transaction yet.
     pub(crate) fn relay<'m, 'a>(
@@ -85,104 +79,6 @@ impl Switchboard {
             Method::Options => self.accept(arrival, out),
             _ => self.refuse(arrival, Refusal::new(483), out),
         }
-    }
-
-    /// Decides whether the sender may do this, and asks it for proof where that is missing. `None`: it was answered.
-    pub(crate) fn admit<'m, 'a>(
-        &mut self,
-        arrival: &Arrival<'m, 'a>,
-        screened: &Screened<'m, 'a>,
-        way: &Way<'_, 'a>,
-        out: &mut Outbox,
-    ) -> Option<(Option<&'m Line>, Sender)> {
-        let rules = arrival.settings.rules;
-        let in_dialog = screened.routed.in_dialog.is_some();
-        if in_dialog || !rules.authenticate_calls {
-            return Some((own_credentials(arrival), Sender::Proved));
-        }
-        let from_uri = arrival.parts.from.parsed_uri().ok();
-        let home = from_uri.as_ref().and_then(|uri| arrival.settings.identity.domain_of(uri));
-        // A stranger with an account proves it for the first domain.
-        let realm = home.or_else(|| arrival.settings.identity.first_domain())?;
-        let proof = self.prove(arrival, Door::Proxy, realm);
-        let (sender, spent) = match proof {
-            Proof::Valid { user, line } if home.is_none() || from_uri.and_then(|u| u.user) == Some(user) => {
-                (Sender::Proved, Some(line))
-            }
-            Proof::Valid { line, .. } => (Sender::ProvedAnother, Some(line)),
-            _ if home.is_some() => (Sender::ClaimsOurs, None),
-            _ => (Sender::Stranger, own_credentials(arrival)),
-        };
-        match access::decide(screened.method, in_dialog, sender, way.aim(), rules) {
-            Access::Allow => Some((spent, sender)),
-            Access::Refuse(refusal) => {
-                self.refuse(arrival, refusal, out);
-                None
-            }
-            Access::Challenge => {
-                self.challenge(arrival, Door::Proxy, realm, matches!(proof, Proof::Stale), out);
-                None
-            }
-        }
-    }
-
-    /// §16.5.
-    pub(crate) fn find_targets(
-        &mut self,
-        passage: &Passage<'_, '_, '_>,
-        way: &Way<'_, '_>,
-        sender: Sender,
-        targets: &mut Targets,
-    ) -> Result<(), Refusal<'static>> {
-        let listeners = &passage.arrival.settings.listeners;
-        let listener = passage.arrival.from.listener;
-        let flow = match way {
-            Way::User { domain, uri } => {
-                return self.find_bindings(passage, domain, uri, sender, targets);
-            }
-            Way::Us => return Err(Refusal::new(404)),
-            Way::Dialog(flow) => *flow,
-            Way::Static(route) => {
-                let flow = hop::to_address(route.transport, route.address, listeners, listener);
-                flow.ok_or(hop::NoHop::NoListener.refusal())?
-            }
-            Way::Route(next) => {
-                let uri = next.parsed_uri().map_err(|_| Refusal::new(400).because("Malformed Route"))?;
-                hop::to_uri(&uri, listeners, listener).map_err(hop::NoHop::refusal)?
-            }
-            Way::Uri(uri) => hop::to_uri(uri, listeners, listener).map_err(hop::NoHop::refusal)?,
-        };
-        targets.push_flow(flow);
-        Ok(())
-    }
-
-    fn find_bindings(
-        &mut self,
-        passage: &Passage<'_, '_, '_>,
-        domain: &str,
-        uri: &Uri<'_>,
-        sender: Sender,
-        targets: &mut Targets,
-    ) -> Result<(), Refusal<'static>> {
-        let arrival = passage.arrival;
-        let mut aor = std::mem::take(&mut self.aor);
-        aor.clear();
-        let named = uri.write_aor(Host::Name(domain.as_bytes()), &mut aor).is_some();
-        let listeners = &arrival.settings.listeners;
-        self.location.read(&aor, arrival.now_ms, |bindings| {
-            bindings.for_each(|b: Binding<'_>| targets.push_binding(&b, listeners, arrival.from.listener));
-        });
-        targets.order(arrival.settings.fork_targets_max);
-        let user = aor.split(|&c| c == b'@').next().unwrap_or_default();
-        let known = !targets.list().is_empty()
-            || named && self.directory.load().find(user, domain.as_bytes()).is_some();
-        self.aor = aor;
-        if !targets.list().is_empty() {
-            return Ok(());
-        }
-        // A stranger learns nothing about who has an account here.
-        let tell = known || sender == Sender::Stranger;
-        Err(Refusal::new(if tell { 480 } else { 404 }))
     }
 
     fn forward_stateful(
@@ -401,16 +297,6 @@ impl Switchboard {
 fn leaves_no_room(message: &Message<'_>) -> bool {
     message.whole().len() > MESSAGE_BYTES_MAX - COPY_ROOM_BYTES
         || message.lines().len() > HEADER_LINES_MAX - COPY_ROOM_LINES
-}
-
-/// Credentials that were meant for us, though nobody asked: an ACK repeats those of its INVITE (§22.1), and many phones
-/// send them with each request of a dialog. They go no further: with them the callee could guess at the password.
-pub(crate) fn own_credentials<'m>(arrival: &Arrival<'m, '_>) -> Option<&'m Line> {
-    let message = arrival.message;
-    message.lines_of(Name::ProxyAuthorization).find(|line| {
-        let credentials = Credentials::parse(message.line_value(line));
-        credentials.is_ok_and(|c| arrival.settings.identity.is_domain(c.realm))
-    })
 }
 
 /// Whether to stay in the path (§16.6 step 4: only what makes a dialog needs it), and which flows to remember.

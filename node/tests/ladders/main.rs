@@ -20,3 +20,4 @@ mod stateless;
 mod tcp;
 mod timers;
 mod transactions;
+mod two_exchanges;

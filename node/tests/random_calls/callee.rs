@@ -64,7 +64,7 @@ impl Phone {
         if !request.uri().starts_with(own) {
             self.complain("a request for somebody else", request);
         }
-        if request.value("Proxy-Authorization") != "" || request.value("Authorization") != "" {
+        if !request.value("Proxy-Authorization").is_empty() || !request.value("Authorization").is_empty() {
             self.complain("credentials that were not meant for me", request);
         }
         let tag = match request.tag("To") {

@@ -1,0 +1,299 @@
+//! Which answer goes upstream, and how it is sent: RFC 3261 §16.7 steps 3 to 10. [`offhook_proxy::fork`] decides; here it
+//! is carried out.
+
+use offhook_journal::{Event, EventKind};
+use offhook_net::Outbox;
+use offhook_proxy::fork::{Verdict, upstream_status};
+use offhook_sip::{Essentials, Message, Name, Reply, Splice, Transport, reason_phrase};
+use offhook_transaction::{ClientId, ServerId, ServerVerdict};
+
+use crate::arrival::Arrival;
+use crate::relay::Passage;
+use crate::settings::Settings;
+use crate::switchboard::Switchboard;
+
+/// A final response of one branch: received, or made up because nothing came.
+#[derive(Clone, Copy)]
+pub(crate) enum Final<'r, 'a> {
+    Received(&'r Message<'a>),
+    MadeUp(ClientId),
+}
+impl Switchboard {
+    #[expect(clippy::too_many_arguments, reason = "one call site each; a struct would only rename them")]
+    pub(crate) fn carry_out(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        server: ServerId,
+        status: u16,
+        answer: Final<'_, '_>,
+        verdict: Verdict,
+        out: &mut Outbox,
+    ) {
+        if let (true, Final::Received(message)) = (verdict.pass, answer) {
+            self.pass_upstream(now_ms, server, status, message, out);
+        }
+        if verdict.cancel_rest {
+            self.cancel_branches(now_ms, server, b"", out);
+        }
+        let goes_on = verdict.settle && self.ring_next(settings, now_ms, server, out);
+        // The one and only answer needs no copy: it goes up as it is.
+        if verdict.settle && !goes_on && verdict.keep {
+            self.forget_best(server);
+            return self.settle_with(now_ms, server, status, answer, out);
+        }
+        if verdict.keep {
+            self.keep_best(server, status, answer);
+        } else if let Final::Received(message) = answer {
+            self.keep_challenges(server, message);
+        }
+        if verdict.settle && !goes_on {
+            self.settle_with_best(now_ms, server, out);
+        }
+    }
+
+    /// §16.7 steps 3, 8 and 9: our Via goes, the rest stays.
+    pub(crate) fn pass_upstream(
+        &mut self,
+        now_ms: u64,
+        server: ServerId,
+        status: u16,
+        message: &Message<'_>,
+        out: &mut Outbox,
+    ) {
+        let start = out.begin();
+        let by = self.transport_upstream(server);
+        write_without_our_via(message, status, by, &mut self.scratch, out.arena());
+        self.respond(now_ms, server, status, start, out);
+        if status >= 300 {
+            self.note_failed(now_ms, message, status);
+        }
+    }
+
+    pub(crate) fn transport_upstream(&self, server: ServerId) -> Transport {
+        self.transactions.server(server).map_or(Transport::Udp, |record| record.user.reply_to.transport)
+    }
+
+    /// Sends what was written from `start` on as the answer of the server transaction.
+    fn respond(&mut self, now_ms: u64, server: ServerId, status: u16, start: usize, out: &mut Outbox) {
+        let end = out.begin();
+        let verdict = self.transactions.respond(now_ms, server, status, out.bytes(start..end));
+        match self.transactions.server_mut(server) {
+            Some(record) if verdict == ServerVerdict::Send => {
+                let reply_to = record.user.reply_to;
+                if status >= 200 && !std::mem::replace(&mut record.user.answered, true) {
+                    record.user.fork.settled();
+                    self.at_work = self.at_work.saturating_sub(1);
+                    self.transactions.stop_user_timer(server);
+                }
+                out.send(start, reply_to, 0);
+            }
+            _ => {}
+        }
+    }
+
+    fn settle_with(
+        &mut self,
+        now_ms: u64,
+        server: ServerId,
+        status: u16,
+        answer: Final<'_, '_>,
+        out: &mut Outbox,
+    ) {
+        match answer {
+            Final::Received(message) => {
+                self.pass_upstream(now_ms, server, upstream_status(status), message, out);
+            }
+            Final::MadeUp(client) => self.settle_made_up(now_ms, server, client, status, out),
+        }
+    }
+
+    /// An answer of our own, built from the copy that the branch was sent.
+    fn settle_made_up(
+        &mut self,
+        now_ms: u64,
+        server: ServerId,
+        client: ClientId,
+        status: u16,
+        out: &mut Outbox,
+    ) {
+        let mut draft = std::mem::take(&mut self.draft);
+        self.copy_request(client, &mut draft);
+        match Message::parse(&draft) {
+            // RFC 4320 §4.2: a 408 to anything but INVITE comes too late for everyone.
+            Ok(message) if status != 408 || message.method() == Some(offhook_sip::Method::Invite) => {
+                let start = out.begin();
+                let status = upstream_status(status);
+                self.write_own(&message, status, out.arena());
+                self.respond(now_ms, server, status, start, out);
+                self.note_failed(now_ms, &message, status);
+            }
+            _ => self.give_up(now_ms, server),
+        }
+        self.draft = draft;
+    }
+
+    /// Nobody will answer this request any more, and nobody waits.
+    pub(crate) fn give_up(&mut self, now_ms: u64, server: ServerId) {
+        self.transactions.abandon_server(now_ms, server);
+    }
+
+    fn copy_request(&self, client: ClientId, draft: &mut Vec<u8>) {
+        draft.clear();
+        let sent = self.transactions.client(client).map_or(&b""[..], |record| record.request());
+        draft.extend_from_slice(sent);
+    }
+
+    /// A copy of the request that is still kept: a branch that has been refused has let its own go.
+    pub(crate) fn any_copy(&self, server: ServerId) -> &[u8] {
+        let Some(record) = self.transactions.server(server) else { return b"" };
+        let mut next = record.user.branches;
+        while let Some(branch) = next.and_then(|id| self.transactions.client(id)) {
+            if !branch.request().is_empty() {
+                return branch.request();
+            }
+            next = branch.user.next;
+        }
+        record.request()
+    }
+
+    /// Writes a response of ours to a request we forwarded; `copy` is what we forwarded.
+    pub(crate) fn write_own(&self, copy: &Message<'_>, status: u16, out: &mut Vec<u8>) {
+        let from_tag = copy.from().ok().and_then(|f| f.tag()).unwrap_or_default();
+        let tag = self.cookies.tag(copy.call_id().unwrap_or_default(), from_tag);
+        let reply = Reply::new(copy, status).behind_our_via();
+        if status == 100 { reply.write(out) } else { reply.to_tag(&tag).write(out) }
+    }
+
+    /// Keeps the best answer while other branches are open (§16.7 step 6).
+    fn keep_best(&mut self, server: ServerId, status: u16, answer: Final<'_, '_>) {
+        let mut best = Vec::new();
+        match answer {
+            Final::Received(message) => {
+                let by = self.transport_upstream(server);
+                write_without_our_via(message, upstream_status(status), by, &mut self.scratch, &mut best);
+            }
+            Final::MadeUp(client) => {
+                let mut draft = std::mem::take(&mut self.draft);
+                self.copy_request(client, &mut draft);
+                if let Ok(message) = Message::parse(&draft) {
+                    self.write_own(&message, upstream_status(status), &mut best);
+                }
+                self.draft = draft;
+            }
+        }
+        self.with_rest(server, |rest| {
+            let before = std::mem::replace(&mut rest.best, best);
+            if let Ok(message) = Message::parse(&before) {
+                copy_challenges(&message, &mut rest.challenges);
+            }
+        });
+    }
+
+    fn keep_challenges(&mut self, server: ServerId, message: &Message<'_>) {
+        if matches!(message.status(), Some(401 | 407)) {
+            self.with_rest(server, |rest| copy_challenges(message, &mut rest.challenges));
+        }
+    }
+
+    fn forget_best(&mut self, server: ServerId) {
+        self.with_rest(server, |rest| rest.best.clear());
+    }
+
+    /// Sends the best of all answers; to a 401 or 407 come the challenges of the other branches (§16.7 step 7).
+    fn settle_with_best(&mut self, now_ms: u64, server: ServerId, out: &mut Outbox) {
+        let mut kept = (Vec::new(), Vec::new());
+        self.with_rest(server, |rest| {
+            kept = (std::mem::take(&mut rest.best), std::mem::take(&mut rest.challenges));
+        });
+        let (best, challenges) = kept;
+        let Ok(message) = Message::parse(&best) else {
+            // Nothing to say: every branch of a request that is no INVITE stayed silent.
+            return self.give_up(now_ms, server);
+        };
+        let status = message.status().unwrap_or(500);
+        let start = out.begin();
+        let mut splice = Splice::new(&message, &mut self.scratch);
+        if matches!(status, 401 | 407) {
+            splice.insert(message.headers_end(), |out| out.extend_from_slice(&challenges));
+        }
+        splice.write_to(out.arena());
+        self.respond(now_ms, server, status, start, out);
+        self.note_failed(now_ms, &message, status);
+    }
+
+    /// Tries the targets whose turn it is. `false`: there are none, or nobody waits for them any more.
+    fn ring_next(&mut self, settings: &Settings, now_ms: u64, server: ServerId, out: &mut Outbox) -> bool {
+        let Some(record) = self.transactions.server_mut(server) else { return false };
+        if !record.user.fork.may_go_on() {
+            return false;
+        }
+        let Some(rest) = record.user.rest.as_mut().filter(|rest| !rest.targets.list().is_empty()) else {
+            return false;
+        };
+        let mut targets = std::mem::take(&mut rest.targets);
+        let request = rest.request.clone();
+        let (from, spent) = (rest.from, rest.spent_credentials);
+        let Ok(message) = Message::parse(&request) else { return false };
+        let mut via = Vec::new();
+        let Ok(parts) = Essentials::of(&message) else { return false };
+        let arrival = Arrival::new(settings, now_ms, from, (&message, parts), &mut via);
+        let Ok(screened) = offhook_proxy::screen(&message, parts, &settings.identity, &self.cookies) else {
+            return false;
+        };
+        let spent = spent.then(|| message.line(Name::ProxyAuthorization)).flatten();
+        let open_before = self.transactions.server(server).map_or(0, |s| s.user.fork.open());
+        self.ring(&Passage { arrival: &arrival, screened: &screened, spent }, server, &mut targets, out);
+        self.transactions.server(server).is_some_and(|s| s.user.fork.open() > open_before)
+    }
+
+    fn note_failed(&mut self, now_ms: u64, message: &Message<'_>, status: u16) {
+        if message.cseq().is_ok_and(|c| c.method != b"INVITE") {
+            return;
+        }
+        if !self.journal.logs(EventKind::CallFailed) {
+            return self.journal.count(EventKind::CallFailed);
+        }
+        let event = Event::CallFailed {
+            from: message.from().map(|f| f.uri).unwrap_or_default(),
+            to: message.to().map(|t| t.uri).unwrap_or_default(),
+            status,
+            reason: reason_phrase(status).as_bytes(),
+            call_id: message.call_id().unwrap_or_default(),
+        };
+        self.journal.note(now_ms, &event);
+    }
+}
+
+/// The response without the top Via, which is ours, and with another status where `status` says so.
+pub(crate) fn write_without_our_via(
+    message: &Message<'_>,
+    status: u16,
+    by: Transport,
+    scratch: &mut offhook_sip::Scratch,
+    out: &mut Vec<u8>,
+) {
+    let mut splice = Splice::new(message, scratch);
+    // RFC 3261 §18.3, §20.14: a stream needs the length that a datagram could do without.
+    if by.is_reliable() && !message.has(Name::ContentLength) {
+        splice.push_back(Name::ContentLength, |out| {
+            out.extend_from_slice(message.body().len().to_string().as_bytes());
+        });
+    }
+    if message.status() != Some(status) {
+        let line_end = message.lines().first().map_or(0, |l| l.whole().start);
+        splice.replace(0..line_end, |out| {
+            out.extend_from_slice(format!("SIP/2.0 {status} {}\r\n", reason_phrase(status)).as_bytes());
+        });
+    }
+    splice.pop_values(Name::Via, 1);
+    splice.write_to(out);
+}
+
+fn copy_challenges(message: &Message<'_>, out: &mut Vec<u8>) {
+    for name in [Name::WwwAuthenticate, Name::ProxyAuthenticate] {
+        for line in message.lines_of(name) {
+            out.extend_from_slice(&message.bytes()[line.whole()]);
+        }
+    }
+}
