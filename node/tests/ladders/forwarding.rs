@@ -352,13 +352,12 @@ fn between_two_networks() {
 /// Peers are told the name or address that leads to us from outside, and it is known again. RFC 3261 §18.1.1.
 #[test]
 fn an_advertised_address() {
-    let mut listener = Listener {
+    let listener = Listener {
         transport: Transport::Udp,
         local: "198.51.100.1:5060".parse().expect("an address"),
         prefix_bits: 24,
         advertise: Some("sip.example.com".into()),
     };
-    listener.prefix_bits = 24;
     scene(OPEN)
         .listeners(vec![listener])
         .run(

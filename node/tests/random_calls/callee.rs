@@ -15,6 +15,10 @@ pub(crate) struct Server {
     pub(crate) state: State,
     last: Vec<u8>,
     resent: u32,
+    /// When it was answered.
+    pub(crate) final_ms: Option<u64>,
+    /// A refusal that was repeated for 64·T1, and no ACK came.
+    pub(crate) never_acknowledged: bool,
     /// Of an INVITE that was answered.
     pub(crate) dialog: Option<usize>,
 }
@@ -71,10 +75,17 @@ impl Phone {
             "" => self.make_up(),
             tag => tag.to_owned(),
         };
-        let (last, state) = (Vec::new(), State::Open);
-        let server =
-            Server { request: request.clone(), from: *from, tag, state, last, resent: 0, dialog: None };
-        self.servers.push(server);
+        self.servers.push(Server {
+            request: request.clone(),
+            from: *from,
+            tag,
+            state: State::Open,
+            last: Vec::new(),
+            resent: 0,
+            final_ms: None,
+            never_acknowledged: false,
+            dialog: None,
+        });
         let index = self.servers.len() - 1;
         match request.method() {
             "INVITE" => self.ring(now_ms, index),
@@ -145,6 +156,7 @@ impl Phone {
         if status < 200 {
             return;
         }
+        server.final_ms = Some(now_ms);
         server.state = match (invite, status) {
             (true, ..300) => State::Accepted,
             (true, _) => State::Refused,
@@ -198,6 +210,7 @@ impl Phone {
     pub(crate) fn response_times_out(&mut self, now_ms: u64, index: usize, out: &mut Outbox) {
         let server = &mut self.servers[index];
         let (state, dialog) = (server.state, server.dialog);
+        server.never_acknowledged = state == State::Refused;
         server.state = State::Over;
         if let (State::Accepted, Some(dialog)) = (state, dialog) {
             self.hang_up(now_ms, dialog, out);

@@ -16,6 +16,8 @@ pub(crate) struct Client {
     resent: u32,
     /// Final answers: status and To tag, each once.
     pub(crate) finals: Vec<(u16, String)>,
+    /// When the first one came.
+    pub(crate) final_ms: Option<u64>,
     /// The caller does not want it any more.
     pub(crate) given_up: bool,
     cancelled: bool,
@@ -94,6 +96,7 @@ impl Phone {
             state: State::Calling,
             resent: 0,
             finals: Vec::new(),
+            final_ms: None,
             given_up: false,
             cancelled: false,
             ack: Vec::new(),
@@ -173,6 +176,7 @@ impl Phone {
         let again = client.finals.contains(&seen);
         if !again {
             client.finals.push(seen);
+            client.final_ms.get_or_insert(now_ms);
         }
         let too_late = client.state == State::TimedOut;
         client.state = if too_late { State::TimedOut } else { State::Answered };

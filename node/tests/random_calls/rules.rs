@@ -8,6 +8,9 @@ use crate::exchange::Exchange;
 use crate::phone::{Dialog, Phone};
 use crate::scene::Scene;
 
+/// A CANCEL that is lost again and again gets through within this time, or never: Timer F and a few delays.
+const CANCEL_TAKES_MS: u64 = 33_000;
+
 /// Every rule that was broken, in words.
 pub(crate) fn broken(scene: &Scene) -> Vec<String> {
     let mut broken = Vec::new();
@@ -40,11 +43,15 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
             broken.push(format!("{} was answered {:?}: {}", phone.line.name, client.finals, text(client)));
         }
         let status = client.finals.first().map_or(0, |(status, _)| *status);
+        // Where nothing is lost, everything that must be answered is.
+        let lost = status == 0 && !scene.perfect;
         let right = match client.what {
-            What::Bye => matches!(status, 0 | 200),
+            _ if lost => true,
+            What::Bye => status == 200,
             // Repeated when the INVITE is long over, a CANCEL matches nothing any more.
-            What::Cancel => matches!(status, 0 | 200 | 481),
-            _ => client.request.method() != "INFO" || matches!(status, 0 | 200),
+            What::Cancel => matches!(status, 200 | 481),
+            What::Register => matches!(status, 200 | 401),
+            _ => client.request.method() != "INFO" || status == 200,
         };
         if !right && !scene.disturbed {
             broken.push(format!("{}: {status} to {}", phone.line.name, text(client)));
@@ -57,15 +64,35 @@ fn is_challenge(client: &Client) -> bool {
     client.finals.iter().all(|(status, _)| matches!(status, 401 | 407))
 }
 
-/// Every phone stops ringing: RFC 3261 §16.7 step 10, §16.8.
+/// Every phone stops ringing, soon after the caller has his answer, and every refusal is acknowledged:
+/// RFC 3261 §16.7 step 10, §16.8, §17.1.1.3.
 fn servers(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
-    for server in &phone.servers {
-        let rings = server.state == callee::State::Open && server.request.method() == "INVITE";
-        if rings && !scene.disturbed {
-            let request = String::from_utf8_lossy(&server.request.write()).into_owned();
-            broken.push(format!("{} rings for ever:\n{request}", phone.line.name));
+    let invites = phone.servers.iter().filter(|server| server.request.method() == "INVITE");
+    for server in invites.filter(|_| !scene.disturbed) {
+        let rings_for_ever = server.state == callee::State::Open;
+        let answered_ms = answered_ms(scene, server.request.value("Call-ID"));
+        let stops_ms = server.final_ms.unwrap_or(0);
+        let rings_on = answered_ms.is_some_and(|answered_ms| stops_ms > answered_ms + CANCEL_TAKES_MS);
+        for (is_so, what) in [
+            (rings_for_ever, "rings for ever"),
+            (rings_on, "rings on though the caller has his answer"),
+            (server.never_acknowledged, "has never seen an ACK to its refusal"),
+        ] {
+            if is_so {
+                let request = String::from_utf8_lossy(&server.request.write()).into_owned();
+                broken.push(format!("{} {what}:\n{request}", phone.line.name));
+            }
         }
     }
+}
+
+/// When the caller of this call first heard a final answer that is no challenge.
+fn answered_ms(scene: &Scene, call_id: &str) -> Option<u64> {
+    let phones = scene.phones.iter().map(|&node| scene.world.endpoint::<Phone>(node));
+    let mut clients = phones.flat_map(|phone| &phone.clients);
+    let its =
+        |c: &&Client| c.what == What::Invite && c.request.value("Call-ID") == call_id && !is_challenge(c);
+    clients.find(its)?.final_ms
 }
 
 /// Caller and callee agree that there is a call, and that it is over.

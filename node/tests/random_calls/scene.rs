@@ -26,6 +26,8 @@ pub(crate) struct Scene {
     pub(crate) phones: Vec<NodeId>,
     /// A restart of an exchange, or broken streams: then what was under way may be lost.
     pub(crate) disturbed: bool,
+    /// Links lose, double and swap nothing.
+    pub(crate) perfect: bool,
     dice: Rng,
 }
 
@@ -37,6 +39,7 @@ impl Scene {
             exchanges: Vec::new(),
             phones: Vec::new(),
             disturbed: false,
+            perfect: false,
             dice: Rng::new(seed ^ 0x5eed),
         };
         let link = scene.link();
@@ -72,6 +75,7 @@ impl Scene {
         let (min_ms, jitter_ms) = (dice.below(20), dice.below(60));
         // A third of the evenings have a perfect network.
         if dice.permille(333) {
+            self.perfect = true;
             return Link::new().delay_ms(min_ms, min_ms);
         }
         let link = Link::new().delay_ms(min_ms, min_ms + jitter_ms).loss(dice.below(120) as u32);

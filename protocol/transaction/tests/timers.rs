@@ -96,7 +96,8 @@ fn timer_e_in_proceeding() {
 fn timer_f_alone_over_a_stream() {
     let mut world = World::new();
     let id = world.client(false, true);
-    assert_eq!(world.layer.client(id).unwrap().request(), b"", "nothing is sent again, nothing is kept");
+    let kept = world.layer.client(id).unwrap().request();
+    assert!(!kept.is_empty(), "no timer sends it again, but its connection may turn out to be gone");
     assert_eq!(world.until_the_end(), events([(32_000, "no response came"), (32_000, "client ended")]));
 }
 
