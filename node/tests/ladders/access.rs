@@ -384,6 +384,50 @@ fn credentials_for_another_request() {
     stage.leaves_nothing();
 }
 
+/// Credentials for another proxy stand before ours: each phone that is tried, early or late, gets those and not ours.
+/// RFC 3261 §22.3, RFC 3261 §16.6.
+#[test]
+fn credentials_for_another_proxy_pass() {
+    let mut stage = ladder(
+        "
+        given bob is registered
+        alice  -> proxy            INVITE bob
+        alice  <- proxy            407
+        alice  -> proxy            ACK
+        bob    -> proxy            REGISTER
+            Contact: <sip:first@{bob}>;q=0.9
+            Contact: <sip:second@{bob}>;q=0.5
+            Contact: <sip:bob@{bob}>;expires=0
+        bob    <- proxy            401
+        bob    -> proxy            REGISTER (auth)
+        bob    <- proxy            200
+    ",
+    );
+    let ours = credentials(&last_challenge(&stage, "alice"), "alice", "INVITE", "sip:bob@example.com");
+    let theirs = "Digest username=\"alice\", realm=\"far.example\", nonce=\"7\", uri=\"sip:bob@example.com\", response=\"00\"";
+    stage.play(&format!(
+        "
+        alice  -> proxy            INVITE bob #2
+            Proxy-Authorization: {theirs}
+            Proxy-Authorization: {ours}
+                  proxy -> bob     INVITE sip:first@* #2
+            Proxy-Authorization: {theirs}
+                  proxy <- bob     486 #2
+                  proxy -> bob     ACK #2
+                  proxy -> bob     INVITE sip:second@* #2
+            Proxy-Authorization: {theirs}
+                  proxy <- bob     486 #2
+                  proxy -> bob     ACK #2
+        alice  <- proxy            486 #2
+        alice  -> proxy            ACK #2
+    "
+    ));
+    for bytes in stage.world().received(stage.phone("bob")) {
+        assert!(!String::from_utf8_lossy(bytes).contains("Authorization: Digest username=\"alice\", realm=\"example.com\""));
+    }
+    stage.leaves_nothing();
+}
+
 /// Nonsense in Proxy-Authorization is no credential, and no harm. RFC 3261 §22.3.
 #[test]
 fn nonsense_credentials() {

@@ -11,6 +11,7 @@ mod cancel;
 mod drain;
 mod forking;
 mod forwarding;
+mod ipv6;
 mod nat;
 mod registration;
 mod routes;

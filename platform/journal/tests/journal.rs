@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use offhook_journal::{
@@ -109,7 +109,7 @@ fn a_journal_that_ends_tells_what_it_left_out() {
 
 /// A writer that tells each write and waits until it may go on.
 struct Gate {
-    told: Sender<String>,
+    told: SyncSender<String>,
     may_go_on: Receiver<()>,
 }
 
@@ -125,9 +125,9 @@ impl Write for Gate {
     }
 }
 
-fn gate() -> (LogThread, Receiver<String>, Sender<()>) {
-    let (told, writes) = channel();
-    let (go_on, may_go_on) = channel();
+fn gate() -> (LogThread, Receiver<String>, SyncSender<()>) {
+    let (told, writes) = sync_channel(1_000);
+    let (go_on, may_go_on) = sync_channel(1_000);
     (LogThread::start(Gate { told, may_go_on }).unwrap(), writes, go_on)
 }
 
