@@ -34,8 +34,6 @@ pub(crate) struct Rest {
     pub request: Vec<u8>,
     /// By which path it came.
     pub from: Flow,
-    /// The account whose credentials were meant for us, so that they are taken away again.
-    pub spent_credentials: bool,
     /// Targets that wait for their turn.
     pub targets: Targets,
     /// The best final response so far, ready to go upstream.

@@ -109,7 +109,6 @@ impl Switchboard {
             let rest = Rest {
                 request: arrival.message.whole().to_vec(),
                 from: arrival.from,
-                spent_credentials: passage.spent.is_some(),
                 targets: Targets::default(),
                 best: Vec::new(),
                 challenges: Vec::new(),

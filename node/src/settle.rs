@@ -7,6 +7,7 @@ use offhook_proxy::fork::{Verdict, upstream_status};
 use offhook_sip::{Essentials, Message, Name, Reply, Splice, Transport, reason_phrase};
 use offhook_transaction::{ClientId, ServerId, ServerVerdict};
 
+use crate::admit::own_credentials;
 use crate::arrival::Arrival;
 use crate::relay::Passage;
 use crate::settings::Settings;
@@ -233,7 +234,7 @@ impl Switchboard {
         };
         let mut targets = std::mem::take(&mut rest.targets);
         let request = rest.request.clone();
-        let (from, spent) = (rest.from, rest.spent_credentials);
+        let from = rest.from;
         let Ok(message) = Message::parse(&request) else { return false };
         let mut via = Vec::new();
         let Ok(parts) = Essentials::of(&message) else { return false };
@@ -241,7 +242,7 @@ impl Switchboard {
         let Ok(screened) = offhook_proxy::screen(&message, parts, &settings.identity, &self.cookies) else {
             return false;
         };
-        let spent = spent.then(|| message.line(Name::ProxyAuthorization)).flatten();
+        let spent = own_credentials(&arrival);
         let open_before = self.transactions.server(server).map_or(0, |s| s.user.fork.open());
         self.ring(&Passage { arrival: &arrival, screened: &screened, spent }, server, &mut targets, out);
         self.transactions.server(server).is_some_and(|s| s.user.fork.open() > open_before)

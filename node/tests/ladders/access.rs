@@ -423,7 +423,10 @@ fn credentials_for_another_proxy_pass() {
     "
     ));
     for bytes in stage.world().received(stage.phone("bob")) {
-        assert!(!String::from_utf8_lossy(bytes).contains("Authorization: Digest username=\"alice\", realm=\"example.com\""));
+        assert!(
+            !String::from_utf8_lossy(bytes)
+                .contains("Authorization: Digest username=\"alice\", realm=\"example.com\"")
+        );
     }
     stage.leaves_nothing();
 }

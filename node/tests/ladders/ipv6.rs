@@ -2,7 +2,6 @@
 
 use offhook_ladder::Ladder;
 use offhook_net::Listener;
-use offhook_simnet::{Nat, NatKind};
 use offhook_sip::Transport;
 
 use crate::exchange::{OPEN, Observed, scene};
@@ -98,26 +97,4 @@ fn a_connection_over_ipv6() {
     ",
         )
         .leaves_nothing();
-}
-
-/// A phone of the IPv4 world behind a translator beside one of the IPv6 world. RFC 3581 §4.
-#[test]
-fn a_translator_on_the_other_side() {
-    let ladder = both_families().behind_nat(&["dave"], Nat::new(NatKind::Symmetric, "203.0.113.7"));
-    let mut stage = ladder.run("alice -> proxy OPTIONS proxy\n alice <- proxy 200\n dave -> alice \"\\r\\n\"");
-    let dave = stage.phone("dave");
-    let invite = b"INVITE sip:alice@[2001:db8::a] SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.1.12:5060;branch=z9hG4bK-d;rport\r\n\
-        From: <sip:dave@example.com>;tag=d\r\nTo: <sip:alice@example.com>\r\nCall-ID: d\r\nCSeq: 1 INVITE\r\n\
-        Contact: <sip:dave@192.168.1.12:5060>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
-    stage.world_mut().send(dave, Transport::Udp, "198.51.100.1:5060".parse().expect("an address"), invite);
-    stage.play(
-        "
-                  proxy -> alice   INVITE #2
-            Record-Route: <sip:*@[2001:db8::1];lr;oh=*>
-            Record-Route: <sip:198.51.100.1;lr;oh=*>
-                  proxy <- alice   486 #2
-                  proxy -> alice   ACK #2
-        dave   <- proxy            486 #2
-    ",
-    );
 }
