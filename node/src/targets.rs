@@ -113,9 +113,10 @@ fn flow_of(binding: &Binding<'_>, listeners: &[Listener], arrived_on: u16) -> Op
     }
     let uri = Uri::parse(binding.contact).ok()?;
     match hop::to_uri(&uri, listeners, stored.listener) {
-        Ok(flow) => Some(flow),
+        // A phone behind a NAT is not where its Contact says; somebody else may be.
+        Ok(flow) if is_there || flow.remote.ip() == stored.remote.ip() => Some(flow),
         // A name, or a transport we do not have: the way the REGISTER came is all we know.
-        Err(_) if same_listener => Some(back),
-        Err(_) => None,
+        _ if same_listener => Some(back),
+        _ => None,
     }
 }

@@ -294,6 +294,33 @@ fn connections_of_the_exchange_before() {
     stage.leaves_nothing();
 }
 
+/// The same with a phone behind a translator: its Contact is an address of its own network, and perhaps somebody else's in
+/// ours. Nobody is called. RFC 3261 §16.9.
+#[test]
+fn a_private_contact_is_not_dialled() {
+    let nat = Nat::new(NatKind::Symmetric, "203.0.113.7");
+    let mut stage =
+        scene_on_disk(OPEN).behind_nat(&["bob"], nat).address("stranger", "192.168.1.11:5060").run(
+            "
+        given bob is registered over tcp
+        stranger -> proxy/tcp      OPTIONS proxy
+        stranger <- proxy          200
+        stranger -> proxy          close
+        ",
+        );
+    stage.kill_and_restart();
+    stage.play(
+        "
+        bob    <- proxy            close
+        alice  -> proxy/udp        INVITE bob
+        +200ms alice <- proxy      100
+        @5s    alice <- proxy      500
+        alice  -> proxy            ACK
+    ",
+    );
+    stage.leaves_nothing();
+}
+
 /// Keep-alives on a stream are answered. RFC 5626 §3.5.1.
 #[test]
 fn keep_alives() {
