@@ -50,7 +50,8 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
             What::Bye => status == 200,
             // Repeated when the INVITE is long over, a CANCEL matches nothing any more.
             What::Cancel => matches!(status, 200 | 481),
-            What::Register => matches!(status, 200 | 401),
+            // Overtaken by the next one of the same phone, it fails: RFC 3261 §10.3 step 7.
+            What::Register => matches!(status, 200 | 400 | 401),
             _ => client.request.method() != "INFO" || status == 200,
         };
         if !right && !scene.disturbed {
