@@ -1,10 +1,10 @@
 //! One shard of a running exchange: transactions, registrar and proxy joined.
 //!
 //! ```text
-//!   datagram ──► shard ──► request ──► way ──► us: reply, register
-//!                  │          │         └────► admit ──► targets ──► relay ──► copies downstream
-//!                  │          └► cancel, ack
-//!                  └─────► response ──► which branch, which goes upstream
+//!   datagram ──► shard ──► admission ──► request ──► way ──► us: reply, register
+//!                  │                        │         └────► admit ──► targets ──► relay ──► copies downstream
+//!                  │                        └► cancel, ack
+//!                  └─────► response ──► which branch ──► settle: which answer goes upstream
 //!   time ──────────────► timers
 //! ```
 //! The services decide (`offhook-proxy`, `offhook-registrar`); this crate fetches facts for them and carries out what
