@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use offhook_net::Flow;
-use offhook_sip::{Essentials, Message, Transport};
+use offhook_sip::{Essentials, Message, Transport, Via};
 
 use crate::settings::Settings;
 
@@ -35,22 +35,18 @@ impl<'m, 'a> Arrival<'m, 'a> {
         (message, parts): (&'m Message<'a>, Essentials<'a>),
         buffer: &'m mut Vec<u8>,
     ) -> Self {
-        let moved = parts.via.sent_by.host.ip() != Some(from.remote.ip());
-        let mends = moved || parts.asks_rport || parts.claims_received;
+        let mends = parts.via.needs_mending(from.remote);
         if mends {
             buffer.clear();
             parts.via.write_mended(from.remote, buffer);
         }
-        let reply_to = Flow { remote: reply_address(&parts, &from), ..from };
+        let reply_to = Flow { remote: reply_address(&parts.via, &from), ..from };
         let mended_via = mends.then_some(&**buffer);
         Self { settings, now_ms, from, reply_to, message, parts, mended_via }
     }
 }
 
 /// On a stream the connection itself leads back (RFC 3261 §18.2.2, RFC 5923).
-fn reply_address(parts: &Essentials<'_>, from: &Flow) -> SocketAddr {
-    if from.transport != Transport::Udp || parts.asks_rport {
-        return from.remote;
-    }
-    SocketAddr::new(from.remote.ip(), parts.via.port())
+pub(crate) fn reply_address(via: &Via<'_>, from: &Flow) -> SocketAddr {
+    if from.transport == Transport::Udp { via.reply_address(from.remote) } else { from.remote }
 }

@@ -210,7 +210,9 @@ fn leads_elsewhere(contact: &Uri<'_>, arrival: &Arrival<'_, '_>) -> bool {
     let Flow { remote, transport, .. } = arrival.from;
     if ip == remote.ip() {
         let other_port = at.port.unwrap_or(transport.default_port()) != remote.port();
-        return arrival.parts.asks_rport && other_port && contact.transport().is_none_or(|t| t == transport);
+        return arrival.parts.via.asks_rport()
+            && other_port
+            && contact.transport().is_none_or(|t| t == transport);
     }
     let via_is_true = arrival.parts.via.sent_by.host.ip() == Some(remote.ip());
     !via_is_true || (is_private(ip) && !is_private(remote.ip()))

@@ -3,11 +3,11 @@
 use offhook_journal::{Event, EventKind};
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::{Screened, screen};
-use offhook_sip::{Hint, Malformed, Message, Method, Name, Refusal, Transport};
+use offhook_sip::{Hint, Malformed, Message, Method, Name, Refusal};
 use offhook_transaction::{ServerKey, has_magic_cookie};
 
 use crate::admission;
-use crate::arrival::Arrival;
+use crate::arrival::{Arrival, reply_address};
 use crate::reply::ALLOW;
 use crate::switchboard::Switchboard;
 use crate::way::{self, Way};
@@ -124,8 +124,7 @@ impl Switchboard {
         via.write_mended(from.remote, &mut mended);
         let start = out.begin();
         Refusal::from(fault).write(message, &tag, Some(&mended), out.arena());
-        let remote =
-            if from.transport == Transport::Udp { via.reply_address(from.remote) } else { from.remote };
+        let remote = reply_address(&via, &from);
         out.send(start, Flow { remote, ..from }, 0);
     }
 }

@@ -12,10 +12,6 @@ pub struct Essentials<'a> {
     pub branch: &'a [u8],
     /// Whether it is the only Via: the request comes straight from a user agent.
     pub is_first_hop: bool,
-    /// Whether the sender asked for `rport` (RFC 3581).
-    pub asks_rport: bool,
-    /// Whether the sender wrote a `received`, which is not its to write.
-    pub claims_received: bool,
     /// From.
     pub from: NameAddr<'a>,
     /// The tag of From, empty if there is none (RFC 2543).
@@ -52,8 +48,6 @@ impl<'a> Essentials<'a> {
             via,
             branch: via.branch(),
             is_first_hop: is_only_via(message, &via),
-            asks_rport: via.asks_rport(),
-            claims_received: via.claims_received(),
             from,
             from_tag: from.tag().unwrap_or_default(),
             to,
