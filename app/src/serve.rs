@@ -12,7 +12,7 @@ use offhook_config::{Config, LogFormat, LogLevel};
 use offhook_journal::{Event, Format, Journal, Level, LogThread};
 use offhook_location::Location;
 use offhook_net::{Clock, Listener, Loop, ShardSockets, Stopper};
-use offhook_node::{Drain, Resources, Secrets, Settings, Shard};
+use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
 use offhook_store::Store;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
@@ -51,6 +51,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
         log: LogThread::start(std::io::stderr()).context("cannot start the log thread")?,
         location,
         drain: Arc::new(Drain::new(shards)),
+        whereabouts: Whereabouts::new(shards),
         secrets: secrets(&store)?,
         config,
     };
@@ -89,6 +90,7 @@ struct House {
     log: LogThread,
     location: Location,
     drain: Arc<Drain>,
+    whereabouts: Whereabouts,
     secrets: Secrets,
 }
 
@@ -122,6 +124,7 @@ impl House {
             journal: self.journal(),
             secrets: self.secrets.clone(),
             drain: Arc::clone(&self.drain),
+            whereabouts: self.whereabouts.clone(),
         };
         let shard = Shard::new(number as u8, Arc::new(self.settings.clone()), resources)?;
         let shards = shard_count(&self.config);

@@ -12,7 +12,7 @@ use offhook_config::Config;
 use offhook_journal::{EventKind, Journal};
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Listener, Outbox};
-use offhook_node::{Drain, Resources, Secrets, Settings, Shard};
+use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
 use offhook_sip::Transport;
 
 /// Between two datagrams of the input.
@@ -40,6 +40,7 @@ fn shard() -> (Shard, Arc<offhook_journal::Counters>) {
         journal,
         secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
         drain: Arc::new(Drain::new(1)),
+        whereabouts: Whereabouts::new(1),
     };
     (Shard::new(0, Arc::new(Settings::new(&config, &listeners, 1)), resources).expect("a shard"), counters)
 }

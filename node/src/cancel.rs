@@ -23,6 +23,9 @@ impl Switchboard {
             let reason = arrival.message.value(Name::Reason).unwrap_or_default();
             return self.cancel_branches(arrival.now_ms, invite, reason, out);
         }
+        if self.belongs_elsewhere(arrival, key, out) {
+            return;
+        }
         // §16.10 would have us forward it without state; that is done only where INVITEs go that way too. Anything else
         // would carry a stranger's message to a place of his choice.
         let Ok(screened) = screen(arrival.message, arrival.parts, &arrival.settings.identity, &self.cookies)
@@ -84,7 +87,7 @@ impl Switchboard {
         {
             return;
         }
-        if to_tag == self.stateless_tag(&arrival.parts) {
+        if to_tag == self.stateless_tag(&arrival.parts) || self.belongs_elsewhere(arrival, key, out) {
             return;
         }
         if let Ok(screened) =

@@ -34,7 +34,9 @@ mod switchboard;
 mod targets;
 mod timers;
 mod way;
+mod whereabouts;
 
 pub use drain::Drain;
 pub use settings::{DOMAIN_DEFAULT, Settings, StaticRoute};
 pub use shard::{Resources, Secrets, Shard};
+pub use whereabouts::Whereabouts;

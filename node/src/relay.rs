@@ -102,6 +102,9 @@ impl Switchboard {
             Ok(id) => id,
             Err(error) => return self.refuse_full(arrival, error, out),
         };
+        if let Some(lookup) = self.whereabouts.lookup(&self.hash_key, key) {
+            self.whereabouts.note(arrival.now_ms, &lookup, self.shard);
+        }
         self.at_work += 1;
         let slow_ms = self.transactions.timing().non_invite_trying_after_ms();
         self.transactions.set_user_timer(arrival.now_ms, id, if invite { TRYING_AFTER_MS } else { slow_ms });

@@ -35,6 +35,9 @@ impl Switchboard {
             }
             return;
         }
+        if self.belongs_elsewhere(arrival, &key, out) {
+            return;
+        }
         if !self.is_let_in(arrival) {
             return self.turn_away(arrival, out);
         }
@@ -61,6 +64,23 @@ impl Switchboard {
             Way::Us => self.for_us(arrival, screened.method, out),
             Way::User { .. } if screened.method == Method::Register => self.register(arrival, out),
             _ => self.relay(arrival, screened, &way, key, out),
+        }
+    }
+
+    /// Gives a request whose transaction another shard has opened to that shard. To be asked when there is none here.
+    pub(crate) fn belongs_elsewhere(
+        &self,
+        arrival: &Arrival<'_, '_>,
+        key: &ServerKey<'_>,
+        out: &mut Outbox,
+    ) -> bool {
+        let Some(lookup) = self.whereabouts.lookup(&self.hash_key, key) else { return false };
+        match self.whereabouts.shard_of(&lookup) {
+            Some(shard) if shard != self.shard => {
+                out.hand_over(shard, arrival.from, arrival.message.bytes());
+                true
+            }
+            _ => false,
         }
     }
 

@@ -21,6 +21,7 @@ use crate::relay::TRYING_AFTER_MS;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
+use crate::whereabouts::Whereabouts;
 
 /// How often expired bindings are swept, and the journal is given a chance to speak. Once a second keeps an idle server
 /// idle.
@@ -52,6 +53,8 @@ pub struct Resources {
     pub secrets: Secrets,
     /// How the server stops.
     pub drain: Arc<Drain>,
+    /// Which shard works on what.
+    pub whereabouts: Whereabouts,
 }
 
 /// One shard of a running exchange: registrar and proxy over its own transactions.
@@ -68,7 +71,7 @@ impl Shard {
     /// # Errors
     /// The log of its bindings cannot be opened.
     pub fn new(number: u8, settings: Arc<Settings>, resources: Resources) -> Result<Self, LocationError> {
-        let Resources { location, directory, journal, secrets, drain } = resources;
+        let Resources { location, directory, journal, secrets, drain, whereabouts } = resources;
         let transactions_max = u32::try_from(settings.transactions_max).unwrap_or(u32::MAX);
         let transactions = Transactions::new(&Config {
             timing: settings.timing,
@@ -99,6 +102,8 @@ impl Shard {
             closed: ClosedConnections::default(),
             admission: Admission::new(secrets.hashes),
             drain,
+            whereabouts,
+            hash_key: secrets.hashes,
             at_work: 0,
             unsettled: Vec::new(),
             aor: Vec::new(),

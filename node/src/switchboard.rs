@@ -17,6 +17,7 @@ use crate::closed::ClosedConnections;
 use crate::context::{Downstream, Upstream};
 use crate::drain::Drain;
 use crate::targets::Targets;
+use crate::whereabouts::Whereabouts;
 
 /// The state of one shard.
 pub(crate) struct Switchboard {
@@ -46,6 +47,10 @@ pub(crate) struct Switchboard {
     pub admission: Admission,
     /// How the server stops.
     pub drain: Arc<Drain>,
+    /// Which shard works on what.
+    pub whereabouts: Whereabouts,
+    /// Keeps strangers from choosing places in it.
+    pub hash_key: [u8; 16],
     /// Requests forwarded that wait for their final response.
     pub at_work: u64,
     /// The 200s to REGISTER in the outbox that wait for the disk, by index.

@@ -8,7 +8,7 @@ use offhook_config::Config;
 use offhook_journal::Journal;
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Flow, Listener};
-use offhook_node::{Drain, Resources, Secrets, Settings, Shard};
+use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
 use offhook_sip::Transport;
 
 /// The domain of the users.
@@ -37,6 +37,7 @@ pub(crate) fn shard(authenticate: bool) -> anyhow::Result<Shard> {
         journal: Journal::silent(),
         secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
         drain: Arc::new(Drain::new(1)),
+        whereabouts: Whereabouts::new(1),
     };
     Ok(Shard::new(0, Arc::new(Settings::new(&config, &listeners, 1)), resources)?)
 }

@@ -12,7 +12,7 @@ use offhook_journal::{Counters, EventKind, Journal};
 use offhook_ladder::{Ladder, Site, Stage, User};
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
-use offhook_node::{Drain, Resources, Secrets, Settings, Shard};
+use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
 use tempfile::TempDir;
 
 /// Nobody is challenged.
@@ -72,6 +72,7 @@ pub(crate) struct Plan {
     folder: Option<TempDir>,
     /// How it stops.
     pub(crate) drain: Arc<Drain>,
+    whereabouts: Whereabouts,
 }
 
 impl Plan {
@@ -96,6 +97,7 @@ impl Plan {
             location: Location::in_memory(Limits::default()),
             folder: None,
             drain: Arc::new(Drain::new(usize::from(shards))),
+            whereabouts: Whereabouts::new(usize::from(shards)),
         }
     }
 
@@ -112,7 +114,8 @@ impl Plan {
         let plan = Arc::into_inner(self).expect("all shards are dead");
         assert!(plan.folder.is_some(), "bindings in memory do not outlive an exchange: scene_on_disk");
         let drain = Arc::new(Drain::new(usize::from(plan.shards)));
-        Arc::new(Self { life: plan.life + 1, drain, ..plan.on_disk(now_ms) })
+        let whereabouts = Whereabouts::new(usize::from(plan.shards));
+        Arc::new(Self { life: plan.life + 1, drain, whereabouts, ..plan.on_disk(now_ms) })
     }
 
     /// One of its shards.
@@ -125,6 +128,7 @@ impl Plan {
             journal,
             secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [self.life; 16] },
             drain: Arc::clone(&self.drain),
+            whereabouts: self.whereabouts.clone(),
         };
         let shard = Shard::new(number, Arc::clone(&self.settings), resources).expect("a shard in memory");
         Exchange { shard, counters, plan: Arc::clone(self) }
