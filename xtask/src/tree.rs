@@ -79,9 +79,11 @@ impl Tree {
     }
 }
 
-/// The folder that holds the workspace's `Cargo.toml`.
+/// The folder that holds the workspace's `Cargo.toml`. Cargo says at run time which one that is: in a build folder that
+/// was copied along with its sources the program still holds the path of the original.
 pub(crate) fn project_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_path_buf)
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&own).parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }
 
 /// The simple patterns of our `.gitignore`: `/folder`, `name/` and `*.ending`.
