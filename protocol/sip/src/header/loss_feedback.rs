@@ -33,6 +33,9 @@ impl LossFeedback {
     /// What a client writes into its own Via, to be told: §4.1, §4.2.
     pub const OFFER: &[u8] = b";oc;oc-algo=\"loss\"";
 
+    /// No longer is what [`LossFeedback::write`] writes.
+    pub const BYTES_MAX: usize = 80;
+
     /// A wish spoken at `now_ms`, so that a later one has a higher number, after a restart too.
     pub fn at(now_ms: u64, percent: u8, validity_ms: u32) -> Self {
         let validity_ms = if percent == 0 { 0 } else { validity_ms };
@@ -210,7 +213,7 @@ mod tests {
             wish.write(&mut text);
             let read = Via::parse(&text).expect("a Via").loss_feedback();
             assert_eq!(read, Some(wish), "{}", String::from_utf8_lossy(&text));
-            assert!(wish.sequence > Some(last));
+            assert!(wish.sequence > Some(last) && text.len() - via("").len() <= LossFeedback::BYTES_MAX);
             last = wish.sequence.unwrap_or_default();
         }
         assert_eq!(LossFeedback::at(1, 0, 500).validity_ms, 0, "§5.7: nothing to reduce ends it");

@@ -167,7 +167,7 @@ impl Via<'_> {
         for param in self.params() {
             let is_ours =
                 [&b"rport"[..], b"received"].iter().any(|ours| param.name.eq_ignore_ascii_case(ours));
-            if !is_ours && !(self.mentions_overload && is_overload(&param)) {
+            if !(is_ours || self.mentions_overload && is_overload(&param)) {
                 out.push(b';');
                 out.extend_from_slice(param.whole);
             }
