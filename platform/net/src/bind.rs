@@ -71,7 +71,7 @@ pub fn bind(listeners: &[Listener], shards: usize) -> Result<Vec<ShardSockets>, 
             let socket = open(listener, shared).map_err(|e| at(listener, e))?;
             match listener.transport {
                 Transport::Udp => udp.push((index as u16, socket.into())),
-                Transport::Tcp => {
+                Transport::Tcp | Transport::Tls => {
                     socket.listen(TCP_BACKLOG).map_err(|e| at(listener, e))?;
                     tcp.push((index as u16, socket.into()));
                 }

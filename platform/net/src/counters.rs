@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::TlsFailure;
+
 /// A number that one thread writes and others read.
 #[derive(Default, Debug)]
 pub struct Counter(AtomicU64);
@@ -47,11 +49,13 @@ pub enum CloseReason {
     TooMany,
     /// [`crate::Limits::held_bytes_max`].
     OutOfMemory,
+    /// It could not be secured: [`TlsFailure`] says why.
+    Insecure,
 }
 
 impl CloseReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Peer,
         Self::Reset,
         Self::ConnectFailed,
@@ -63,6 +67,7 @@ impl CloseReason {
         Self::Unframeable,
         Self::TooMany,
         Self::OutOfMemory,
+        Self::Insecure,
     ];
 
     /// A short name for metrics.
@@ -79,6 +84,7 @@ impl CloseReason {
             Self::Unframeable => "unframeable",
             Self::TooMany => "too_many",
             Self::OutOfMemory => "out_of_memory",
+            Self::Insecure => "insecure",
         }
     }
 }
@@ -123,13 +129,25 @@ pub struct NetCounters {
     pub handed_over: Counter,
     /// Messages that found another shard's mailbox full.
     pub hand_over_lost: Counter,
+    /// Handshakes (TLS) that succeeded.
+    pub secured: Counter,
     closed: [Counter; CloseReason::ALL.len()],
+    tls_failed: [Counter; TlsFailure::ALL.len()],
 }
 
 impl NetCounters {
     /// Connections that ended for this reason.
     pub fn closed(&self, reason: CloseReason) -> u64 {
         self.closed[reason as usize].get()
+    }
+
+    /// Connections that were not secured for this reason.
+    pub fn tls_failed(&self, reason: TlsFailure) -> u64 {
+        self.tls_failed[reason as usize].get()
+    }
+
+    pub(crate) fn count_tls_failure(&self, reason: TlsFailure) {
+        self.tls_failed[reason as usize].add(1);
     }
 
     pub(crate) fn count_closed(&self, reason: CloseReason) {

@@ -1,6 +1,6 @@
 //! The border between sockets and SIP: what the loop tells an engine, and what the simulated world tells it in tests.
 
-use crate::{ConnectionId, Flow, Outbox, Ticket};
+use crate::{ConnectionId, Flow, Outbox, Ticket, TlsFailure};
 
 /// One shard of a server, without sockets and without a clock. Time is `now_ms`: milliseconds of the Unix epoch that
 /// never step back while the process lives.
@@ -20,6 +20,14 @@ pub trait Engine {
 
     /// A connection is gone; its name will not be used again.
     fn connection_closed(&mut self, now_ms: u64, connection: ConnectionId, out: &mut Outbox);
+
+    /// A connection was secured and its peer has proved to own this certificate (DER; its chain ends at an authority that
+    /// we trust). Told before the first message of the connection, and only of peers that show a certificate; the name
+    /// of the connection ends with [`Engine::connection_closed`].
+    fn peer_certified(&mut self, _now_ms: u64, _from: &Flow, _certificate: &[u8]) {}
+
+    /// A connection could not be secured, or did not stay so. It is closed; what waited for it has failed.
+    fn insecure(&mut self, _now_ms: u64, _from: &Flow, _why: TlsFailure) {}
 
     /// Timers that are due.
     fn tick(&mut self, now_ms: u64, out: &mut Outbox);

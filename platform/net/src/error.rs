@@ -55,6 +55,9 @@ pub enum NetError {
     /// A transport that has no sockets here.
     #[error("listening by {} is not supported", .0.via_token())]
     Unsupported(Transport),
+    /// A TLS listener without certificates.
+    #[error("listening by TLS needs a certificate")]
+    NoCertificate,
     /// No address at all came out of what was asked for.
     #[error("there is no address to listen on")]
     NoListener,

@@ -1,6 +1,6 @@
 //! What went wrong while a batch was received and sent. The engine is told between batches, never in the middle of one.
 
-use crate::{ConnectionId, Ticket};
+use crate::{ConnectionId, Flow, Ticket, TlsFailure};
 
 /// Collected by whoever meets it, emptied by the loop.
 #[derive(Default, Debug)]
@@ -8,10 +8,12 @@ pub(crate) struct Fallout {
     /// Tickets of messages that could not leave, with the shard whose engine asks.
     pub(crate) failed: Vec<(u8, Ticket)>,
     pub(crate) closed: Vec<ConnectionId>,
+    /// Connections that were not secured, and why.
+    pub(crate) insecure: Vec<(Flow, TlsFailure)>,
 }
 
 impl Fallout {
     pub(crate) fn is_empty(&self) -> bool {
-        self.failed.is_empty() && self.closed.is_empty()
+        self.failed.is_empty() && self.closed.is_empty() && self.insecure.is_empty()
     }
 }

@@ -8,14 +8,15 @@ use offhook_sip::Transport;
 /// old name never reaches a new peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct ConnectionId {
-    /// The owning shard in the top 8 bits, below them the index in that shard's table of connections.
+    /// Where there is no connection: the number of the domain that one must lead to, see [`crate::Outbox::toward`].
+    /// Else the owning shard in the top 8 bits, below them the index in that shard's table of connections.
     pub index: u32,
-    /// How often that index has been given out; 0 only in [`ConnectionId::NONE`].
+    /// How often that index has been given out; 0 where there is no connection.
     pub generation: u32,
 }
 
 impl ConnectionId {
-    /// No connection: a datagram, or "whichever connection leads there".
+    /// No connection and no domain: a datagram, or "whichever connection leads there".
     pub const NONE: Self = Self { index: 0, generation: 0 };
 
     /// How many bits of the index count within a shard: 16 million connections.
@@ -44,7 +45,8 @@ impl ConnectionId {
 /// One path to a peer: RFC 5626 §3.1 calls it a flow.
 ///
 /// Received messages carry the flow they came by. To send, the same value is used; a stream flow whose connection is
-/// [`ConnectionId::NONE`] means "the connection that leads to `remote`, or a new one".
+/// [`ConnectionId::NONE`] means "the connection that leads to `remote`, or a new one"; by TLS, the domain that the peer
+/// must prove to be can stand there ([`crate::Outbox::toward`]).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Flow {
     /// How the bytes travel.

@@ -1,4 +1,4 @@
-//! Sockets: UDP in batches, TCP, and the loop that drives an engine.
+//! Sockets: UDP in batches, TCP, TLS, and the loop that drives an engine.
 //!
 //! ```text
 //!   [(transport, address)] ──resolve──► [Listener] ──bind──► [ShardSockets] ──Loop::new──► [Loop<E: Engine>]
@@ -11,7 +11,7 @@
 //! The engine knows neither sockets nor a clock: it is told the time, gets messages with the [`Flow`] they came by,
 //! and puts messages with the flow they shall leave by into an [`Outbox`].
 //!
-//! Not here: TLS, WebSocket, DNS.
+//! Not here: WebSocket, DNS.
 
 mod bind;
 mod clock;
@@ -28,6 +28,7 @@ mod shard;
 mod stop;
 mod sys;
 mod tcp;
+mod tls;
 mod toward;
 
 pub use bind::{SHARDS_MAX, ShardSockets, bind};
@@ -41,4 +42,5 @@ pub use outbox::{HandOver, Outbox, Outgoing, Ticket};
 pub use resolve::{Ask, LISTENERS_MAX, resolve};
 pub use shard::Loop;
 pub use stop::Stopper;
+pub use tls::{DOMAINS_MAX, TlsConfigs, TlsFailure};
 pub use toward::local_ip_toward;

@@ -17,6 +17,13 @@ pub struct Limits {
     /// Until a connection that we open must stand, milliseconds. Shorter than Timer B (32 s, RFC 3261 §17.1.1.2), so
     /// that there is time for the next address of RFC 3263. Then what waited fails.
     pub connect_timeout_ms: u64,
+    /// Handshakes (TLS) of accepted connections in progress. One costs some 20 KiB and up to a millisecond of work.
+    /// Beyond it, new ones are accepted and closed at once.
+    pub handshakes_max: usize,
+    /// Those of them from one IPv4 address or IPv6 /64: far fewer, so that no single source keeps the others out.
+    pub handshakes_per_source_max: usize,
+    /// Until a handshake must be over, milliseconds. Then the connection is closed.
+    pub handshake_ms: u64,
     /// Until an accepted connection must have sent its first message, milliseconds. Then it is closed.
     pub first_message_ms: u64,
     /// From the first byte of a message to its last, milliseconds. Slower writers are closed.
@@ -53,6 +60,9 @@ impl Default for Limits {
             connections_max: 65_536,
             connections_per_source_max: 1_024,
             connect_timeout_ms: 5_000,
+            handshakes_max: 2_048,
+            handshakes_per_source_max: 256,
+            handshake_ms: 10_000,
             first_message_ms: 10_000,
             message_ms: 30_000,
             write_stall_ms: 30_000,

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::Flow;
+use crate::tls::Domains;
+use crate::{ConnectionId, Flow};
 
 /// What the engine wants to hear back if a message could not leave. 0 means nobody asks.
 pub type Ticket = u64;
@@ -39,6 +40,7 @@ pub struct Outbox {
     arena: Vec<u8>,
     outgoing: Vec<Outgoing>,
     handed_over: Vec<HandOver>,
+    domains: Domains,
 }
 
 impl Outbox {
@@ -61,6 +63,18 @@ impl Outbox {
     pub fn send(&mut self, start: usize, flow: Flow, ticket: Ticket) {
         let bytes = start..self.arena.len();
         self.outgoing.push(Outgoing { flow, bytes, ticket });
+    }
+
+    /// What a flow says in the place of a connection when it is to be opened by TLS and must lead to this domain
+    /// (RFC 5922 §7.3), whatever address was found for it. It holds while the request is under way. Without it
+    /// ([`ConnectionId::NONE`]) the peer must prove the address itself.
+    pub fn toward(&mut self, domain: &str) -> ConnectionId {
+        self.domains.number(domain)
+    }
+
+    /// The domain behind a number of [`Outbox::toward`].
+    pub fn domain_of(&self, number: u32) -> Option<&str> {
+        self.domains.name(number)
     }
 
     /// Appends finished bytes as one message.

@@ -26,6 +26,7 @@ use crate::sys::{Epoll, Event, Interest, Ready, ReceiveBatch, SendBatch};
 use crate::tcp::Streams;
 use crate::{
     Clock, Engine, Flow, Limits, NetCounters, NetError, Outbox, Outgoing, ShardSockets, Stopper, Ticket,
+    TlsConfigs,
 };
 
 /// Datagrams of one system call. More gain nothing and keep the first one waiting.
@@ -71,6 +72,19 @@ pub struct Loop<E> {
 impl<E: Engine> Loop<E> {
     /// Fails when the process has no descriptor left.
     pub fn new(sockets: ShardSockets, engine: E, limits: Limits) -> Result<Self, NetError> {
+        Self::with_tls(sockets, engine, limits, None)
+    }
+
+    /// One that can also speak TLS. Fails when a listener needs that and it is `None`.
+    pub fn with_tls(
+        sockets: ShardSockets,
+        engine: E,
+        limits: Limits,
+        tls: Option<Arc<TlsConfigs>>,
+    ) -> Result<Self, NetError> {
+        if tls.is_none() && sockets.listeners.iter().any(|l| l.transport == Transport::Tls) {
+            return Err(NetError::NoCertificate);
+        }
         let ShardSockets { shard, listeners, udp, tcp, mailboxes, clock } = sockets;
         let (epoll, counters) = (Arc::new(Epoll::new()?), Arc::new(NetCounters::default()));
         let mut port_of = vec![None; listeners.len()];
@@ -81,7 +95,7 @@ impl<E: Engine> Loop<E> {
             ports.push(UdpPort::new(listener, socket));
         }
         epoll.add(mailboxes.bell(shard), Token::Mail.pack(), Interest::READ)?;
-        let streams = Streams::new(shard, limits, listeners, tcp, (epoll.clone(), counters.clone()))?;
+        let streams = Streams::new(shard, limits, listeners, tcp, tls, (epoll.clone(), counters.clone()))?;
         Ok(Self {
             engine,
             outbox: Outbox::new(),
@@ -175,7 +189,7 @@ impl<E: Engine> Loop<E> {
             Token::Stop => return false,
             Token::Mail => self.read_mail(),
             Token::Datagrams(port) => self.receive_datagrams(port),
-            Token::Accept(socket) => self.streams.accept(socket, self.now_ms),
+            Token::Accept(socket) => self.streams.accept(socket, self.now_ms, &mut self.fallout),
             Token::Connection(id) => {
                 let engine = (&mut self.engine, &mut self.outbox);
                 let calls = self.streams.ready(id, event, self.now_ms, engine, &mut self.fallout);
@@ -259,6 +273,10 @@ impl<E: Engine> Loop<E> {
             }
         }
         self.fallout.failed = failed;
+        for (flow, why) in self.fallout.insecure.drain(..) {
+            self.engine.insecure(self.now_ms, &flow, why);
+            self.engine_called = true;
+        }
         for connection in self.fallout.closed.drain(..) {
             self.engine.connection_closed(self.now_ms, connection, &mut self.outbox);
             self.engine_called = true;

@@ -9,9 +9,10 @@ use offhook_sip::Transport;
 use socket2::SockRef;
 
 use super::{Connection, Streams};
+use crate::fallout::Fallout;
 use crate::shard::Token;
 use crate::sys::Interest;
-use crate::{CloseReason, ConnectionId, Flow};
+use crate::{CloseReason, ConnectionId, Flow, TlsFailure};
 
 /// Connections taken from one listener in one turn, so that a storm of them does not keep messages waiting.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -32,11 +33,14 @@ impl Streams {
     }
 
     /// Takes what waits at the listening socket with this place in the shard's list.
-    pub(crate) fn accept(&mut self, socket: usize, now_ms: u64) {
+    pub(crate) fn accept(&mut self, socket: usize, now_ms: u64, fallout: &mut Fallout) {
         for _ in 0..ACCEPTS_PER_TURN {
             let (listener, accepting) = &self.sockets[socket];
             match accepting.accept() {
-                Ok((stream, remote)) => self.take_in(*listener, stream, remote, now_ms),
+                Ok((stream, remote)) => {
+                    let listener = *listener;
+                    self.take_in(listener, stream, remote, now_ms, fallout);
+                }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
                 Err(e) if is_exhaustion(&e) => return self.pause_accepting(now_ms),
                 // An error of the one connection that would have been next: it is gone.
@@ -45,9 +49,16 @@ impl Streams {
         }
     }
 
-    fn take_in(&mut self, listener: u16, stream: TcpStream, remote: SocketAddr, now_ms: u64) {
+    fn take_in(
+        &mut self,
+        listener: u16,
+        stream: TcpStream,
+        remote: SocketAddr,
+        now_ms: u64,
+        fallout: &mut Fallout,
+    ) {
         let source = source(remote.ip());
-        let of_source = self.by_source.get(&source).copied().unwrap_or(0);
+        let of_source = self.by_source.get(&source).map_or(0, |of_source| of_source.connections);
         let full = self.table.len() >= self.limits.connections_max;
         if full
             || of_source >= self.limits.connections_per_source_max
@@ -55,11 +66,23 @@ impl Streams {
         {
             return self.counters.count_closed(CloseReason::TooMany);
         }
-        let id = self.table.insert(|connection| {
-            let flow = Flow { transport: Transport::Tcp, listener, connection, remote };
-            Connection::new(stream, flow, true, now_ms)
-        });
-        self.by_source.insert(source, of_source + 1);
+        let transport = self.listeners.get(usize::from(listener)).map_or(Transport::Tcp, |l| l.transport);
+        let flow = Flow { transport, listener, connection: ConnectionId::NONE, remote };
+        let layers = match self.layers_of_accepted(transport) {
+            Ok(Some(_)) if !self.begin_handshake(source) => Err(TlsFailure::TooMany),
+            result => result,
+        };
+        let layers = match layers {
+            Ok(layers) => layers,
+            Err(why) => {
+                self.note_insecure(flow, why, fallout);
+                return self.counters.count_closed(CloseReason::Insecure);
+            }
+        };
+        let id = self
+            .table
+            .insert(|connection| Connection::new(stream, Flow { connection, ..flow }, true, layers, now_ms));
+        self.by_source.entry(source).or_default().connections += 1;
         self.counters.accepted.add(1);
         self.enter(id, now_ms);
     }
@@ -67,10 +90,14 @@ impl Streams {
     /// Watches a new connection, and remembers where it leads unless another leads there already.
     pub(super) fn enter(&mut self, id: ConnectionId, now_ms: u64) {
         let Some(connection) = self.table.find(id) else { return };
-        let Flow { listener, remote, .. } = connection.flow;
+        let way = connection.way();
+        // Who is at the far end of an accepted TLS connection is not proved: nothing is sent there but by its name.
+        let leads_there = !(connection.accepted && connection.layers.is_some());
         // Fails only without memory in the kernel; then the connection's deadline ends it.
         let _ = self.epoll.add(connection.stream.as_fd(), id.token(), connection.interest);
-        self.by_remote.entry((listener, remote)).or_insert(id);
+        if leads_there {
+            self.by_remote.entry(way).or_insert(id);
+        }
         self.keep_track(id, now_ms);
         self.publish();
     }
@@ -78,7 +105,7 @@ impl Streams {
     pub(super) fn forget_source(&mut self, ip: IpAddr) {
         let source = source(ip);
         match self.by_source.get_mut(&source) {
-            Some(count) if *count > 1 => *count -= 1,
+            Some(of_source) if of_source.connections > 1 => of_source.connections -= 1,
             _ => drop(self.by_source.remove(&source)),
         }
     }
@@ -109,7 +136,7 @@ fn is_exhaustion(error: &io::Error) -> bool {
 }
 
 /// Whom a connection is counted against: a whole IPv6 /64, because one subscriber has at least that.
-fn source(ip: IpAddr) -> IpAddr {
+pub(super) fn source(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) & !u128::from(u64::MAX)).into(),

@@ -10,34 +10,56 @@ use socket2::{Domain, Socket, Type};
 use super::{Connection, Streams};
 use crate::fallout::Fallout;
 use crate::sys::bind_without_port;
-use crate::{CloseReason, ConnectionId, Flow};
+use crate::{CloseReason, ConnectionId, Flow, Outbox};
 
 impl Streams {
     /// The connection that a flow means: the named one, or one that leads to its remote address, opened if need be.
-    pub(super) fn connection_for(&mut self, flow: &Flow, now_ms: u64) -> Option<ConnectionId> {
+    pub(super) fn connection_for(
+        &mut self,
+        flow: &Flow,
+        out: &Outbox,
+        now_ms: u64,
+        fallout: &mut Fallout,
+    ) -> Option<ConnectionId> {
         if flow.connection.is_some() {
             return self.table.find(flow.connection).map(|_| flow.connection);
         }
-        match self.by_remote.get(&(flow.listener, flow.remote)) {
+        match self.by_remote.get(&(flow.listener, flow.connection.index, flow.remote)) {
             Some(id) => Some(*id),
-            None => self.connect(flow, now_ms),
+            None => self.connect(flow, out, now_ms, fallout),
         }
     }
 
-    fn connect(&mut self, flow: &Flow, now_ms: u64) -> Option<ConnectionId> {
+    fn connect(
+        &mut self,
+        flow: &Flow,
+        out: &Outbox,
+        now_ms: u64,
+        fallout: &mut Fallout,
+    ) -> Option<ConnectionId> {
         let listener = self.listeners.get(usize::from(flow.listener))?;
         if listener.transport != flow.transport || self.table.len() >= self.limits.connections_max {
             return None;
         }
         let mut local = listener.local;
+        let layers = match self.layers_of_dialled(flow, out) {
+            Ok(layers) => layers,
+            Err(why) => {
+                self.note_insecure(*flow, why, fallout);
+                return None;
+            }
+        };
         local.set_port(0);
         let Ok(socket) = self.begin_connect(local, flow.remote) else {
             self.counters.count_closed(CloseReason::ConnectFailed);
             return None;
         };
-        let id = self
-            .table
-            .insert(|connection| Connection::new(socket.into(), Flow { connection, ..*flow }, false, now_ms));
+        let id = self.table.insert(|connection| {
+            let mut dialled =
+                Connection::new(socket.into(), Flow { connection, ..*flow }, false, layers, now_ms);
+            dialled.domain = flow.connection.index;
+            dialled
+        });
         self.enter(id, now_ms);
         Some(id)
     }
@@ -65,6 +87,7 @@ impl Streams {
                 connection.alive_ms = now_ms;
                 connection.taken_ms = now_ms;
                 self.counters.connected.add(1);
+                self.say_hello(id, now_ms, fallout);
                 self.write_waiting(id, now_ms, fallout);
             }
             _ => self.close(id, CloseReason::ConnectFailed, fallout),

@@ -1,7 +1,8 @@
 //! One connection: its buffers and what it owes by when.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
+use super::layers::Layers;
 use super::write_queue::WriteQueue;
 use crate::sys::Interest;
 use crate::{CloseReason, Flow, Limits};
@@ -11,10 +12,16 @@ pub(super) struct Connection {
     pub(super) stream: TcpStream,
     /// Names this connection.
     pub(super) flow: Flow,
+    /// The number of the domain that its peer has to prove; 0 for its address, and for accepted ones.
+    pub(super) domain: u32,
     /// The peer opened it.
     pub(super) accepted: bool,
     /// We are opening it; it carries nothing yet.
     pub(super) connecting: bool,
+    /// A handshake of its layers is in progress; messages wait in [`Layers::early`].
+    pub(super) securing: bool,
+    /// What lies between the socket and SIP; nothing for plain TCP.
+    pub(super) layers: Option<Box<Layers>>,
     /// A whole message has come.
     pub(super) greeted: bool,
     /// The last thing that came was a lone CRLF: another makes the two halves of a ping.
@@ -38,12 +45,21 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, flow: Flow, accepted: bool, now_ms: u64) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        flow: Flow,
+        accepted: bool,
+        layers: Option<Box<Layers>>,
+        now_ms: u64,
+    ) -> Self {
         Self {
             stream,
             flow,
+            domain: 0,
             accepted,
             connecting: !accepted,
+            securing: layers.is_some(),
+            layers,
             greeted: false,
             half_ping: false,
             rest: Vec::new(),
@@ -63,15 +79,41 @@ impl Connection {
         if self.connecting {
             return (self.opened_ms + limits.connect_timeout_ms, CloseReason::ConnectTimeout);
         }
+        if self.securing {
+            return (self.secure_by_ms(limits), CloseReason::Insecure);
+        }
         let silent = self.accepted && !self.greeted;
+        let half_record = self.layers.as_ref().and_then(|layers| layers.waits_since_ms());
         let candidates = [
             (true, self.alive_ms + limits.idle_ms, CloseReason::Idle),
             (silent, self.opened_ms + limits.first_message_ms, CloseReason::Silent),
             (!self.rest.is_empty(), self.rest_ms + limits.message_ms, CloseReason::SlowWriter),
+            (half_record.is_some(), half_record.unwrap_or(0) + limits.message_ms, CloseReason::SlowWriter),
             (!self.queue.is_empty(), self.taken_ms + limits.write_stall_ms, CloseReason::SlowReader),
         ];
         let applying = candidates.into_iter().filter(|c| c.0).map(|(_, at_ms, reason)| (at_ms, reason));
         applying.min_by_key(|c| c.0).expect("idleness always applies")
+    }
+
+    /// Where it leads: the listener, what the peer proved to be, and the peer's address.
+    pub(super) fn way(&self) -> (u16, u32, SocketAddr) {
+        (self.flow.listener, self.domain, self.flow.remote)
+    }
+
+    /// When its handshake must be over. It begins when the connection stands.
+    fn secure_by_ms(&self, limits: &Limits) -> u64 {
+        self.opened_ms + limits.handshake_ms + if self.accepted { 0 } else { limits.connect_timeout_ms }
+    }
+
+    /// Bytes in its buffers.
+    pub(super) fn held_now(&self) -> usize {
+        let layers = self.layers.as_ref().map_or(0, |layers| layers.held_bytes());
+        self.rest.capacity() + self.queue.bytes() + layers
+    }
+
+    /// What waits to be written, and for handshakes: bytes.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.queue.bytes() + self.layers.as_ref().map_or(0, |layers| layers.early.bytes())
     }
 
     /// A peer that does not take what it asked for may not ask for more.

@@ -14,9 +14,12 @@ mod accept;
 mod connect;
 mod connection;
 mod deadlines;
+mod layers;
 mod read;
+mod secure;
 mod table;
 mod write;
+mod write_layers;
 mod write_queue;
 
 use std::collections::HashMap;
@@ -25,16 +28,28 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use accept::source;
 use connection::Connection;
 use deadlines::Deadlines;
 use table::Table;
+use write_layers::Sealed;
 
 use crate::fallout::Fallout;
 use crate::sys::{Epoll, Event};
-use crate::{CloseReason, ConnectionId, Engine, Limits, Listener, NetCounters, Outbox};
+use crate::{
+    CloseReason, ConnectionId, Engine, Limits, Listener, NetCounters, Outbox, TlsConfigs, TlsFailure,
+};
 
 /// What one read takes at most, bytes: the longest message and then some.
 const READ_BYTES: usize = 64 * 1024;
+
+/// What was accepted from one source.
+#[derive(Default)]
+struct OfSource {
+    connections: usize,
+    /// Those of them whose handshake is in progress.
+    handshakes: usize,
+}
 
 /// The streams of a shard.
 pub(crate) struct Streams {
@@ -48,9 +63,14 @@ pub(crate) struct Streams {
     accepting_again_ms: Option<u64>,
     table: Table<Connection>,
     /// Which connection leads to an address, by the listener whose address it comes from. The first one that does.
-    by_remote: HashMap<(u16, SocketAddr), ConnectionId>,
-    /// How many connections were accepted from a source.
-    by_source: HashMap<IpAddr, usize>,
+    by_remote: HashMap<(u16, u32, SocketAddr), ConnectionId>,
+    /// What was accepted from a source.
+    by_source: HashMap<IpAddr, OfSource>,
+    tls: Option<Arc<TlsConfigs>>,
+    /// Accepted connections whose handshake is in progress.
+    handshakes: usize,
+    /// Where messages are sealed; empty between two uses.
+    sealed: Sealed,
     deadlines: Deadlines,
     read_buffer: Box<[u8]>,
     /// The messages of this batch and their connections: (connection, index in the outbox).
@@ -66,6 +86,7 @@ impl Streams {
         limits: Limits,
         listeners: Arc<[Listener]>,
         sockets: Vec<(u16, TcpListener)>,
+        tls: Option<Arc<TlsConfigs>>,
         (epoll, counters): (Arc<Epoll>, Arc<NetCounters>),
     ) -> io::Result<Self> {
         let streams = Self {
@@ -79,6 +100,9 @@ impl Streams {
             table: Table::new(shard),
             by_remote: HashMap::new(),
             by_source: HashMap::new(),
+            tls,
+            handshakes: 0,
+            sealed: Sealed::default(),
             deadlines: Deadlines::default(),
             read_buffer: vec![0; READ_BYTES].into(),
             touched: Vec::new(),
@@ -131,6 +155,9 @@ impl Streams {
             };
             connection.check_ms = None;
             match connection.deadline(&self.limits) {
+                (deadline_ms, CloseReason::Insecure) if deadline_ms <= now_ms => {
+                    self.close_insecure(id, TlsFailure::Timeout, fallout);
+                }
                 (deadline_ms, reason) if deadline_ms <= now_ms => self.close(id, reason, fallout),
                 _ => self.keep_track(id, now_ms),
             }
@@ -147,14 +174,21 @@ impl Streams {
     fn close(&mut self, id: ConnectionId, reason: CloseReason, fallout: &mut Fallout) {
         let Some(mut connection) = self.table.remove(id) else { return };
         self.held_bytes -= connection.held_bytes;
-        let way = (connection.flow.listener, connection.flow.remote);
+        let way = connection.way();
+        secure::say_goodbye(&mut connection);
+        if connection.securing && connection.accepted {
+            self.end_handshake(source(connection.flow.remote.ip()));
+        }
         if self.by_remote.get(&way) == Some(&id) {
             self.by_remote.remove(&way);
         }
         if connection.accepted {
-            self.forget_source(way.1.ip());
+            self.forget_source(way.2.ip());
         }
         fallout.failed.extend(connection.queue.drain_tickets());
+        if let Some(layers) = &mut connection.layers {
+            fallout.failed.extend(layers.early.drain_tickets());
+        }
         if !connection.connecting {
             fallout.closed.push(id);
         }
@@ -176,7 +210,7 @@ impl Streams {
         if let Some(check_ms) = self.deadlines.push(deadline_ms, now_ms, id, connection.check_ms) {
             connection.check_ms = Some(check_ms);
         }
-        let held_bytes = connection.rest.capacity() + connection.queue.bytes();
+        let held_bytes = connection.held_now();
         if held_bytes != connection.held_bytes {
             self.held_bytes = self.held_bytes - connection.held_bytes + held_bytes;
             connection.held_bytes = held_bytes;

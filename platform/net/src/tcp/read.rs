@@ -11,12 +11,21 @@ use crate::{CloseReason, ConnectionId, Engine, Outbox};
 
 /// What one read brought.
 #[derive(Default)]
-struct Brought {
+pub(super) struct Brought {
     /// Bytes that need not be kept.
     used: usize,
     messages: usize,
     pings: usize,
-    unframeable: bool,
+    pub(super) unframeable: bool,
+}
+
+impl Brought {
+    /// What another record of the same read brought.
+    pub(super) fn add(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.pings += more.pings;
+        self.unframeable |= more.unframeable;
+    }
 }
 
 impl Streams {
@@ -29,6 +38,9 @@ impl Streams {
         fallout: &mut Fallout,
     ) -> usize {
         let Some(connection) = self.table.find_mut(id) else { return 0 };
+        if connection.layers.is_some() {
+            return self.read_layers(id, now_ms, (engine, out), fallout);
+        }
         let count = match (&connection.stream).read(&mut self.read_buffer) {
             Ok(0) => {
                 self.close(id, CloseReason::Peer, fallout);
@@ -42,9 +54,20 @@ impl Streams {
             }
         };
         let brought = connection.take(&self.read_buffer[..count], now_ms, engine, out);
+        self.account(id, brought, now_ms, fallout)
+    }
+
+    /// Counts what a read brought and closes what cannot go on. Says how often the engine was called.
+    pub(super) fn account(
+        &mut self,
+        id: ConnectionId,
+        brought: Brought,
+        now_ms: u64,
+        fallout: &mut Fallout,
+    ) -> usize {
         self.counters.stream_messages_in.add(brought.messages as u64);
         self.counters.pings.add(brought.pings as u64);
-        let keeps = !connection.rest.is_empty();
+        let keeps = self.table.find(id).is_some_and(|c| !c.rest.is_empty());
         self.keep_track(id, now_ms);
         if brought.unframeable {
             self.closing.push((id, CloseReason::Unframeable));
@@ -57,7 +80,13 @@ impl Streams {
 
 impl Connection {
     /// Delivers what is whole, from where it lies if nothing was kept before, and keeps the rest.
-    fn take<E: Engine>(&mut self, fresh: &[u8], now_ms: u64, engine: &mut E, out: &mut Outbox) -> Brought {
+    pub(super) fn take<E: Engine>(
+        &mut self,
+        fresh: &[u8],
+        now_ms: u64,
+        engine: &mut E,
+        out: &mut Outbox,
+    ) -> Brought {
         let brought;
         if self.rest.is_empty() {
             brought = self.deliver(fresh, now_ms, engine, out);

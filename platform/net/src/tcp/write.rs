@@ -14,7 +14,7 @@ impl Streams {
     /// Finds the connection for a message of the outbox, or begins one. [`Streams::write`] then sends it.
     pub(crate) fn address(&mut self, out: &Outbox, index: usize, now_ms: u64, fallout: &mut Fallout) {
         let message = &out.outgoing()[index];
-        match self.connection_for(&message.flow, now_ms) {
+        match self.connection_for(&message.flow, out, now_ms, fallout) {
             Some(id) if message.bytes.len() <= self.limits.write_queue_bytes => {
                 self.touched.push((id, index))
             }
@@ -42,6 +42,14 @@ impl Streams {
         now_ms: u64,
         fallout: &mut Fallout,
     ) {
+        if self.table.find(id).is_some_and(|c| c.layers.is_some()) {
+            let shard = self.shard;
+            let message = |(_, index): &(ConnectionId, usize)| {
+                let message = &out.outgoing()[*index];
+                (out.bytes(message.bytes.clone()), shard, message.ticket)
+            };
+            return self.send_layered(id, of_one.iter().map(message), now_ms, fallout);
+        }
         let mut left = Progress::default();
         if let Some(connection) = self.table.find_mut(id).filter(|c| !c.connecting && c.queue.is_empty()) {
             match write_slices(&connection.stream, of_one, out) {
@@ -81,6 +89,9 @@ impl Streams {
         if !self.has_room(id, bytes.len(), false) {
             return fallout.failed.push((origin, ticket));
         }
+        if self.table.find(id).is_some_and(|c| c.layers.is_some()) {
+            return self.send_layered(id, [(&*bytes, origin, ticket)].into_iter(), now_ms, fallout);
+        }
         self.enqueue(id, bytes, (origin, ticket), now_ms);
         self.write_waiting(id, now_ms, fallout);
     }
@@ -99,15 +110,21 @@ impl Streams {
         self.keep_track(id, now_ms);
     }
 
-    fn has_room(&self, id: ConnectionId, bytes: usize, must: bool) -> bool {
+    pub(super) fn has_room(&self, id: ConnectionId, bytes: usize, must: bool) -> bool {
         let Some(connection) = self.table.find(id) else { return false };
         let cost = WriteQueue::cost(bytes);
-        let fits = connection.queue.bytes() + cost <= self.limits.write_queue_bytes
+        let fits = connection.waiting_bytes() + cost <= self.limits.write_queue_bytes
             && self.held_bytes + cost <= self.limits.held_bytes_max;
         must || fits
     }
 
-    fn enqueue(&mut self, id: ConnectionId, bytes: Box<[u8]>, (origin, ticket): (u8, Ticket), now_ms: u64) {
+    pub(super) fn enqueue(
+        &mut self,
+        id: ConnectionId,
+        bytes: Box<[u8]>,
+        (origin, ticket): (u8, Ticket),
+        now_ms: u64,
+    ) {
         let Some(connection) = self.table.find_mut(id) else { return };
         if connection.queue.is_empty() {
             connection.taken_ms = now_ms;

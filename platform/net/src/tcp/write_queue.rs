@@ -52,6 +52,11 @@ impl WriteQueue {
         Ok(progress)
     }
 
+    /// Empties it: each message with who asks about which ticket.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = (Box<[u8]>, u8, Ticket)> {
+        std::mem::take(self).waiting.into_iter().map(|w| (w.bytes, w.origin, w.ticket))
+    }
+
     /// Empties it and names what was in it.
     pub(super) fn drain_tickets(&mut self) -> impl Iterator<Item = (u8, Ticket)> {
         std::mem::take(self).waiting.into_iter().map(|w| (w.origin, w.ticket))

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use offhook_net::{
     CloseReason, ConnectionId, Engine, Flow, Limits, Listener, Loop, NetCounters, Outbox, Stopper, Ticket,
-    bind, resolve,
+    TlsConfigs, TlsFailure, bind, resolve,
 };
 use offhook_sip::Transport;
 
@@ -30,6 +30,8 @@ pub enum Told {
     Failed(Ticket),
     Closed(ConnectionId),
     Tick(u64),
+    Certified(ConnectionId, Vec<u8>),
+    Insecure(Flow, TlsFailure),
 }
 
 pub type Receive = Box<dyn FnMut(&Flow, &[u8], &mut Outbox) + Send>;
@@ -67,6 +69,14 @@ impl Engine for Script {
         self.tell(Told::Closed(connection));
     }
 
+    fn peer_certified(&mut self, _: u64, from: &Flow, certificate: &[u8]) {
+        self.tell(Told::Certified(from.connection, certificate.to_vec()));
+    }
+
+    fn insecure(&mut self, _: u64, from: &Flow, why: TlsFailure) {
+        self.tell(Told::Insecure(*from, why));
+    }
+
     fn tick(&mut self, now_ms: u64, _: &mut Outbox) {
         self.deadline_ms = None;
         self.tell(Told::Tick(now_ms));
@@ -99,10 +109,31 @@ impl Server {
         Self::start_shards(1, listen, limits, |_| receive.take().unwrap())
     }
 
+    /// One shard that can speak TLS.
+    pub fn start_secure(
+        listen: &[(Transport, &str)],
+        limits: Limits,
+        tls: Arc<TlsConfigs>,
+        receive: Receive,
+    ) -> Self {
+        let mut receive = Some(receive);
+        Self::open(1, listen, limits, Some(tls), |_| receive.take().unwrap())
+    }
+
     pub fn start_shards(
         shards: usize,
         listen: &[(Transport, &str)],
         limits: Limits,
+        receive: impl FnMut(usize) -> Receive,
+    ) -> Self {
+        Self::open(shards, listen, limits, None, receive)
+    }
+
+    fn open(
+        shards: usize,
+        listen: &[(Transport, &str)],
+        limits: Limits,
+        tls: Option<Arc<TlsConfigs>>,
         mut receive: impl FnMut(usize) -> Receive,
     ) -> Self {
         let asked: Vec<_> = listen.iter().map(|(t, a)| (*t, a.parse().unwrap(), None)).collect();
@@ -111,8 +142,8 @@ impl Server {
         let script = |shard| Script { shard, receive: receive(shard), told: tell.clone(), deadline_ms: None };
         let sockets = bind(&listeners, shards).unwrap();
         let scripts: Vec<_> = (0..shards).map(script).collect();
-        let loops: Vec<_> =
-            sockets.into_iter().zip(scripts).map(|(s, e)| Loop::new(s, e, limits).unwrap()).collect();
+        let open = |(s, e)| Loop::with_tls(s, e, limits, tls.clone()).unwrap();
+        let loops: Vec<_> = sockets.into_iter().zip(scripts).map(open).collect();
         let counters = loops.iter().map(Loop::counters).collect();
         let stopper = Stopper::new().unwrap();
         let mut server = Self { listeners, counters, told, stopper, threads: vec![] };
