@@ -9,6 +9,7 @@
 //! A busy UDP server makes three system calls for up to 32 messages; one that is not busy makes the same three for one
 //! message. Nothing ever waits for a batch to fill: a timer costs more than a wake-up.
 
+mod gathering;
 mod token;
 mod udp;
 

@@ -1,4 +1,4 @@
-//! Datagrams in batches: `recvmmsg` into buffers allocated once, `sendmmsg` from wherever the bytes are.
+//! Datagrams received in batches: `recvmmsg` into buffers allocated once.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use super::address::{RAW_ADDRESS_BYTES, RawAddress};
+use super::empty_header;
 use super::fixed::Fixed;
 
 /// Room for so many datagrams of so many bytes, and their senders.
@@ -88,65 +89,13 @@ impl ReceiveBatch {
     }
 }
 
-/// Headers for so many datagrams in one call.
-pub(crate) struct SendBatch {
-    names: Vec<RawAddress>,
-    pieces: Vec<libc::iovec>,
-    headers: Vec<libc::mmsghdr>,
-}
-
-// SAFETY: the pointers inside are written anew in each call and not looked at between calls.
-unsafe impl Send for SendBatch {}
-
-impl SendBatch {
-    pub(crate) fn new(slots: usize) -> Self {
-        let piece = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
-        Self {
-            names: vec![RawAddress::EMPTY; slots],
-            pieces: vec![piece; slots],
-            headers: vec![empty_header(); slots],
-        }
-    }
-
-    /// Sends the first datagrams of `messages`, at most a batch, and says how many left. An error is about the first
-    /// one. Never blocks.
-    pub(crate) fn send<'a>(
-        &mut self,
-        socket: BorrowedFd<'_>,
-        messages: impl Iterator<Item = (SocketAddr, &'a [u8])>,
-    ) -> io::Result<usize> {
-        let mut count = 0;
-        let slots = self.names.iter_mut().zip(&mut self.pieces).zip(&mut self.headers);
-        for ((to, bytes), ((name, piece), header)) in messages.zip(slots) {
-            let length;
-            (*name, length) = RawAddress::encode(&to);
-            *piece = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-            header.msg_hdr.msg_name = ptr::from_mut(name).cast();
-            header.msg_hdr.msg_namelen = length;
-            header.msg_hdr.msg_iov = piece;
-            header.msg_hdr.msg_iovlen = 1;
-            count += 1;
-        }
-        // SAFETY: `count` headers were just filled; what they point to is borrowed until this call returns, and the
-        // kernel only reads it.
-        let sent = unsafe {
-            libc::sendmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), count, libc::MSG_DONTWAIT)
-        };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(sent as usize) }
-    }
-}
-
-fn empty_header() -> libc::mmsghdr {
-    // SAFETY: a plain C struct of numbers and pointers; zero is valid for each.
-    unsafe { std::mem::zeroed() }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;
     use std::os::fd::AsFd;
 
     use super::*;
+    use crate::sys::SendBatch;
 
     fn sockets(ip: &str) -> (UdpSocket, UdpSocket) {
         (UdpSocket::bind((ip, 0)).unwrap(), UdpSocket::bind((ip, 0)).unwrap())
@@ -164,7 +113,7 @@ mod tests {
             let (alice, bob) = sockets(ip);
             let (to, from) = (bob.local_addr().unwrap(), alice.local_addr().unwrap());
             let texts: Vec<Vec<u8>> = (0..10).map(|n| vec![b'a' + n; 1 + n as usize * 100]).collect();
-            let sent = SendBatch::new(16).send(alice.as_fd(), texts.iter().map(|t| (to, &t[..]))).unwrap();
+            let sent = SendBatch::new(16).send(alice.as_fd(), 0, texts.iter().map(|t| (to, &t[..]))).unwrap();
             assert_eq!(sent, 10);
             let expected: Vec<_> = texts.into_iter().map(|t| (from, t)).collect();
             assert_eq!(receive_all(&mut ReceiveBatch::new(16, 2000), &bob), expected);
@@ -178,8 +127,8 @@ mod tests {
         let texts: Vec<Vec<u8>> = (0..7).map(|n| vec![n; 10]).collect();
         let messages = || texts.iter().map(|t| (to, &t[..]));
         let mut sending = SendBatch::new(4);
-        assert_eq!(sending.send(alice.as_fd(), messages()).unwrap(), 4);
-        assert_eq!(sending.send(alice.as_fd(), messages().skip(4)).unwrap(), 3);
+        assert_eq!(sending.send(alice.as_fd(), 0, messages()).unwrap(), 4);
+        assert_eq!(sending.send(alice.as_fd(), 0, messages().skip(4)).unwrap(), 3);
         let mut receiving = ReceiveBatch::new(5, 100);
         let mut received = receive_all(&mut receiving, &bob);
         assert_eq!(received.len(), 5);
@@ -209,9 +158,9 @@ mod tests {
         let texts = [vec![1; 10], vec![0; 70_000], vec![2; 10]];
         let messages = || texts.iter().map(|t| (to, &t[..]));
         let mut batch = SendBatch::new(4);
-        assert_eq!(batch.send(alice.as_fd(), messages()).unwrap(), 1);
-        let error = batch.send(alice.as_fd(), messages().skip(1)).unwrap_err();
+        assert_eq!(batch.send(alice.as_fd(), 0, messages()).unwrap(), 1);
+        let error = batch.send(alice.as_fd(), 0, messages().skip(1)).unwrap_err().error;
         assert_eq!(error.raw_os_error(), Some(libc::EMSGSIZE));
-        assert_eq!(batch.send(alice.as_fd(), messages().skip(2)).unwrap(), 1);
+        assert_eq!(batch.send(alice.as_fd(), 0, messages().skip(2)).unwrap(), 1);
     }
 }

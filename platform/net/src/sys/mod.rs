@@ -12,10 +12,21 @@ mod event_fd;
 mod fixed;
 mod interfaces;
 mod options;
+mod segments;
 
-pub(crate) use datagrams::{ReceiveBatch, SendBatch};
+pub(crate) use datagrams::ReceiveBatch;
 pub(crate) use descriptors::raise_descriptor_limit;
 pub(crate) use epoll::{Epoll, Event, Interest, Ready};
 pub(crate) use event_fd::EventFd;
 pub(crate) use interfaces::{Interface, interfaces};
-pub(crate) use options::{bind_without_port, enlarge_buffers, receive_fill_permille, wait_writable};
+#[cfg(test)]
+pub(crate) use options::set_no_checksums;
+pub(crate) use options::{
+    bind_without_port, can_segment, enlarge_buffers, receive_fill_permille, wait_writable,
+};
+pub(crate) use segments::{SendBatch, Unsent};
+
+fn empty_header() -> libc::mmsghdr {
+    // SAFETY: a plain C struct of numbers and pointers; zero is valid for each.
+    unsafe { std::mem::zeroed() }
+}

@@ -36,6 +36,23 @@ pub(crate) fn receive_fill_permille(socket: BorrowedFd<'_>) -> io::Result<u16> {
     Ok((u64::from(queued) * 1000 / u64::from(bound.max(1))).min(1000) as u16)
 }
 
+/// Whether the kernel knows UDP_SEGMENT. One that does not would send a run of datagrams as one long one.
+pub(crate) fn can_segment(socket: BorrowedFd<'_>) -> bool {
+    let mut value = 0i32;
+    let mut size = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `size` bytes, which is what `value` has.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_UDP,
+            libc::UDP_SEGMENT,
+            (&raw mut value).cast(),
+            &raw mut size,
+        )
+    };
+    result == 0
+}
+
 /// Leaves the choice of the port to `connect`, which can then use one port for several remote addresses.
 pub(crate) fn bind_without_port(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)
@@ -46,6 +63,12 @@ pub(crate) fn wait_writable(socket: BorrowedFd<'_>, timeout_ms: i32) {
     let mut wait = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     // SAFETY: one entry, which lives through the call. Whatever comes of it, the caller tries again.
     unsafe { libc::poll(&mut wait, 1, timeout_ms) };
+}
+
+/// Makes a UDP socket send without checksums, which keeps it from sending runs: for a test of what happens then.
+#[cfg(test)]
+pub(crate) fn set_no_checksums(socket: BorrowedFd<'_>) -> io::Result<()> {
+    set(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1)
 }
 
 fn set(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
