@@ -153,6 +153,11 @@ impl Server {
         Self { child, udp, tcp, welcome: std::fs::read_to_string(printed).unwrap(), ready_after, log }
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by name and waits for the end; how long that took.
     pub fn signal(mut self, name: &str) -> (ExitStatus, Duration) {
         let asked = Instant::now();
