@@ -1,8 +1,10 @@
-//! `cargo xtask guard`: what a job costs in instructions and allocations, held against committed figures. Counting by
-//! callgrind is exact and needs no quiet machine.
+//! `cargo xtask guard`: what a job costs in instructions, allocations and system calls, held against committed figures.
+//! Counting by valgrind is exact and needs no quiet machine.
 //!
 //! The figures stand in `bench/engine/figures.toml`. `--update` writes them anew: a lower figure is a gain worth its
 //! commit; a higher one needs its reason in the commit's message.
+
+mod system_calls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,12 +37,13 @@ pub(crate) fn run(options: &[&str]) -> Result<bool> {
         other => bail!("not understood: {}\n  cargo xtask guard [--update]", other.join(" ")),
     };
     let binary = build()?;
+    let system_calls = system_calls::per_1000(&binary)?;
     let measured = SCENARIOS.iter().map(|s| Ok((*s, measure(&binary, s)?))).collect::<Result<Vec<_>>>()?;
     if update {
-        return write(&measured).map(|()| true);
+        return write(&measured, system_calls).map(|()| true);
     }
     let figures = read()?;
-    let mut good = true;
+    let mut good = system_calls::judge(system_calls, figures.get(system_calls::SCENARIO));
     for (scenario, cost) in &measured {
         good &= judge(scenario, *cost, figures.get(*scenario).and_then(|f| f.as_table()));
     }
@@ -118,7 +121,7 @@ fn read() -> Result<Table> {
     Ok(fs::read_to_string(figures_file()).context("bench/engine/figures.toml")?.parse()?)
 }
 
-fn write(measured: &[(&str, Cost)]) -> Result<()> {
+fn write(measured: &[(&str, Cost)], system_calls: u64) -> Result<()> {
     let mut text = "# What one job costs a shard, counted by callgrind: `cargo xtask guard` compares, `--update` writes.\n\
         # A call is INVITE, 180, 200, ACK, BYE, 200: six messages in, six out.\n"
         .to_owned();
@@ -129,6 +132,7 @@ fn write(measured: &[(&str, Cost)]) -> Result<()> {
             "\n[{scenario}]\ninstructions = {instructions}\nallocations_per_1000 = {allocations_per_1000}\n"
         ));
     }
+    text.push_str(&system_calls::written(system_calls));
     fs::write(figures_file(), text)?;
     Ok(())
 }

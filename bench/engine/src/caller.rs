@@ -9,7 +9,7 @@ use crate::counting::Counting;
 use crate::exchange::{DOMAIN, PASSWORD, USERS, phone, shard};
 
 /// Session descriptions of this length are usual.
-const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8 101\r\n\
+pub(crate) const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0 8 101\r\n\
     a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
 
 const CALLER_PORT: u16 = 6000;
@@ -166,20 +166,7 @@ impl Caller {
     }
 
     fn respond(&mut self, request: &[u8], status: &str, body: &str) {
-        let request = Message::parse(request).expect("a request");
-        let mut text = format!("SIP/2.0 {status}\r\n");
-        for name in [Name::Via, Name::RecordRoute, Name::From, Name::CallId, Name::CSeq] {
-            for line in request.lines_of(name) {
-                text.push_str(&String::from_utf8_lossy(&request.bytes()[line.whole()]));
-            }
-        }
-        let to = String::from_utf8_lossy(request.value(Name::To).unwrap_or_default()).into_owned();
-        let tag = if to.contains("tag=") { "" } else { ";tag=callee" };
-        text.push_str(&format!(
-            "To: {to}{tag}\r\nContact: <sip:u0@127.0.0.1:{CALLEE_PORT}>\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-        self.give(&text, CALLEE_PORT);
+        self.give(&response_text(request, status, CALLEE_PORT, body), CALLEE_PORT);
     }
 
     fn give(&mut self, text: &str, port: u16) {
@@ -199,4 +186,22 @@ impl Caller {
     fn flush(&mut self) {
         self.out.clear();
     }
+}
+
+/// What a callee answers.
+pub(crate) fn response_text(request: &[u8], status: &str, port: u16, body: &str) -> String {
+    let request = Message::parse(request).expect("a request");
+    let mut text = format!("SIP/2.0 {status}\r\n");
+    for name in [Name::Via, Name::RecordRoute, Name::From, Name::CallId, Name::CSeq] {
+        for line in request.lines_of(name) {
+            text.push_str(&String::from_utf8_lossy(&request.bytes()[line.whole()]));
+        }
+    }
+    let to = String::from_utf8_lossy(request.value(Name::To).unwrap_or_default()).into_owned();
+    let tag = if to.contains("tag=") { "" } else { ";tag=callee" };
+    text.push_str(&format!(
+        "To: {to}{tag}\r\nContact: <sip:u0@127.0.0.1:{port}>\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    text
 }

@@ -26,9 +26,13 @@ pub(crate) fn shard(authenticate: bool) -> anyhow::Result<Shard> {
         "domains = [\"{DOMAIN}\"]\n[[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5060\"\n\
          [access]\nauthenticate_register = {authenticate}\nauthenticate_calls = {authenticate}\n"
     );
-    let config = Config::parse(&text, "bench")?;
     let local = "127.0.0.1:5060".parse()?;
-    let listeners = [Listener { transport: Transport::Udp, local, prefix_bits: 8, advertise: None }];
+    shard_of(&text, &[Listener { transport: Transport::Udp, local, prefix_bits: 8, advertise: None }])
+}
+
+/// A shard with this configuration that listens here.
+pub(crate) fn shard_of(configuration: &str, listeners: &[Listener]) -> anyhow::Result<Shard> {
+    let config = Config::parse(configuration, "bench")?;
     let users: Vec<String> = (0..USERS).map(|n| format!("u{n}")).collect();
     let directory = Directory::of_passwords(users.iter().map(|user| (user.as_str(), DOMAIN, PASSWORD)));
     let resources = Resources {
@@ -39,7 +43,7 @@ pub(crate) fn shard(authenticate: bool) -> anyhow::Result<Shard> {
         drain: Arc::new(Drain::new(1)),
         whereabouts: Whereabouts::new(1),
     };
-    Ok(Shard::new(0, Arc::new(Settings::new(&config, &listeners, 1)), resources)?)
+    Ok(Shard::new(0, Arc::new(Settings::new(&config, listeners, 1)), resources)?)
 }
 
 /// The flow of a phone at this port.

@@ -2,15 +2,19 @@
 //!
 //! ```text
 //!   offhook-bench options|register|register-auth|call|message [COUNT]
+//!   offhook-bench call-over-sockets [COUNT]
 //! ```
 //! Prints nanoseconds and allocations per job. Under `valgrind --tool=callgrind` the same run gives exact instruction counts; a profiler
 //! shows where they go. A job is what a phone would call one: a call is INVITE, 180, 200, ACK, BYE, 200.
+//!
+//! `call-over-sockets` prints nothing: its system calls are counted from outside.
 
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
 
 mod caller;
 mod counting;
 mod exchange;
+mod loopback;
 
 use std::time::Instant;
 
@@ -23,10 +27,16 @@ static ALLOCATOR: Counting = Counting::new();
 /// Jobs before the measurement: pools and tables reach their size.
 const WARM_UP: u32 = 2_000;
 
+/// The one scenario with sockets.
+const LOOPBACK: &str = "call-over-sockets";
+
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let scenario = arguments.next().unwrap_or_else(|| "call".to_owned());
     let count: u32 = arguments.next().map_or(Ok(20_000), |n| n.parse())?;
+    if scenario == LOOPBACK {
+        return loopback::run(count);
+    }
     let mut caller = Caller::new(&scenario)?;
     (0..WARM_UP.min(count)).for_each(|_| caller.job());
     caller.allocations = 0;
