@@ -27,8 +27,6 @@ pub struct StaticRoute {
     pub open: bool,
     /// Whether requests are forwarded without transactions (RFC 3261 §16.11).
     pub stateless: bool,
-    /// Whether the next hop is asked how much it can take (RFC 7339).
-    pub overload_control: bool,
 }
 
 /// Everything a shard needs to know to decide.
@@ -60,8 +58,6 @@ pub struct Settings {
     pub timing: Timing,
     /// Most server transactions, and most client transactions, of one shard.
     pub transactions_max: usize,
-    /// Whether those who offer to hold back are told how much (RFC 7339).
-    pub overload_feedback: bool,
 }
 
 impl Settings {
@@ -100,7 +96,6 @@ impl Settings {
                 t4_ms: config.timers.t4_ms as u32,
             },
             transactions_max: config.limits.transactions_max / shards.max(1),
-            overload_feedback: config.overload.feedback,
         }
     }
 }
@@ -112,7 +107,6 @@ fn static_route(route: &offhook_config::Route) -> StaticRoute {
         address: route.to.address,
         open: route.open,
         stateless: route.mode == RouteMode::Stateless,
-        overload_control: route.overload_control,
     }
 }
 

@@ -17,7 +17,6 @@ use crate::admission::Admission;
 use crate::arrival::Arrival;
 use crate::closed::ClosedConnections;
 use crate::drain::Drain;
-use crate::neighbours::Neighbours;
 use crate::relay::TRYING_AFTER_MS;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -102,7 +101,6 @@ impl Shard {
             journal,
             closed: ClosedConnections::default(),
             admission: Admission::new(secrets.hashes),
-            neighbours: Neighbours::new(&settings.routes, secrets.hashes),
             drain,
             whereabouts,
             hash_key: secrets.hashes,
@@ -149,9 +147,8 @@ impl Shard {
             }
             StartLine::Request { .. } => match Essentials::of(&message) {
                 Ok(parts) => {
-                    let told = self.switchboard.feedback_to(&self.settings, now_ms, from, &parts.via);
                     let arrival =
-                        Arrival::new(&self.settings, now_ms, *from, (&message, parts), told, &mut self.via);
+                        Arrival::new(&self.settings, now_ms, *from, (&message, parts), &mut self.via);
                     self.switchboard.request(&arrival, out);
                 }
                 Err(fault) => self.switchboard.malformed(now_ms, *from, &message, fault, out),

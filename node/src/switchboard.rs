@@ -16,7 +16,6 @@ use crate::admission::Admission;
 use crate::closed::ClosedConnections;
 use crate::context::{Downstream, Upstream};
 use crate::drain::Drain;
-use crate::neighbours::Neighbours;
 use crate::targets::Targets;
 use crate::whereabouts::Whereabouts;
 
@@ -46,8 +45,6 @@ pub(crate) struct Switchboard {
     pub closed: ClosedConnections,
     /// What is let in when there is too much.
     pub admission: Admission,
-    /// Next hops that say how much they can take.
-    pub neighbours: Neighbours,
     /// How the server stops.
     pub drain: Arc<Drain>,
     /// Which shard works on what.

@@ -34,7 +34,7 @@ impl Line {
 
     /// Reads the line that begins at `at` and whose last line feed stands at `feed`, both below
     /// [`crate::limits::MESSAGE_BYTES_MAX`]. `None` if it has no name or no colon.
-    #[inline]
+    #[inline(always)] // one caller, for each line of each message; left to itself the compiler decides anew each time
     pub(crate) fn read(bytes: &[u8], at: usize, feed: usize) -> Option<Self> {
         let line = bytes.get(at..feed)?;
         let (name, colon) = match known_name(&bytes[at..]) {
@@ -71,7 +71,7 @@ pub(crate) struct LineEnd {
 }
 
 /// Finds the end of the header line that begins at `at`, behind all continuation lines; `None` if it is not there yet.
-#[inline]
+#[inline(always)]
 pub(crate) fn line_end(bytes: &[u8], at: usize) -> Option<LineEnd> {
     let mut end = first_line_end(bytes, at)?;
     while let Some(b' ' | b'\t') = bytes.get(end.feed + 1) {
@@ -82,7 +82,7 @@ pub(crate) fn line_end(bytes: &[u8], at: usize) -> Option<LineEnd> {
 }
 
 /// Finds the end of a line, whatever comes behind it. A bare line feed ends a line too, a bare carriage return does not.
-#[inline]
+#[inline(always)]
 pub(crate) fn first_line_end(bytes: &[u8], mut at: usize) -> Option<LineEnd> {
     let mut is_crlf = true;
     loop {
@@ -103,7 +103,7 @@ pub(crate) fn first_line_end(bytes: &[u8], mut at: usize) -> Option<LineEnd> {
 
 /// The first byte that could end a line, or another control character as low: eight bytes at a time, since lines are
 /// too short for the call of a library to pay.
-#[inline]
+#[inline(always)]
 fn control(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const ABOVE: u64 = b'\r' as u64 + 1;
