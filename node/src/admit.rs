@@ -71,6 +71,7 @@ impl Switchboard {
                 return self.find_bindings(passage, domain, uri, sender, targets);
             }
             Way::Us => return Err(Refusal::new(404)),
+            Way::Lost => return Err(Refusal::new(480)),
             Way::Dialog(flow) => *flow,
             Way::Static(route) => {
                 let flow = hop::to_address(route.transport, route.address, listeners, listener);

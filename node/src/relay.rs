@@ -5,7 +5,7 @@ use offhook_net::Outbox;
 use offhook_proxy::fork::Fork;
 use offhook_proxy::forward::{self, Branch, Forward};
 use offhook_proxy::record_route::Sides;
-use offhook_proxy::{Place, Screened};
+use offhook_proxy::{ANY_SHARD, Place, Screened};
 use offhook_sip::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
 use offhook_sip::{Hint, Line, Message, Method, Name, Refusal};
 use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
@@ -254,7 +254,11 @@ impl Switchboard {
             path: targets.text(&target.path),
             local,
             mended_via: arrival.mended_via,
-            branch: Branch::Stateless,
+            // A connection belongs to its shard; a datagram leaves by any.
+            branch: Branch::Stateless(match arrival.from.transport.is_reliable() {
+                true => self.shard,
+                false => ANY_SHARD,
+            }),
             loop_mark: screened.loop_mark(&self.cookies),
             record_route: record_route(passage, target),
             arrived_at: arrived_at(passage, target),

@@ -1,7 +1,7 @@
 //! Responses from downstream: RFC 3261 §16.7. Which transaction, which of them goes upstream, and the ACK to a refusal.
 
 use offhook_net::{Flow, Outbox};
-use offhook_proxy::{derived, forward};
+use offhook_proxy::{ANY_SHARD, derived, forward};
 use offhook_sip::{Message, Name, Via};
 use offhook_transaction::{ClientId, ClientVerdict, ServerId};
 
@@ -26,7 +26,7 @@ impl Switchboard {
             return;
         };
         let Some(place) = self.cookies.read_branch(via.branch()) else {
-            return self.stateless_response(settings, message, &via, out);
+            return self.stateless_response(settings, from, message, &via, out);
         };
         if place.shard != self.shard {
             return out.hand_over(place.shard, *from, message.bytes());
@@ -154,6 +154,7 @@ impl Switchboard {
     fn stateless_response(
         &mut self,
         settings: &Settings,
+        from: &Flow,
         message: &Message<'_>,
         top: &Via<'_>,
         out: &mut Outbox,
@@ -161,8 +162,9 @@ impl Switchboard {
         let Some(below) = message.values(Name::Via).nth(1).and_then(|v| Via::parse(v).ok()) else { return };
         // Only where the branch proves that this very request passed through us; or anyone could send through us.
         let identity = forward::stateless_identity(message, &below);
-        if !self.cookies.is_stateless_branch(top.branch(), &identity) {
-            return;
+        let Some(shard) = self.cookies.read_stateless_branch(top.branch(), &identity) else { return };
+        if shard != self.shard && shard != ANY_SHARD {
+            return out.hand_over(shard, *from, message.bytes());
         }
         let Some(flow) = flow_to(&below, settings) else { return };
         let start = out.begin();

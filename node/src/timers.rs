@@ -73,6 +73,10 @@ impl Switchboard {
     /// (§9.1), counts as 408.
     fn timer_c(&mut self, settings: &Settings, now_ms: u64, id: ClientId, out: &mut Outbox) {
         let Some(record) = self.transactions.client(id) else { return };
+        // Answered meanwhile: what follows is for Timers D and M (RFC 6026 §7.2), however long the branch has rung.
+        if record.state().is_answered() {
+            return;
+        }
         let has_rung = record.state() == ClientState::Invite(InviteClient::Proceeding);
         if has_rung && record.user.cancel == Cancel::No {
             return self.cancel_branch(now_ms, id, b"", out);

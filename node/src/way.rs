@@ -15,6 +15,8 @@ pub(crate) enum Way<'m, 'a> {
     Us,
     /// The other side of a dialog, over the flow that Record-Route remembers.
     Dialog(Flow),
+    /// The other side of a dialog, whose connection is gone; where its Contact points, somebody else may be.
+    Lost,
     /// The next value of Route.
     Route(NameAddr<'a>),
     /// A static route of the configuration.
@@ -51,10 +53,17 @@ pub(crate) fn find<'m, 'a>(
     if let Some(next) = routed.next {
         return Way::Route(next);
     }
-    if let Some(flow) = routed.in_dialog.and_then(|d| d.toward).filter(|flow| !is_gone(flow.connection)) {
-        return Way::Dialog(flow);
-    }
     let uri = routed.uri;
+    if let Some(flow) = routed.in_dialog.and_then(|d| d.toward) {
+        let is_datagram = !flow.transport.is_reliable();
+        if is_datagram || flow.connection.is_some() && !is_gone(flow.connection) {
+            return Way::Dialog(flow);
+        }
+        // A phone behind a NAT is not where its Contact says. Without one it can be dialled there.
+        if uri.address.and_then(|at| at.host.ip()) != Some(flow.remote.ip()) {
+            return Way::Lost;
+        }
+    }
     if let Some(route) = arrival.settings.routes.iter().find(|r| takes(r, &uri)) {
         return Way::Static(route);
     }

@@ -296,3 +296,29 @@ fn a_cancel_over_tcp() {
     )
     .leaves_nothing();
 }
+
+/// The phone lifts while the CANCEL is on its way, and its 200 is lost on the last leg: the 200 passes for 64·T1 from its
+/// first copy, not only until the patience with the CANCEL ends. RFC 6026 §7.2, RFC 3261 §9.1.
+#[test]
+fn a_200_that_overtakes_its_cancel_passes_for_its_full_time() {
+    open_ladder(
+        "
+        given bob is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     180
+        alice  <- proxy            180
+        alice  -> proxy            CANCEL
+        alice  <- proxy            200 CANCEL
+                  proxy -> bob     CANCEL
+                  proxy <- bob     200 CANCEL
+        +20s      proxy <- bob     200 INVITE
+        alice  <-x proxy           200 INVITE
+        +16s      proxy <- bob     200 INVITE (again)
+        alice  <- proxy            200 INVITE (again)
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+    ",
+    )
+    .leaves_nothing();
+}

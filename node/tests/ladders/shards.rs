@@ -125,3 +125,29 @@ fn a_fork_across_shards() {
         )
         .leaves_nothing();
 }
+
+/// A caller on TCP through a stateless route, and the answer arrives in another shard than the one that has his connection:
+/// the branch says which it is. RFC 3261 §16.11, RFC 3261 §18.2.2.
+#[test]
+fn a_stateless_answer_finds_the_connection() {
+    let route =
+        "[[route]]\nmatch = { domain = \"b.example\" }\nto = \"sip:192.0.2.50:5060\"\nmode = \"stateless\"\n";
+    for shards in [1, 2, 3, 5] {
+        scene_of_shards(&format!("{OPEN}{route}"), shards)
+            .address("gateway", "192.0.2.50:5060")
+            .run(
+                "
+        given alice is registered over tcp
+        alice  -> proxy/tcp        INVITE sip:anybody@b.example
+                  proxy -> gateway INVITE sip:anybody@b.example
+                  proxy <- gateway 180
+        alice  <- proxy            180
+                  proxy <- gateway 486
+        alice  <- proxy            486
+        alice  -> proxy            ACK
+                  proxy -> gateway ACK
+        ",
+            )
+            .leaves_nothing();
+    }
+}

@@ -367,3 +367,61 @@ fn a_phone_that_stops_reading() {
     }
     stage.play(&format!("alice -> proxy MESSAGE bob #10\n | {body}\n alice <- proxy 500 #10"));
 }
+
+/// In a call, the connection of a phone behind a translator breaks. Its Contact may be somebody else's address in our
+/// network: that one gets nothing, and the other side is told. RFC 3261 §16.9, RFC 3261 §16.12.
+#[test]
+fn in_a_call_a_private_contact_is_not_dialled() {
+    let nat = Nat::new(NatKind::Symmetric, "203.0.113.7");
+    let mut stage = scene(OPEN).behind_nat(&["bob"], nat).address("stranger", "192.168.1.11:5060").run(
+        "
+        given bob is registered over tcp
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        bob    -> proxy            close
+        stranger -> proxy/tcp      OPTIONS proxy
+        stranger <- proxy          200
+        alice  -> proxy/udp        INFO
+        alice  <- proxy            480
+        alice  -> proxy            BYE
+        alice  <- proxy            480
+        ",
+    );
+    stage.play("+1s");
+    stage.leaves_nothing();
+}
+
+/// The same when the exchange was killed in between: it knows no connection any more, and dials no private Contact either.
+/// RFC 3261 §16.9, RFC 3261 §16.12.
+#[test]
+fn in_a_call_of_the_process_before_a_private_contact_is_not_dialled() {
+    let nat = Nat::new(NatKind::Symmetric, "203.0.113.7");
+    let scene = scene_on_disk(OPEN).behind_nat(&["bob"], nat).address("stranger", "192.168.1.11:5060");
+    let mut stage = scene.run(
+        "
+        given bob is registered over tcp
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        stranger -> proxy/tcp      OPTIONS proxy
+        stranger <- proxy          200
+        stranger -> proxy          close
+        ",
+    );
+    stage.kill_and_restart();
+    stage.play(
+        "
+        bob    <- proxy            close
+        alice  -> proxy/udp        BYE
+        alice  <- proxy            480
+        ",
+    );
+    stage.leaves_nothing();
+}

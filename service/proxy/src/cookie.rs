@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   branch   z9hG4bKoh SS TTTTTTTTTTTTTTTT LLLLLLLL MMMMMMMM   shard, transaction, loop mark, seal (hex)
-//!            z9hG4bKos HHHHHHHHHHHHHHHH LLLLLLLL               stateless: hash of the upstream branch, loop mark
+//!            z9hG4bKos SS HHHHHHHHHHHHHHHH LLLLLLLL            stateless: shard, hash of the upstream branch, loop mark
 //!   tag      oh HHHHHHHHHHHHHHHH
 //! ```
 
@@ -14,6 +14,8 @@ use siphasher::sip::SipHasher24;
 
 const STATEFUL: &[u8] = b"z9hG4bKoh";
 const STATELESS: &[u8] = b"z9hG4bKos";
+/// In a stateless branch: answers leave by any shard, as datagrams do.
+pub const ANY_SHARD: u8 = u8::MAX;
 const STATEFUL_LEN: usize = STATEFUL.len() + 2 + 16 + 8 + 8;
 
 /// Separates the uses of one key, so that a hash made for one purpose says nothing for another.
@@ -112,27 +114,28 @@ impl CookieKey {
     }
 
     /// Writes the branch of a request forwarded without state: RFC 3261 §16.11. It is the same for each retransmission
-    /// because it is a hash of what identifies the transaction upstream.
-    pub fn write_stateless_branch(&self, upstream: &[&[u8]], loop_mark: u32, out: &mut Vec<u8>) {
+    /// because it is a hash of what identifies the transaction upstream. `shard` has the connection that the answer goes
+    /// back by, or is [`ANY_SHARD`].
+    pub fn write_stateless_branch(&self, shard: u8, upstream: &[&[u8]], loop_mark: u32, out: &mut Vec<u8>) {
         out.extend_from_slice(STATELESS);
+        write_hex(u64::from(shard), 2, out);
         write_hex(self.hash(Use::Stateless, upstream), 16, out);
         write_hex(u64::from(loop_mark), 8, out);
     }
 
-    /// Whether we wrote this stateless branch for a request with that upstream identity: only then its response may be
-    /// passed on, or we would carry anybody's bytes anywhere.
-    pub fn is_stateless_branch(&self, branch: &[u8], upstream: &[&[u8]]) -> bool {
-        let hash = branch.strip_prefix(STATELESS).and_then(|t| t.get(..16)).and_then(read_hex);
-        hash == Some(self.hash(Use::Stateless, upstream))
+    /// The shard in a stateless branch, if we wrote it for a request with that upstream identity: only then its response
+    /// may be passed on, or we would carry anybody's bytes anywhere.
+    pub fn read_stateless_branch(&self, branch: &[u8], upstream: &[&[u8]]) -> Option<u8> {
+        let text = branch.strip_prefix(STATELESS)?;
+        let hash = read_hex(text.get(2..18)?)?;
+        let shard = read_hex(text.get(..2)?)? as u8;
+        (hash == self.hash(Use::Stateless, upstream)).then_some(shard)
     }
 
     /// The loop mark in a branch of ours, whichever kind.
     pub fn mark_of(branch: &[u8]) -> Option<u32> {
-        let text = match branch.strip_prefix(STATEFUL) {
-            Some(text) => text.get(18..26),
-            None => branch.strip_prefix(STATELESS)?.get(16..24),
-        };
-        read_hex(text?).map(|m| m as u32)
+        let text = branch.strip_prefix(STATEFUL).or_else(|| branch.strip_prefix(STATELESS))?;
+        read_hex(text.get(18..26)?).map(|m| m as u32)
     }
 
     /// The tag of answers that leave no state behind: an ACK with it is recognised and goes no further.
@@ -207,14 +210,15 @@ mod tests {
     fn a_stateless_branch_is_the_same_each_time() {
         let write = |upstream: &[&[u8]]| {
             let mut out = Vec::new();
-            key().write_stateless_branch(upstream, 7, &mut out);
+            key().write_stateless_branch(3, upstream, 7, &mut out);
             out
         };
         let branch = write(&[b"z9hG4bKup", b"host"]);
         assert_eq!(branch, write(&[b"z9hG4bKup", b"host"]));
         assert_ne!(branch, write(&[b"z9hG4bKu", b"phost"]));
-        assert!(key().is_stateless_branch(&branch, &[b"z9hG4bKup", b"host"]));
-        assert!(!key().is_stateless_branch(&branch, &[b"z9hG4bKother", b"host"]));
+        assert_eq!(key().read_stateless_branch(&branch, &[b"z9hG4bKup", b"host"]), Some(3));
+        assert_eq!(key().read_stateless_branch(&branch, &[b"z9hG4bKother", b"host"]), None);
+        assert_eq!(key().read_stateless_branch(b"z9hG4bKos0", &[b"z9hG4bKup", b"host"]), None);
         assert_eq!(CookieKey::mark_of(&branch), Some(7));
     }
 

@@ -15,8 +15,8 @@ const MAX_FORWARDS_DEFAULT: u8 = 70;
 pub enum Branch {
     /// A client transaction waits for the answers.
     Stateful(crate::cookie::Place),
-    /// None does (§16.11).
-    Stateless,
+    /// None does (§16.11). They go back through this shard, or [`crate::ANY_SHARD`].
+    Stateless(u8),
 }
 
 /// Everything that makes one copy different from what was received.
@@ -157,9 +157,9 @@ fn via(splice: &mut Splice<'_, '_>, message: &Message<'_>, key: &CookieKey, forw
         });
         match forward.branch {
             Branch::Stateful(place) => key.write_branch(place, forward.loop_mark, out),
-            Branch::Stateless => {
+            Branch::Stateless(shard) => {
                 let identity = stateless_identity(message, &forward.parts.via);
-                key.write_stateless_branch(&identity, forward.loop_mark, out);
+                key.write_stateless_branch(shard, &identity, forward.loop_mark, out);
             }
         }
     });

@@ -21,7 +21,7 @@ pub mod record_route;
 mod route;
 mod screen;
 
-pub use cookie::{CookieKey, Place};
+pub use cookie::{ANY_SHARD, CookieKey, Place};
 pub use identity::{Identity, Local};
 pub use route::Routed;
 pub use screen::{Screened, screen};

@@ -28,7 +28,8 @@ pub struct Sides {
 /// A request inside a dialog that we record-routed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InDialog {
-    /// The flow to the side the request goes to, if one was noted.
+    /// The flow to the side the request goes to, if one was noted. Without its connection if that belonged to an
+    /// earlier process: then it says only where the phone was.
     pub toward: Option<Flow>,
 }
 
@@ -121,14 +122,14 @@ fn read_flow(text: &[u8], process: u32) -> Option<Option<Flow>> {
         _ => return None,
     };
     let connection = ConnectionId { index: part(13, 21)? as u32, generation: part(21, 29)? as u32 };
-    let flow = Flow {
+    let is_gone = part(5, 13)? as u32 != process;
+    let connection = if is_gone { ConnectionId::NONE } else { connection };
+    Some(Some(Flow {
         transport: *Transport::ALL.get(part(0, 1)? as usize)?,
         listener: part(1, 5)? as u16,
         connection,
         remote: SocketAddr::new(ip, part(29, 33)? as u16),
-    };
-    let is_gone = connection.is_some() && part(5, 13)? as u32 != process;
-    Some((!is_gone).then_some(flow))
+    }))
 }
 
 #[cfg(test)]
