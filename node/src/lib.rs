@@ -38,5 +38,5 @@ mod whereabouts;
 
 pub use drain::Drain;
 pub use settings::{DOMAIN_DEFAULT, Settings, StaticRoute};
-pub use shard::{Resources, Secrets, Shard};
+pub use shard::{Held, Resources, Secrets, Shard};
 pub use whereabouts::Whereabouts;

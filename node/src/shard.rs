@@ -57,6 +57,17 @@ pub struct Resources {
     pub whereabouts: Whereabouts,
 }
 
+/// What a shard holds of what passes through it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Held {
+    /// Server transactions.
+    pub servers: usize,
+    /// Client transactions.
+    pub clients: usize,
+    /// Reminders in the timer queue, stale ones included.
+    pub timer_entries: usize,
+}
+
 /// One shard of a running exchange: registrar and proxy over its own transactions.
 pub struct Shard {
     settings: Arc<Settings>,
@@ -122,6 +133,16 @@ impl Shard {
     /// Whether nothing at all is left of what passed through: for tests that look for leaks.
     pub fn is_empty(&self) -> bool {
         self.switchboard.transactions.is_empty()
+    }
+
+    /// What is held at the moment: for tests that know what must be.
+    pub fn held(&self) -> Held {
+        let transactions = &self.switchboard.transactions;
+        Held {
+            servers: transactions.servers_len(),
+            clients: transactions.clients_len(),
+            timer_entries: transactions.timer_entries(),
+        }
     }
 
     fn handle(&mut self, now_ms: u64, from: &Flow, bytes: &[u8], out: &mut Outbox) {

@@ -12,7 +12,7 @@ use offhook_journal::{Counters, EventKind, Journal};
 use offhook_ladder::{Ladder, Site, Stage, User};
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
-use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
+use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, Whereabouts};
 use tempfile::TempDir;
 
 /// Nobody is challenged.
@@ -65,6 +65,8 @@ pub(crate) struct Plan {
     settings: Arc<Settings>,
     directory: Arc<ArcSwap<Directory>>,
     shards: u8,
+    /// No two exchanges have the same keys.
+    keys: u8,
     /// Counts its lives: each has its own entropy.
     life: u8,
     /// Its bindings, and where they are if not in memory alone.
@@ -93,6 +95,7 @@ impl Plan {
             settings: Arc::new(settings),
             directory: Arc::new(ArcSwap::from_pointee(Directory::of_passwords(accounts))),
             shards,
+            keys: site.domain.bytes().next().unwrap_or_default(),
             life: 3,
             location: Location::in_memory(Limits::default()),
             folder: None,
@@ -126,7 +129,7 @@ impl Plan {
             location: self.location.clone(),
             directory: Arc::clone(&self.directory),
             journal,
-            secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [self.life; 16] },
+            secrets: Secrets { cookies: [self.keys; 16], nonces: [self.keys; 32], hashes: [self.life; 16] },
             drain: Arc::clone(&self.drain),
             whereabouts: self.whereabouts.clone(),
         };
@@ -146,6 +149,11 @@ impl Exchange {
     /// Whether no transaction and no byte of a message is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.shard.is_empty()
+    }
+
+    /// What it keeps at the moment.
+    pub(crate) fn held(&self) -> Held {
+        self.shard.held()
     }
 
     /// How often something happened.
@@ -228,7 +236,8 @@ impl Observed for Stage {
         self.play("+80s");
         for number in 0..self.exchange().plan.shards {
             let exchange: &Exchange = self.world().shard(self.proxy(), number);
-            assert!(exchange.is_empty(), "transactions or their memory are left in shard {number}");
+            let held = exchange.held();
+            assert!(exchange.is_empty(), "transactions or their memory are left in shard {number}: {held:?}");
             assert_eq!(exchange.plan.drain.at_work(), 0, "requests at work, though all are answered");
         }
     }

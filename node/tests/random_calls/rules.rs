@@ -1,15 +1,20 @@
 //! What must be true when the evening is over.
 
+use offhook_node::Held;
 use offhook_simnet::NodeId;
 
 use crate::callee;
 use crate::caller::{Client, State, What};
-use crate::exchange::Exchange;
+use crate::oracle;
 use crate::phone::{Dialog, Phone};
-use crate::scene::Scene;
+use crate::scene::{Place, Scene};
+use crate::sniffer::Sniffer;
 
 /// A CANCEL that is lost again and again gets through within this time, or never: Timer F and a few delays.
 const CANCEL_TAKES_MS: u64 = 33_000;
+
+/// The first one explains the others, as a rule.
+const VIOLATIONS_SHOWN_MAX: usize = 3;
 
 /// Every rule that was broken, in words.
 pub(crate) fn broken(scene: &Scene) -> Vec<String> {
@@ -135,20 +140,25 @@ fn other_side<'s>(scene: &'s Scene, dialog: &Dialog) -> Option<(&'s Phone, &'s D
     })
 }
 
-/// Nothing is left of what passed through.
+/// Each message was right when it was sent, and nothing is left of what passed through.
 fn exchanges(scene: &Scene, broken: &mut Vec<String>) {
-    for (node, plan, shards) in &scene.exchanges {
+    for Place { node, plan, shards, facts, log, .. } in &scene.exchanges {
         let name = scene.world.name(*node);
         for number in 0..*shards {
-            let exchange: &Exchange = scene.world.shard(*node, number);
-            if !exchange.is_empty() {
-                broken.push(format!("{name} keeps something in shard {number}"));
+            let exchange = scene.world.shard::<Sniffer>(*node, number).exchange();
+            let held = exchange.held();
+            if !exchange.is_empty() || held != Held::default() {
+                broken.push(format!("{name} keeps something in shard {number}: {held:?}"));
             }
         }
         // A killed shard takes its count along, and its successor begins with none.
         if plan.drain.at_work() != 0 {
             broken.push(format!("{name} counts {} requests at work", plan.drain.at_work()));
         }
+        let violations = oracle::violations(facts, &log.borrow());
+        let total = violations.len();
+        let first = violations.into_iter().take(VIOLATIONS_SHOWN_MAX);
+        broken.extend(first.map(|violation| format!("{name} (1 of {total}) {violation}")));
     }
 }
 

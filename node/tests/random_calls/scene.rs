@@ -9,7 +9,9 @@ use offhook_simnet::{Link, Nat, NatKind, Node, NodeId, Realm, Rng, World};
 use offhook_sip::Transport;
 
 use crate::exchange::{OPEN, Plan, parse};
+use crate::oracle::{Facts, Neighbour};
 use crate::phone::{Errand, Line, Phone};
+use crate::sniffer::{Log, Sniffer};
 
 /// No call begins after this, ms.
 pub(crate) const LAST_CALL_MS: u64 = 60_000;
@@ -22,13 +24,23 @@ const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 /// The world with everybody in it.
 pub(crate) struct Scene {
     pub(crate) world: World,
-    pub(crate) exchanges: Vec<(NodeId, Arc<Plan>, u8)>,
+    pub(crate) exchanges: Vec<Place>,
     pub(crate) phones: Vec<NodeId>,
     /// A restart of an exchange, or broken streams: then what was under way may be lost.
     pub(crate) disturbed: bool,
     /// Links lose, double and swap nothing.
     pub(crate) perfect: bool,
     dice: Rng,
+}
+
+/// An exchange in the world.
+pub(crate) struct Place {
+    pub(crate) node: NodeId,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) shards: u8,
+    pub(crate) facts: Facts,
+    pub(crate) log: Log,
+    lives: u32,
 }
 
 impl Scene {
@@ -96,17 +108,24 @@ impl Scene {
             seed: self.world.seed(),
         };
         let mut text = if auth { String::new() } else { OPEN.to_owned() };
+        let mut neighbours = Vec::new();
         for (other, domain) in domains.iter().enumerate().filter(|(other, _)| *other != index) {
-            let to = proxy_address(other);
-            text += &format!("[[route]]\nmatch = {{ domain = \"{domain}\" }}\nto = \"sip:{to}\"\n");
+            let (domain, address, stateless) =
+                ((*domain).to_owned(), proxy_address(other), self.dice.permille(300));
+            let mode = if stateless { "mode = \"stateless\"\n" } else { "" };
+            text +=
+                &format!("[[route]]\nmatch = {{ domain = \"{domain}\" }}\nto = \"sip:{address}\"\n{mode}");
+            neighbours.push(Neighbour { domain, address, stateless });
         }
         let shards = self.dice.between(1, 3) as u8;
         let plan = Plan::new(&parse(&text), &site, shards);
-        let dies = is_killed(site.seed);
-        let plan = Arc::new(if dies { plan.on_disk(site.now_ms) } else { plan });
-        let engines: Vec<_> = (0..shards).map(|number| plan.shard(number)).collect();
-        let node = self.world.add(Node::shards(&format!("proxy-{domain}"), engines).listeners(&listeners));
-        self.exchanges.push((node, plan, shards));
+        let plan = Arc::new(if is_killed(site.seed) { plan.on_disk(site.now_ms) } else { plan });
+        let facts = Facts { locals: vec![local], domain: domain.to_owned(), neighbours };
+        let name = format!("proxy-{domain}");
+        let log = Log::default();
+        let engines = engines(&plan, shards, &log, self.began_ms(), 1);
+        let node = self.world.add(Node::shards(&name, engines).listeners(&listeners));
+        self.exchanges.push(Place { node, plan, shards, facts, log, lives: 1 });
     }
 
     fn add_phones(&mut self, exchange: usize, domain: &str) {
@@ -174,25 +193,34 @@ impl Scene {
     fn restart_an_exchange(&mut self) {
         self.disturbed = true;
         let which = self.dice.below(self.exchanges.len() as u64) as usize;
-        let (node, plan, shards) = self.exchanges.remove(which);
+        let Place { node, plan, shards, facts, log, lives } = self.exchanges.remove(which);
         self.world.crash(node);
         self.world.run_for(self.dice.below(3_000));
         let plan = plan.after_the_kill(self.world.now_ms());
-        let engines: Vec<_> = (0..shards).map(|number| plan.shard(number)).collect();
-        self.world.replace_shards(node, engines);
-        self.exchanges.push((node, plan, shards));
+        let lives = lives + 1;
+        self.world.replace_shards(node, engines(&plan, shards, &log, self.began_ms(), lives));
+        self.exchanges.push(Place { node, plan, shards, facts, log, lives });
+    }
+
+    /// Unix time of the world's beginning.
+    fn began_ms(&self) -> u64 {
+        self.world.now_ms() - self.world.elapsed_ms()
     }
 
     fn break_streams(&mut self) {
         self.disturbed = true;
         for phone in self.phones.clone() {
             if self.dice.permille(500) {
-                for (exchange, ..) in &self.exchanges {
-                    self.world.reset_streams(phone, *exchange);
+                for exchange in &self.exchanges {
+                    self.world.reset_streams(phone, exchange.node);
                 }
             }
         }
     }
+}
+
+fn engines(plan: &Arc<Plan>, shards: u8, log: &Log, began_ms: u64, life: u32) -> Vec<Sniffer> {
+    (0..shards).map(|number| Sniffer::new(plan.shard(number), log, began_ms, number, life)).collect()
 }
 
 /// In some evenings an exchange dies, and comes back.

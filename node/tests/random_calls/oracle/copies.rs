@@ -1,0 +1,206 @@
+//! What may change on the way, and what may not: RFC 3261 §16.6, §16.7 step 3 and 9, §18.2; RFC 3581.
+
+use std::net::{IpAddr, SocketAddr};
+
+use offhook_net::Flow;
+use offhook_sip::Transport;
+
+use super::Oracle;
+use super::packet::{Packet, address_of, param, uri_of, user_and_host, via_key};
+use crate::sniffer::Sent;
+
+/// What a proxy may change in a request; every other line stays as it is.
+const CHANGING: [&str; 6] =
+    ["Via", "Max-Forwards", "Record-Route", "Route", "Max-Breadth", "Proxy-Authorization"];
+
+impl<'a> Oracle<'a> {
+    /// A copy against the request that it was made from.
+    pub(super) fn copied(&mut self, (request, from): (&Packet<'a>, &Flow), sent: &Sent, copy: &Packet<'a>) {
+        let way = if sent.flow.transport == Transport::Udp { "SIP/2.0/UDP" } else { "SIP/2.0/TCP" };
+        let (branch, sent_by) = via_key(copy.via());
+        let ours = self.is_local(sent_by) && copy.via().starts_with(way) && !branch.is_empty();
+        let below: Vec<_> = copy.values("Via").skip(1).collect();
+        let hops = |text: &str| text.parse::<i32>().unwrap_or(71);
+        let fewer = hops(copy.value("Max-Forwards")) == hops(request.value("Max-Forwards")) - 1;
+        let hopeless = request.value("Max-Forwards") == "0";
+        for (is_so, section, what) in [
+            (ours, "§16.6 step 8", "the top Via is not ours"),
+            (vias_below(&below, request, from), "§16.6 step 8, §18.2.1", "the Vias below ours have changed"),
+            (fewer && !hopeless, "§16.6 step 3", "Max-Forwards is not one less"),
+            (copy.body == request.body, "§16.6", "the body has changed"),
+            (rest_is_same(request, copy), "§16.6", "a header has changed that is not ours to change"),
+            (self.routes_are_right(request, copy), "§16.4, §16.6 step 6", "Route is wrong"),
+            (self.record_routes_are_right(request, copy), "§16.6 step 4", "Record-Route is wrong"),
+            (self.credentials_are_right(request, copy), "§22.3", "credentials have changed"),
+        ] {
+            self.expect(is_so, section, format!("{what}: {}", copy.first));
+        }
+        self.target_is_right(request, sent, copy);
+    }
+
+    fn is_local(&self, sent_by: &str) -> bool {
+        let own = |local: &SocketAddr| {
+            sent_by == local.to_string() || (local.port() == 5060 && sent_by == local.ip().to_string())
+        };
+        self.facts.locals.iter().any(own)
+    }
+
+    fn is_own_route(&self, route: &str) -> bool {
+        let address = address_of(uri_of(route));
+        address.is_some_and(|address| self.facts.locals.contains(&address))
+    }
+
+    fn routes_are_right(&self, request: &Packet<'a>, copy: &Packet<'a>) -> bool {
+        let left = request.values("Route").skip_while(|route| self.is_own_route(route));
+        copy.values("Route").eq(left)
+    }
+
+    fn record_routes_are_right(&self, request: &Packet<'a>, copy: &Packet<'a>) -> bool {
+        let (before, after) = (request.values("Record-Route").count(), copy.values("Record-Route").count());
+        let added = after.saturating_sub(before);
+        let begins = matches!(request.method, "INVITE" | "SUBSCRIBE" | "REFER" | "NOTIFY");
+        let wanted = if begins && param(request.value("To"), "tag").is_empty() { 1..=2 } else { 0..=0 };
+        let mut new = copy.values("Record-Route").take(added);
+        wanted.contains(&added)
+            && new.all(|route| self.is_own_route(route) && route.contains(";lr"))
+            && copy.values("Record-Route").skip(added).eq(request.values("Record-Route"))
+    }
+
+    fn credentials_are_right(&self, request: &Packet<'a>, copy: &Packet<'a>) -> bool {
+        let realm = format!("realm=\"{}\"", self.facts.domain);
+        let foreign = request.values("Proxy-Authorization").filter(|value| !value.contains(&realm));
+        copy.values("Proxy-Authorization").eq(foreign)
+    }
+
+    /// §16.5: the Request-URI is a Contact of the user, and it goes where that was registered from.
+    fn target_is_right(&mut self, request: &Packet<'a>, sent: &Sent, copy: &Packet<'a>) {
+        let remote = sent.flow.remote;
+        let (user, host) = user_and_host(request.uri());
+        if request.uri() == copy.uri() {
+            let neighbour = self.facts.neighbours.iter().find(|n| n.domain == host);
+            let right = neighbour.is_none_or(|n| n.address == remote);
+            return self.expect(right, "§16.5", format!("{} goes to {remote}", copy.first));
+        }
+        let target = self.registered.get(copy.uri());
+        let right = target.is_some_and(|target| target.user == user && target.places.contains(&remote));
+        let right = right && host == self.facts.domain;
+        self.expect(right, "§16.5", format!("{} became {} at {remote}", request.first, copy.uri()));
+    }
+
+    /// Nobody hears from us who has never spoken to us or been registered with us.
+    pub(super) fn goes_to_somebody(&mut self, sent: &Sent) {
+        let known = self.places.contains(&sent.flow.remote);
+        self.expect(known, "§16.5", format!("{} has never taken part", sent.flow.remote));
+    }
+
+    /// §18.2.2, RFC 3581 §4, and §8.2.6.2: a response goes back where the request came from, and repeats it.
+    pub(super) fn response_goes_home(&mut self, server: usize, sent: &Sent, response: &Packet<'a>) {
+        let s = &self.servers[server];
+        let request = s.request.clone();
+        let home = match s.from.transport {
+            Transport::Udp if has_flag(request.via(), "rport") => s.from.remote,
+            Transport::Udp => SocketAddr::new(s.from.remote.ip(), port_of(request.via())),
+            _ => s.from.remote,
+        };
+        let home = sent.flow == Flow { remote: home, ..s.from };
+        let vias: Vec<_> = response.values("Via").collect();
+        let vias = vias_below(&vias, &request, &s.from);
+        let tag = param(response.value("To"), "tag");
+        let to = match param(request.value("To"), "tag") {
+            "" => {
+                response.value("To").starts_with(request.value("To"))
+                    && (response.status == 100 || !tag.is_empty())
+            }
+            _ => response.value("To") == request.value("To"),
+        };
+        for (is_so, section, what) in [
+            (home, "§18.2.2, RFC 3581 §4", "goes elsewhere"),
+            (vias, "§8.2.6.2, §16.7 step 3", "has other Vias than the request"),
+            (response.value("From") == request.value("From"), "§8.2.6.2", "has another From"),
+            (response.value("Call-ID") == request.value("Call-ID"), "§8.2.6.2", "has another Call-ID"),
+            (response.value("CSeq") == request.value("CSeq"), "§8.2.6.2", "has another CSeq"),
+            (to, "§8.2.6.2", "has the wrong To"),
+        ] {
+            self.expect(is_so, section, format!("{} {what}", response.first));
+        }
+    }
+
+    /// A response on its way up: our Via is gone, nothing else has changed.
+    pub(super) fn relayed(&mut self, _server: usize, received: &Packet<'a>, response: &Packet<'a>) {
+        let same = is_relayed(received, response, received.status);
+        self.expect(same, "§16.7 step 3, 9", format!("{} has changed on its way", response.first));
+    }
+
+    /// §16.11: by the Via below ours.
+    pub(super) fn response_passed(&mut self, sent: &Sent, received: &Packet<'a>, response: &Packet<'a>) {
+        self.relayed(0, received, response);
+        let via = response.via();
+        let host = Some(param(via, "received")).filter(|host| !host.is_empty());
+        let host = host.unwrap_or_else(|| via_key(via).1.split(':').next().unwrap_or_default());
+        let port = param(via, "rport").parse().unwrap_or_else(|_| port_of(via));
+        let home = host.parse::<IpAddr>().is_ok_and(|ip| sent.flow.remote == SocketAddr::new(ip, port));
+        self.expect(home, "§18.2.2", format!("{} goes to {}", response.first, sent.flow.remote));
+    }
+
+    /// §16.7 step 6: a 6xx if there is one, else one of the lowest class; a 503 says nothing about us.
+    pub(super) fn is_a_best(&mut self, server: usize, response: &Packet<'a>) {
+        let finals = &self.servers[server].finals;
+        let lowest = finals.iter().map(|(status, _)| status / 100).min().unwrap_or(0);
+        let class = if finals.iter().any(|(status, _)| *status >= 600) { 6 } else { lowest };
+        let upstream = |status: u16| if status == 503 { 500 } else { status };
+        let candidates = finals.iter().filter(|(status, _)| status / 100 == class);
+        let fits = candidates.clone().any(|(status, packet)| {
+            let same = |p: &Packet<'_>| {
+                let more = matches!(status, 401 | 407);
+                more || is_relayed(p, response, upstream(*status))
+            };
+            upstream(*status) == response.status && packet.as_ref().is_none_or(same)
+        });
+        let all: Vec<_> = finals.iter().map(|(status, _)| status).collect();
+        let text = format!("{} is none of the best of {all:?}, or has changed", response.first);
+        self.expect(fits, "§16.7 step 6", text);
+    }
+}
+
+fn is_relayed(received: &Packet<'_>, response: &Packet<'_>, status: u16) -> bool {
+    let same_line =
+        if received.status == status { received.first == response.first } else { response.status == status };
+    let gone = received.lines.iter().position(|(name, _)| *name == "Via");
+    let before = received.lines.iter().enumerate().filter(|(i, _)| Some(*i) != gone).map(|(_, line)| line);
+    let had_length = !received.value("Content-Length").is_empty();
+    let after = response.lines.iter().filter(|(name, _)| had_length || *name != "Content-Length");
+    same_line && before.eq(after) && received.body == response.body
+}
+
+fn rest_is_same(request: &Packet<'_>, copy: &Packet<'_>) -> bool {
+    let had_length = !request.value("Content-Length").is_empty();
+    let stays =
+        |(name, _): &&(&str, &str)| !CHANGING.contains(name) && (had_length || *name != "Content-Length");
+    request.lines.iter().filter(stays).eq(copy.lines.iter().filter(stays))
+}
+
+/// The Vias of the request as it came, the first with what §18.2.1 and RFC 3581 §4 add to it.
+fn vias_below(vias: &[&str], request: &Packet<'_>, from: &Flow) -> bool {
+    let Some((first, rest)) = vias.split_first() else { return false };
+    let came = request.via();
+    let plain = |via: &str| -> Vec<String> {
+        let ours = |part: &&str| !part.starts_with("received=") && !part.starts_with("rport");
+        via.split(';').filter(ours).map(str::to_owned).collect()
+    };
+    let asks = has_flag(came, "rport");
+    let (_, sent_by) = via_key(came);
+    let host = sent_by.split(':').next().unwrap_or_default();
+    let ip = from.remote.ip().to_string();
+    let received = param(first, "received") == ip || (!asks && host == ip);
+    let rport = !asks || param(first, "rport") == from.remote.port().to_string();
+    plain(first) == plain(came) && received && rport && request.values("Via").skip(1).eq(rest.iter().copied())
+}
+
+fn has_flag(via: &str, name: &str) -> bool {
+    via.split(';').skip(1).any(|part| part == name || part.split_once('=').is_some_and(|(n, _)| n == name))
+}
+
+fn port_of(via: &str) -> u16 {
+    let (_, sent_by) = via_key(via);
+    sent_by.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(5060)
+}

@@ -1,0 +1,74 @@
+//! A violation in words, with what was said before it.
+
+use std::fmt;
+
+use offhook_net::Flow;
+use offhook_sip::Transport;
+
+use super::packet::Packet;
+use crate::sniffer::{Cause, Step};
+
+/// Messages shown before the violation.
+const LINES_MAX: usize = 16;
+
+/// A rule that was broken.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    at_ms: u64,
+    section: &'static str,
+    pub(crate) what: String,
+    ladder: String,
+}
+
+impl Violation {
+    /// At this step; the ladder shows what belongs to the Call-ID, or everything where there is none.
+    pub(crate) fn new(
+        steps: &[Step],
+        index: usize,
+        section: &'static str,
+        what: String,
+        call_id: &str,
+    ) -> Self {
+        let ladder = ladder(&steps[..=index.min(steps.len() - 1)], call_id);
+        Self { at_ms: steps[index].at_ms, section, what, ladder }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, ms) = (self.at_ms / 1000, self.at_ms % 1000);
+        write!(f, "at {seconds}.{ms:03} s against {}: {}\n{}", self.section, self.what, self.ladder)
+    }
+}
+
+fn ladder(steps: &[Step], call_id: &str) -> String {
+    let mut lines = Vec::new();
+    for step in steps.iter().rev() {
+        for sent in step.sent.iter().rev() {
+            lines.extend(line(step, &sent.flow, "◄──", &sent.bytes, call_id));
+        }
+        if let Cause::Message(from, bytes) = &step.cause {
+            lines.extend(line(step, from, "──►", bytes, call_id));
+        }
+        if lines.len() >= LINES_MAX {
+            break;
+        }
+    }
+    lines.reverse();
+    lines.concat()
+}
+
+fn line(step: &Step, flow: &Flow, arrow: &str, bytes: &[u8], call_id: &str) -> Option<String> {
+    let packet = Packet::read(bytes)?;
+    if !call_id.is_empty() && packet.value("Call-ID") != call_id {
+        return None;
+    }
+    let (seconds, ms) = (step.at_ms / 1000, step.at_ms % 1000);
+    let transport = if flow.transport == Transport::Udp { "" } else { "/tcp" };
+    let (remote, cseq, via) = (flow.remote.to_string(), packet.value("CSeq"), packet.via());
+    let branch = super::param(via, "branch");
+    Some(format!(
+        "{seconds:>5}.{ms:03} {remote:>22}{transport:<4} {arrow} {}  ({cseq}, {branch})\n",
+        packet.first
+    ))
+}
