@@ -21,19 +21,15 @@ impl Switchboard {
         message: &Message<'_>,
         out: &mut Outbox,
     ) {
-        let (Ok(()), Ok(via), Some(status)) = (message.check_response(), message.top_via(), message.status())
-        else {
-            return;
-        };
+        let (Ok((via, cseq)), Some(status)) = (message.response_parts(), message.status()) else { return };
         let Some(place) = self.cookies.read_branch(via.branch()) else {
             return self.stateless_response(settings, from, message, &via, out);
         };
         if place.shard != self.shard {
             return out.hand_over(place.shard, *from, message.bytes());
         }
-        let method = message.cseq().map(|c| c.method).unwrap_or_default();
         let named = ClientId::from_bits(place.transaction);
-        let Some(id) = named.and_then(|id| self.transactions.find_client(id, method)) else { return };
+        let Some(id) = named.and_then(|id| self.transactions.find_client(id, cseq.method)) else { return };
         self.follow_connection(id, from);
         // §16.7 step 3: where no Via is left below ours, the response is for us, as those to our CANCELs are.
         let forwarded = self.transactions.client(id).is_some_and(|record| record.user.server.is_some());

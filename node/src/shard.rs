@@ -149,7 +149,9 @@ impl Shard {
         if self.switchboard.admission.sheds(now_ms, from.remote.ip(), bytes) {
             return self.switchboard.journal.count(EventKind::RequestShed);
         }
-        let message = match Message::parse(bytes) {
+        // Looked at where it was built: it is large, and moving it would show.
+        let parsed = Message::parse(bytes);
+        let message = match &parsed {
             Ok(message) => message,
             // A keep-alive (RFC 5626 §3.5.1), or noise.
             Err(NotSip::Empty) => return,
@@ -164,15 +166,15 @@ impl Shard {
         };
         match message.start_line() {
             StartLine::Response { .. } => {
-                self.switchboard.response(&self.settings, now_ms, from, &message, out)
+                self.switchboard.response(&self.settings, now_ms, from, message, out)
             }
-            StartLine::Request { .. } => match Essentials::of(&message) {
+            StartLine::Request { .. } => match Essentials::of(message) {
                 Ok(parts) => {
                     let arrival =
-                        Arrival::new(&self.settings, now_ms, *from, (&message, parts), &mut self.via);
+                        Arrival::new(&self.settings, now_ms, *from, (message, parts), &mut self.via);
                     self.switchboard.request(&arrival, out);
                 }
-                Err(fault) => self.switchboard.malformed(now_ms, *from, &message, fault, out),
+                Err(fault) => self.switchboard.malformed(now_ms, *from, message, fault, out),
             },
         }
     }

@@ -5,7 +5,6 @@ const USER: u8 = 2;
 const HOST: u8 = 4;
 const URI: u8 = 8;
 const BARE: u8 = 16;
-const LIST: u8 = 32;
 
 const fn class_of(c: u8) -> u8 {
     let mut class = 0;
@@ -28,9 +27,6 @@ const fn class_of(c: u8) -> u8 {
     // More than `gen-value` has: IPv6 addresses (RFC 5118 §4.5), slashes and the like are in real messages.
     if c > b' ' && c != 0x7f && !matches!(c, b';' | b',' | b'<' | b'>' | b'"') {
         class |= BARE;
-    }
-    if matches!(c, b',' | b'<' | b'>' | b'"') {
-        class |= LIST;
     }
     class
 }
@@ -71,9 +67,16 @@ pub(crate) fn is_bare_value(c: u8) -> bool {
     CLASSES[c as usize] & BARE != 0
 }
 
-/// Characters that mean something to who splits a list at its commas.
-pub(crate) fn is_list_mark(c: u8) -> bool {
-    CLASSES[c as usize] & LIST != 0
+/// The first character that means something to who splits a list at its commas. Most values have none, so sixteen are
+/// looked at together.
+#[inline]
+pub(crate) fn list_mark(text: &[u8]) -> Option<usize> {
+    let is_mark = |c: u8| (c == b',') | (c == b'<') | (c == b'>') | (c == b'"');
+    let (blocks, _) = text.as_chunks::<16>();
+    let clear =
+        blocks.iter().take_while(|block| !block.iter().fold(false, |any, &c| any | is_mark(c))).count();
+    let behind = text.get(clear * 16..)?.iter().position(|&c| is_mark(c))?;
+    Some(clear * 16 + behind)
 }
 
 /// Linear whitespace inside a header value: a fold is CRLF and a blank.

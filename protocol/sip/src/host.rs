@@ -112,12 +112,19 @@ fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
         return None;
     }
     let mut octets = [0u8; 4];
-    let mut parts = text.split(|&c| c == b'.');
-    for octet in &mut octets {
-        let part = parts.next().filter(|p| p.len() <= 3)?;
-        *octet = number(part, 255)? as u8;
+    let (mut index, mut digits, mut value) = (0, 0, 0u16);
+    for &c in text {
+        match c {
+            b'0'..=b'9' if digits < 3 => (digits, value) = (digits + 1, value * 10 + u16::from(c - b'0')),
+            b'.' if digits > 0 && index < 3 => {
+                octets[index] = u8::try_from(value).ok()?;
+                (index, digits, value) = (index + 1, 0, 0);
+            }
+            _ => return None,
+        }
     }
-    parts.next().is_none().then(|| Ipv4Addr::from(octets))
+    octets[3] = u8::try_from(value).ok()?;
+    (index == 3 && digits > 0).then(|| Ipv4Addr::from(octets))
 }
 
 fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {

@@ -355,11 +355,19 @@ impl<'a> Message<'a> {
     /// # Errors
     /// The first fault; the response is dropped.
     pub fn check_response(&self) -> Result<(), Malformed> {
+        self.response_parts().map(|_| ())
+    }
+
+    /// The same, with the topmost Via and CSeq: by them a response finds its way.
+    ///
+    /// # Errors
+    /// The first fault; the response is dropped.
+    pub fn response_parts(&self) -> Result<(Via<'a>, CSeq<'a>), Malformed> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        self.top_via()?;
-        self.cseq()?;
-        self.call_id().map(|_| ())
+        let parts = (self.top_via()?, self.cseq()?);
+        self.call_id()?;
+        Ok(parts)
     }
 }

@@ -1,6 +1,6 @@
 //! Comma-separated values over all lines of a header: RFC 3261 §7.3.1.
 
-use crate::chars::{is_list_mark, trim};
+use crate::chars::{list_mark, trim};
 use crate::message::Message;
 use crate::name::Name;
 use crate::params::quoted_end;
@@ -46,7 +46,7 @@ impl<'a> Iterator for Values<'_, 'a> {
 pub fn split(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     let mut at = 0;
     let mut in_brackets = false;
-    while let Some(skip) = text[at..].iter().position(|&c| is_list_mark(c)) {
+    while let Some(skip) = list_mark(&text[at..]) {
         at += skip;
         match text[at] {
             b',' if !in_brackets => return (trim(&text[..at]), Some(&text[at + 1..])),
