@@ -4,6 +4,7 @@
 
 mod account;
 mod bindings;
+mod certificates;
 mod check;
 mod cli;
 mod exit;

@@ -11,12 +11,13 @@ use offhook_accounts::{Accounts, Directory};
 use offhook_config::{Config, LogFormat, LogLevel};
 use offhook_journal::{Event, Format, Journal, Level, LogThread};
 use offhook_location::Location;
-use offhook_net::{Clock, Listener, Loop, ShardSockets, Stopper};
+use offhook_net::{Clock, Listener, Loop, ShardSockets, Stopper, TlsConfigs};
 use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
 use offhook_store::Store;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
+use crate::certificates::Certificates;
 use crate::check;
 use crate::cli::Common;
 use crate::{first_start, welcome};
@@ -46,16 +47,20 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let connections_max = offhook_net::make_room_for(config.limits.connections_max);
     let connections_max = connections_max.context("cannot see how many files this process may open")?;
     let sockets = offhook_net::bind(&listeners, shards)?;
-    let house = House {
+    let log = LogThread::start(std::io::stderr()).context("cannot start the log thread")?;
+    let mut house = House {
         settings: Settings::new(&config, &listeners, shards),
-        log: LogThread::start(std::io::stderr()).context("cannot start the log thread")?,
+        log,
         location,
         drain: Arc::new(Drain::new(shards)),
         whereabouts: Whereabouts::new(shards),
         secrets: secrets(&store)?,
+        tls: None,
         config,
     };
     let mut journal = house.journal();
+    let certificates = Certificates::open(&house.config, &listeners, &mut journal, clock.now_ms())?;
+    house.tls = certificates.as_ref().map(Certificates::configs);
     house.note_opening(&mut journal, clock.now_ms(), common);
     house.note_room(&mut journal, clock.now_ms(), connections_max);
 
@@ -65,7 +70,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let directory = accounts.snapshot()?;
     let open = |sockets| house.open_shard(sockets, &directory, &stopper, signals.handle());
     let threads = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-    let (alive, caretaker) = look_after_accounts(accounts, house.journal(), clock)?;
+    let (alive, caretaker) = look_after(accounts, certificates, house.journal(), clock)?;
 
     welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
     journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
@@ -76,7 +81,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     stopper.stop();
     drop(alive);
     let ended = threads.into_iter().try_for_each(join);
-    caretaker.join().map_err(|_| anyhow::anyhow!("the caretaker of the accounts has panicked"))?;
+    caretaker.join().map_err(|_| anyhow::anyhow!("the caretaker has panicked"))?;
     journal.note(clock.now_ms(), &Event::ServerStopped { uptime_s: started.elapsed().as_secs() });
     drop(journal);
     house.log.finish(LOG_PATIENCE);
@@ -92,6 +97,7 @@ struct House {
     drain: Arc<Drain>,
     whereabouts: Whereabouts,
     secrets: Secrets,
+    tls: Option<Arc<TlsConfigs>>,
 }
 
 impl House {
@@ -128,7 +134,8 @@ impl House {
         };
         let shard = Shard::new(number as u8, Arc::new(self.settings.clone()), resources)?;
         let shards = shard_count(&self.config);
-        let mut shard_loop = Loop::new(sockets, shard, net_limits(&self.config, shards))?;
+        let mut shard_loop =
+            Loop::with_tls(sockets, shard, net_limits(&self.config, shards), self.tls.clone())?;
         let stopper = stopper.clone();
         let run = move || {
             let _alarm = Alarm(signals);
@@ -172,10 +179,11 @@ fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
     thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a shard has panicked")))
 }
 
-/// Looks after the accounts until the other end of the channel is gone: whoever changes them, in this process or
-/// another, is heard within a second.
-fn look_after_accounts(
+/// Looks after the accounts and the files of certificates until the other end of the channel is gone: whoever changes
+/// them, in this process or another, is heard within a second or two.
+fn look_after(
     accounts: Accounts,
+    mut certificates: Option<Certificates>,
     mut journal: Journal,
     clock: Clock,
 ) -> anyhow::Result<(SyncSender<()>, JoinHandle<()>)> {
@@ -186,11 +194,14 @@ fn look_after_accounts(
                 let event = Event::StoreFailed { what: "read the accounts again", error: &error.to_string() };
                 journal.note(clock.now_ms(), &event);
             }
+            if let Some(certificates) = &mut certificates {
+                certificates.look(&mut journal, clock.now_ms());
+            }
             journal.flush(clock.now_ms());
         }
     };
     let thread =
-        thread::Builder::new().name("accounts".into()).spawn(look).context("cannot start a thread")?;
+        thread::Builder::new().name("caretaker".into()).spawn(look).context("cannot start a thread")?;
     Ok((alive, thread))
 }
 

@@ -63,6 +63,7 @@ impl Switchboard {
         way: &Way<'_, '_>,
         sender: Sender,
         targets: &mut Targets,
+        out: &mut Outbox,
     ) -> Result<(), Refusal<'static>> {
         let listeners = &passage.arrival.settings.listeners;
         let listener = passage.arrival.from.listener;
@@ -75,7 +76,11 @@ impl Switchboard {
             Way::Dialog(flow) => *flow,
             Way::Static(route) => {
                 let flow = hop::to_address(route.transport, route.address, listeners, listener);
-                flow.ok_or(hop::NoHop::NoListener.refusal())?
+                let mut flow = flow.ok_or(hop::NoHop::NoListener.refusal())?;
+                if let Some(domain) = &route.proves {
+                    flow.connection = out.toward(domain);
+                }
+                flow
             }
             Way::Route(next) => {
                 let uri = next.parsed_uri().map_err(|_| Refusal::new(400).because("Malformed Route"))?;
@@ -83,6 +88,10 @@ impl Switchboard {
             }
             Way::Uri(uri) => hop::to_uri(uri, listeners, listener).map_err(hop::NoHop::refusal)?,
         };
+        // RFC 3261 §26.2.2: never a hop that others can read.
+        if passage.screened.routed.wants_security() && !flow.transport.is_secure() {
+            return Err(hop::NoHop::Insecure.refusal());
+        }
         targets.push_flow(flow);
         Ok(())
     }
@@ -100,8 +109,13 @@ impl Switchboard {
         aor.clear();
         let named = uri.write_aor(Host::Name(domain.as_bytes()), &mut aor).is_some();
         let listeners = &arrival.settings.listeners;
+        let secure = passage.screened.routed.wants_security();
+        let mut unfit = None;
         self.location.read(&aor, arrival.now_ms, |bindings| {
-            bindings.for_each(|b: Binding<'_>| targets.push_binding(&b, listeners, arrival.from.listener));
+            bindings.for_each(|binding: Binding<'_>| {
+                let pushed = targets.push_binding(&binding, listeners, arrival.from.listener, secure);
+                unfit = pushed.err().or(unfit);
+            });
         });
         targets.order(arrival.settings.fork_targets_max);
         let user = aor.split(|&c| c == b'@').next().unwrap_or_default();
@@ -110,6 +124,10 @@ impl Switchboard {
         self.aor = aor;
         if !targets.list().is_empty() {
             return Ok(());
+        }
+        // RFC 5630 §5.3: there are phones, and the scheme of the request is not theirs.
+        if let Some(scheme @ (hop::NoHop::Insecure | hop::NoHop::SecureOnly)) = unfit {
+            return Err(scheme.refusal());
         }
         // A stranger learns nothing about who has an account here.
         let tell = known || sender == Sender::Stranger;

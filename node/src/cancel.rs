@@ -115,7 +115,7 @@ impl Switchboard {
         let passage = Passage { arrival, screened, spent };
         let mut targets: Targets = std::mem::take(&mut self.targets);
         targets.clear();
-        if self.find_targets(&passage, &way, sender, &mut targets).is_ok() {
+        if self.find_targets(&passage, &way, sender, &mut targets, out).is_ok() {
             self.forward_stateless(&passage, &targets, out);
         }
         self.targets = targets;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use offhook_net::{ConnectionId, Flow, Listener};
-use offhook_sip::{Refusal, Scheme, Transport, Uri};
+use offhook_sip::{Hint, Refusal, Scheme, Transport, Uri};
 
 /// Why a URI leads nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,7 +14,15 @@ pub(crate) enum NoHop {
     NoListener,
     /// Not a SIP URI.
     Scheme,
+    /// The request is for a `sips` URI, and this way is not secure.
+    Insecure,
+    /// The way is for `sips` alone, and the request is for a `sip` URI.
+    SecureOnly,
 }
+
+/// RFC 5630 §6.3: what the warning of a refused `sips` is.
+const SIPS_NOT_ALLOWED: &str = "380 offhook \"SIPS Not Allowed\"";
+const SIPS_REQUIRED: &str = "381 offhook \"SIPS Required\"";
 
 impl NoHop {
     /// The answer to the request that wanted to go there.
@@ -25,18 +33,24 @@ impl NoHop {
             }
             Self::NoListener => Refusal::new(502).because("No way to that transport or address family"),
             Self::Scheme => Refusal::new(416),
+            // RFC 5630 §5.3.
+            Self::Insecure => Refusal::new(480).with(Hint::Warning(SIPS_NOT_ALLOWED)),
+            Self::SecureOnly => Refusal::new(480).with(Hint::Warning(SIPS_REQUIRED)),
         }
     }
 }
 
 /// The way to a URI: its address (RFC 3263 §4.1 and §4.2 for numeric hosts) from the listener that fits best.
 pub(crate) fn to_uri(uri: &Uri<'_>, listeners: &[Listener], arrived_on: u16) -> Result<Flow, NoHop> {
-    if uri.scheme != Scheme::Sip {
-        return Err(if uri.scheme == Scheme::Sips { NoHop::NoListener } else { NoHop::Scheme });
+    if !uri.is_sip() {
+        return Err(NoHop::Scheme);
     }
     let at = uri.address.ok_or(NoHop::Scheme)?;
     let ip = at.host.ip().ok_or(NoHop::Name)?;
     let transport = uri.transport().unwrap_or(Transport::Udp);
+    if uri.scheme == Scheme::Sips && !transport.is_secure() {
+        return Err(NoHop::NoListener);
+    }
     let port = at.port.unwrap_or(transport.default_port());
     to_address(transport, SocketAddr::new(ip, port), listeners, arrived_on).ok_or(NoHop::NoListener)
 }
@@ -100,6 +114,7 @@ mod tests {
             listener(Transport::Udp, "10.0.0.1:5060", 8),
             listener(Transport::Tcp, "192.0.2.1:5060", 24),
             listener(Transport::Udp, "[2001:db8::1]:5060", 64),
+            listener(Transport::Tls, "192.0.2.1:5061", 24),
         ]
     }
 
@@ -117,6 +132,19 @@ mod tests {
         assert_eq!(way("sip:a@127.0.0.7:6000", 1), Ok((0, "127.0.0.7:6000".into())));
         assert_eq!(way("sip:a@[2001:db8::9]", 1), Ok((4, "[2001:db8::9]:5060".into())));
         assert_eq!(way("sip:a@203.0.113.1", 2), Ok((2, "203.0.113.1:5060".into())));
+    }
+
+    /// RFC 3261 §19.1.2, §26.2.2: sips means TLS and port 5061, whatever transport is written; RFC 5630 §5.3.
+    #[test]
+    fn secure_uris() {
+        let tls = |port| Ok((5, format!("192.0.2.9:{port}")));
+        assert_eq!(way("sips:a@192.0.2.9", 0), tls(5061));
+        assert_eq!(way("sips:a@192.0.2.9;transport=tcp", 0), tls(5061));
+        assert_eq!(way("sips:a@192.0.2.9;transport=udp", 0), tls(5061));
+        assert_eq!(way("sips:a@192.0.2.9:5071", 0), tls(5071));
+        assert_eq!(way("sip:a@192.0.2.9;transport=tls", 0), tls(5061));
+        assert_eq!(way("sips:a@192.0.2.9;transport=sctp", 0), Err(NoHop::NoListener));
+        assert_eq!(way("sips:a@[2001:db8::9]", 0), Err(NoHop::NoListener));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod admission;
 mod admit;
 mod arrival;
 mod cancel;
+mod certified;
 mod closed;
 mod context;
 mod drain;

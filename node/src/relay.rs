@@ -63,7 +63,7 @@ impl Switchboard {
         }
         let mut targets = std::mem::take(&mut self.targets);
         targets.clear();
-        match self.find_targets(&passage, way, sender, &mut targets) {
+        match self.find_targets(&passage, way, sender, &mut targets, out) {
             Err(refusal) => self.refuse(arrival, refusal, out),
             Ok(()) if matches!(way, Way::Static(route) if route.stateless) => {
                 self.forward_stateless(&passage, &targets, out);

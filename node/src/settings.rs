@@ -23,6 +23,8 @@ pub struct StaticRoute {
     pub transport: Transport,
     /// Where it is.
     pub address: SocketAddr,
+    /// The domain that it must prove to be, by TLS, in lower case; else its address.
+    pub proves: Option<String>,
     /// Whether strangers may use it.
     pub open: bool,
     /// Whether requests are forwarded without transactions (RFC 3261 §16.11).
@@ -105,6 +107,7 @@ fn static_route(route: &offhook_config::Route) -> StaticRoute {
         domain: route.when.domain.as_ref().map(|d| d.as_str().to_ascii_lowercase()),
         transport: route.to.transport,
         address: route.to.address,
+        proves: route.proves.as_ref().map(|d| d.as_str().to_ascii_lowercase()),
         open: route.open,
         stateless: route.mode == RouteMode::Stateless,
     }

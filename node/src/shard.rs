@@ -8,13 +8,14 @@ use offhook_accounts::Directory;
 use offhook_digest::{Algorithm, Ha1, NonceKey};
 use offhook_journal::{Event, EventKind, Journal};
 use offhook_location::{Location, LocationError};
-use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
+use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket, TlsFailure};
 use offhook_proxy::CookieKey;
 use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine};
 use offhook_transaction::{ClientId, Config, Limits, Transactions};
 
 use crate::admission::Admission;
 use crate::arrival::Arrival;
+use crate::certified::Certified;
 use crate::closed::ClosedConnections;
 use crate::drain::Drain;
 use crate::relay::TRYING_AFTER_MS;
@@ -111,6 +112,7 @@ impl Shard {
             decoy: Ha1::from_password(algorithm, b"nobody", b"nowhere", b""),
             journal,
             closed: ClosedConnections::default(),
+            certified: Certified::default(),
             admission: Admission::new(secrets.hashes),
             drain,
             whereabouts,
@@ -143,6 +145,11 @@ impl Shard {
             clients: transactions.clients_len(),
             timer_entries: transactions.timer_entries(),
         }
+    }
+
+    /// The SIP domains that the peer of a connection of this shard has proved by its certificate (RFC 5922 §7.4).
+    pub fn domains_proved(&self, connection: ConnectionId) -> &[String] {
+        self.switchboard.certified.domains(connection)
     }
 
     fn handle(&mut self, now_ms: u64, from: &Flow, bytes: &[u8], out: &mut Outbox) {
@@ -225,6 +232,19 @@ impl Engine for Shard {
         // Bindings over it stay until they expire: their phones dial again and refresh. What was being sent failed with
         // its ticket; what was sent may still be answered over another connection (RFC 3261 §18.2.2).
         self.switchboard.closed.note(connection);
+        self.switchboard.certified.forget(connection);
+    }
+
+    fn peer_certified(&mut self, now_ms: u64, from: &Flow, certificate: &[u8]) {
+        let domains = self.switchboard.certified.note(from.connection, certificate);
+        let domains = domains.join(", ");
+        let event = Event::TlsProved { peer: from.remote, domains: domains.as_bytes() };
+        self.switchboard.journal.note(now_ms, &event);
+    }
+
+    fn insecure(&mut self, now_ms: u64, from: &Flow, why: TlsFailure) {
+        let event = Event::TlsFailed { peer: from.remote, why: why.meaning() };
+        self.switchboard.journal.note(now_ms, &event);
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Outbox) {

@@ -13,6 +13,7 @@ use offhook_sip::Scratch;
 use offhook_transaction::Transactions;
 
 use crate::admission::Admission;
+use crate::certified::Certified;
 use crate::closed::ClosedConnections;
 use crate::context::{Downstream, Upstream};
 use crate::drain::Drain;
@@ -43,6 +44,8 @@ pub(crate) struct Switchboard {
     pub journal: Journal,
     /// Connections that are gone.
     pub closed: ClosedConnections,
+    /// What peers have proved by certificates.
+    pub certified: Certified,
     /// What is let in when there is too much.
     pub admission: Admission,
     /// How the server stops.

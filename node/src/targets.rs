@@ -6,7 +6,7 @@ use offhook_location::Binding;
 use offhook_net::{ConnectionId, Flow, Listener};
 use offhook_sip::{Transport, Uri};
 
-use crate::hop;
+use crate::hop::{self, NoHop};
 
 /// One target: where a copy of the request goes and what it says.
 #[derive(Clone, Debug)]
@@ -42,13 +42,40 @@ impl Targets {
         self.list.push(Target { flow, uri: None, path: 0..0, q_milli: 1000, pinned: false });
     }
 
-    /// A registered contact, if there is a way to it.
-    pub(crate) fn push_binding(&mut self, binding: &Binding<'_>, listeners: &[Listener], arrived_on: u16) {
-        let Some(flow) = flow_of(binding, listeners, arrived_on) else { return };
-        let uri = self.keep(binding.contact);
+    /// A registered contact, if there is a way to it. `secure`: the request is for a `sips` URI.
+    ///
+    /// RFC 5630 §5.3: it may then go to `sips` contacts only. A `sips` contact gets requests for a `sip` URI as well, by
+    /// TLS, and with `sip` in the place of `sips`.
+    pub(crate) fn push_binding(
+        &mut self,
+        binding: &Binding<'_>,
+        listeners: &[Listener],
+        arrived_on: u16,
+        secure: bool,
+    ) -> Result<(), NoHop> {
+        let flow = flow_of(binding, listeners, arrived_on).ok_or(NoHop::NoListener)?;
+        let is_sips = binding.contact.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"));
+        let is_safe = flow.transport.is_secure();
+        if secure && !(is_sips && is_safe) {
+            return Err(NoHop::Insecure);
+        }
+        if is_sips && !is_safe {
+            return Err(NoHop::SecureOnly);
+        }
+        let uri = match is_sips && !secure {
+            true => self.keep_as_sip(binding.contact),
+            false => self.keep(binding.contact),
+        };
         let path = self.keep(binding.path);
         let pinned = binding.path.is_empty() && (binding.flow.nat || flow.transport.is_reliable());
         self.list.push(Target { flow, uri: Some(uri), path, q_milli: binding.q_milli, pinned });
+        Ok(())
+    }
+
+    /// A `sips` URI with its scheme replaced.
+    fn keep_as_sip(&mut self, sips: &[u8]) -> Range<usize> {
+        let start = self.keep(b"sip").start;
+        start..self.keep(&sips[4..]).end
     }
 
     fn keep(&mut self, text: &[u8]) -> Range<usize> {

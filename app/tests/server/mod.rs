@@ -99,6 +99,9 @@ pub struct Server {
     child: Child,
     pub udp: SocketAddr,
     pub tcp: SocketAddr,
+    tls: Option<SocketAddr>,
+    /// What it has logged until it was ready.
+    pub early: String,
     /// What it has printed for people.
     pub welcome: String,
     /// From its start to the line that says it is ready.
@@ -143,14 +146,34 @@ impl Server {
                 break listeners;
             }
             before.push_str(&line);
+            before.push('\n');
         };
         let ready_after = started.elapsed();
         let address = |transport: &str| {
             let named = listeners.split(", ").find_map(|listener| listener.strip_prefix(transport));
-            named.unwrap().trim().parse().unwrap()
+            named.map(|address| address.trim().parse().unwrap())
         };
-        let (udp, tcp) = (address("udp"), address("tcp"));
-        Self { child, udp, tcp, welcome: std::fs::read_to_string(printed).unwrap(), ready_after, log }
+        let (udp, tcp, tls) = (address("udp").unwrap(), address("tcp").unwrap(), address("tls"));
+        let welcome = std::fs::read_to_string(printed).unwrap();
+        Self { child, udp, tcp, tls, early: before, welcome, ready_after, log }
+    }
+
+    /// Its first listener by TLS.
+    #[track_caller]
+    pub fn tls(&self) -> SocketAddr {
+        self.tls.expect("the configuration has a listener by TLS")
+    }
+
+    /// The next event of this name that it logs.
+    #[track_caller]
+    pub fn wait_event(&self, name: &str) -> serde_json::Value {
+        loop {
+            let line = self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {name} is logged"));
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            if event["event"] == name {
+                return event;
+            }
+        }
     }
 
     /// The number of its process.

@@ -20,5 +20,6 @@ mod shards;
 mod stateless;
 mod tcp;
 mod timers;
+mod tls;
 mod transactions;
 mod two_exchanges;

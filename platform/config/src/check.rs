@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::listen::Listen;
 use crate::place::Place;
 use crate::report::Report;
+use crate::tls::Tls;
 
 /// Reports every contradiction between keys that are good by themselves.
 pub(crate) fn across_keys(config: &Config, report: &mut Report<'_>) {
@@ -18,7 +19,36 @@ pub(crate) fn across_keys(config: &Config, report: &mut Report<'_>) {
     repeated("digest.algorithms", config.digest.algorithms.iter().map(|algorithm| algorithm.name()), report);
     not_empty("listen", config.listen.len(), report);
     not_empty("digest.algorithms", config.digest.algorithms.len(), report);
+    tls(&config.tls, report);
     open_server(config, report);
+}
+
+/// A certificate without its key, or the other way round, and domains that stand there twice.
+fn tls(tls: &Tls, report: &mut Report<'_>) {
+    let pairs = [
+        ("tls.certificate", tls.certificate.is_some(), "tls.key", tls.key.is_some()),
+        (
+            "tls.client_certificate",
+            tls.client_certificate.is_some(),
+            "tls.client_key",
+            tls.client_key.is_some(),
+        ),
+        ("tls.client_required", tls.client_required, "tls.client_ca", tls.client_ca.is_some()),
+    ];
+    for (one, has_one, other, has_other) in pairs {
+        let both_ways = one != "tls.client_required";
+        let alone = match (has_one, has_other) {
+            (true, false) => Some((one, other)),
+            (false, true) if both_ways => Some((other, one)),
+            _ => None,
+        };
+        if let Some((key, other)) = alone {
+            let place = Place::at(key);
+            let cause = Cause::Alone { key: place.to_string(), other: Place::at(other).to_string() };
+            report.refuse_at(&[place], cause);
+        }
+    }
+    repeated("tls.domain", tls.domain.iter().map(|domain| domain.name.as_str()), report);
 }
 
 /// Pairs of keys of which the first must not be above the second.

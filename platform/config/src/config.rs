@@ -16,6 +16,7 @@ use crate::route::Route;
 use crate::settings::{Access, Digest, Engine, Limits, Log, Proxy, Registrar, Timers};
 use crate::syntax::explain;
 use crate::table::{root, section};
+use crate::tls::Tls;
 use crate::value::{Value, Written};
 
 /// Largest file read, in bytes: a thousand times a long configuration, and small enough to read a wrong file whole.
@@ -52,6 +53,8 @@ section! {
         limits: Limits = Limits::default();
         /// Use of the machine.
         engine: Engine = Engine::default();
+        /// TLS.
+        tls: Tls = Tls::default();
         /// The log.
         log: Log = Log::default();
     }

@@ -105,6 +105,9 @@ pub enum Cause {
     /// Two entries that cannot both be.
     #[error("{what} stands in line {line} already")]
     Repeated { what: String, line: usize },
+    /// Two keys of which one means nothing without the other.
+    #[error("{key} needs {other}")]
+    Alone { key: String, other: String },
     /// A route that matches nothing or everything.
     #[error("match of [[route]] needs at least one condition")]
     NoCondition,

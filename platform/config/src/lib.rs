@@ -28,6 +28,7 @@ mod settings;
 mod suggest;
 mod syntax;
 mod table;
+mod tls;
 mod value;
 
 pub use config::{CONFIG_BYTES_MAX, Config};
@@ -38,3 +39,4 @@ pub use manual::{reference, sample};
 pub use names::{DigestAlgorithm, LogFormat, LogLevel, RouteMode};
 pub use route::{Match, NextHop, Route};
 pub use settings::{Access, Digest, Engine, Limits, Log, Proxy, Registrar, Timers};
+pub use tls::{Tls, TlsDomain};

@@ -19,8 +19,11 @@ table! {
         /// What the route takes; at least one condition.
         when as "match": Match, example "{ domain = \"static.example.org\" }";
         /// Where it sends to: a `sip:` URI with an IP address, perhaps a port and `;transport=`. The Request-URI
-        /// stays as it is. Names wait for DNS.
+        /// stays as it is. Names wait for DNS. `sips:` is TLS.
         to: NextHop, example "\"sip:192.0.2.9:5060;transport=udp\"";
+        /// By TLS: the domain that the next hop must prove to be (RFC 5922 §7.3).
+        proves: Option<Host> = None, because "the IP address itself must stand in its certificate then",
+            example "\"trunk.example.com\"";
         /// Whether strangers, who have no credentials here, may use the route.
         open: bool = false, because "a trunk that strangers can use is paid for by you";
         /// Whether the proxy keeps a transaction for what it forwards (RFC 3261 §16.2) or forwards each message by
@@ -50,7 +53,7 @@ impl Match {
 pub struct NextHop {
     /// The transport; UDP where the URI names none (RFC 3263 §4.1, for an IP address).
     pub transport: Transport,
-    /// IP address and port; 5060 where the URI names none (RFC 3261 §19.1.2).
+    /// IP address and port; 5060, by TLS 5061, where the URI names none (RFC 3261 §19.1.2).
     pub address: SocketAddr,
 }
 
@@ -67,10 +70,8 @@ impl FromText for NextHop {
         const SCHEME: &str = "a sip URI is wanted, such as sip:192.0.2.9:5060;transport=udp";
         const USER: &str = "a next hop has no user part; the Request-URI keeps its own";
         let (scheme, rest) = text.split_once(':').ok_or(Fault::Malformed(SCHEME))?;
-        if scheme.eq_ignore_ascii_case("sips") {
-            return Err(Fault::NotThereYet("sips needs TLS; write sip"));
-        }
-        if !scheme.eq_ignore_ascii_case("sip") {
+        let secure = scheme.eq_ignore_ascii_case("sips");
+        if !secure && !scheme.eq_ignore_ascii_case("sip") {
             return Err(Fault::Malformed(SCHEME));
         }
         if rest.contains('@') {
@@ -78,10 +79,13 @@ impl FromText for NextHop {
         }
         let (host, parameters) =
             rest.split_once(';').map_or((rest, None), |(host, after)| (host, Some(after)));
-        Ok(Self {
-            address: read_address(host)?,
-            transport: parameters.map_or(Ok(Transport::Udp), read_transport)?,
-        })
+        let written = parameters.map(read_transport).transpose()?;
+        let transport = match (secure, written) {
+            (true, None | Some(Transport::Tcp | Transport::Tls)) => Transport::Tls,
+            (true, Some(_)) => return Err(Fault::Malformed("sips travels by TLS alone")),
+            (false, written) => written.unwrap_or(Transport::Udp),
+        };
+        Ok(Self { address: read_address(host, transport)?, transport })
     }
 
     fn text(&self) -> String {
@@ -90,11 +94,11 @@ impl FromText for NextHop {
 }
 
 /// `192.0.2.9`, `192.0.2.9:5080`, `[2001:db8::1]`, `[2001:db8::1]:5080`.
-fn read_address(text: &str) -> Result<SocketAddr, Fault> {
+fn read_address(text: &str, transport: Transport) -> Result<SocketAddr, Fault> {
     const NAME: &str = "names wait for DNS; write an IP address";
     let HostPort { host, port } = HostPort::from_text(text)?;
     let ip: IpAddr = host.as_str().trim_matches(['[', ']']).parse().map_err(|_| Fault::NotThereYet(NAME))?;
-    Ok((ip, port.unwrap_or(Transport::Udp.default_port())).into())
+    Ok((ip, port.unwrap_or(transport.default_port())).into())
 }
 
 /// The one URI parameter that means something for a next hop.
@@ -117,6 +121,8 @@ mod tests {
         for (text, same) in [
             ("sip:192.0.2.9", "sip:192.0.2.9:5060;transport=udp"),
             ("SIP:192.0.2.9:5080;Transport=TCP", "sip:192.0.2.9:5080;transport=tcp"),
+            ("sips:192.0.2.9", "sip:192.0.2.9:5061;transport=tls"),
+            ("sip:192.0.2.9:5071;transport=tls", "sip:192.0.2.9:5071;transport=tls"),
             ("sip:[2001:db8::1]", "sip:[2001:db8::1]:5060;transport=udp"),
             ("sip:[2001:db8::1]:5070;transport=udp", "sip:[2001:db8::1]:5070;transport=udp"),
         ] {
@@ -129,14 +135,14 @@ mod tests {
         for (text, why) in [
             ("192.0.2.9", "a sip URI is wanted"),
             ("tel:+15551234", "a sip URI is wanted"),
-            ("sips:192.0.2.9", "not there yet, sips needs TLS"),
+            ("sips:192.0.2.9;transport=udp", "sips travels by TLS alone"),
             ("sip:trunk.example.org", "not there yet, names wait for DNS"),
             ("sip:2001:db8::1", "brackets"),
             ("sip:192.0.2.9:0", "the port must be"),
             ("sip:192.0.2.9:70000", "the port must be"),
             ("sip:alice@192.0.2.9", "no user part"),
             ("sip:192.0.2.9;lr", "no parameter but"),
-            ("sip:192.0.2.9;transport=tls", "not there yet, transports are udp and tcp"),
+            ("sip:192.0.2.9;transport=ws", "not there yet, transports are udp, tcp and tls"),
             ("sip:192.0.2.9;transport=upd", "did you mean \"udp\"?"),
             ("sip:192.0.2.9;transport=udp;lr", "no parameter but"),
             ("", "a sip URI is wanted"),

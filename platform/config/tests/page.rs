@@ -30,6 +30,23 @@ fn the_sample_without_its_comment_signs_is_good_too() {
     let config = Config::parse(&text, "sample.toml").unwrap_or_else(|error| panic!("{error}\n{text}"));
     let default = Config::default();
     assert_eq!((config.listen.len(), config.route.len(), config.domains.len()), (1, 1, 1));
-    let examples = (config.listen.clone(), config.route.clone(), config.domains.clone());
-    assert_eq!(config, Config { listen: examples.0, route: examples.1, domains: examples.2, ..default });
+    assert_eq!(config.tls.domain.len(), 1);
+    let examples = (config.listen.clone(), config.route.clone(), config.domains.clone(), config.tls.clone());
+    let (listen, route, domains, tls) = examples;
+    assert_eq!(config, Config { listen, route, domains, tls, ..default });
+}
+
+/// What the pages of the manual show works as it stands.
+#[test]
+fn the_examples_of_the_manual_are_sound() {
+    let docs = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../docs");
+    for page in ["tls.md"] {
+        let text = std::fs::read_to_string(docs.join(page)).unwrap();
+        let blocks: Vec<&str> =
+            text.split("```toml\n").skip(1).filter_map(|b| b.split("```").next()).collect();
+        assert!(!blocks.is_empty(), "{page} shows nothing");
+        for block in blocks {
+            Config::parse(block, page).unwrap_or_else(|error| panic!("{error}\n{block}"));
+        }
+    }
 }

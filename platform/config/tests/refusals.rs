@@ -92,17 +92,17 @@ fn listeners_must_be_usable() {
     let with = |transport: &str, address: &str| {
         format!("[[listen]]\ntransport = \"{transport}\"\naddress = \"{address}\"\n")
     };
-    for later in ["tls", "ws", "wss", "sctp"] {
+    for later in ["ws", "wss", "sctp"] {
         check(
             &with(later, "127.0.0.1:5061"),
             &[&format!(
-                r#"2:13: "transport" in [[listen]] is "{later}": not there yet, transports are udp and tcp"#
+                r#"2:13: "transport" in [[listen]] is "{later}": not there yet, transports are udp, tcp and tls"#
             )],
         );
     }
     check(
         &with("upd", "127.0.0.1:5060"),
-        &[r#"2:13: "transport" in [[listen]] is "upd": known are "udp", "tcp"; did you mean "udp"?"#],
+        &[r#"2:13: "transport" in [[listen]] is "upd": known are "udp", "tcp", "tls"; did you mean "udp"?"#],
     );
     for address in ["localhost:5060", "127.0.0.1", "::1", "127.0.0.1:70000", ""] {
         check(
@@ -206,6 +206,24 @@ fn lists_hold_each_entry_once() {
 }
 
 #[test]
+fn a_certificate_and_its_key_come_together() {
+    check("[tls]\ncertificate = \"a.pem\"", &[r#"2:1: "certificate" in [tls] needs "key" in [tls]"#]);
+    check(
+        "[tls]\nclient_key = \"a.key\"",
+        &[r#"2:1: "client_key" in [tls] needs "client_certificate" in [tls]"#],
+    );
+    check(
+        "[tls]\nclient_required = true",
+        &[r#"2:1: "client_required" in [tls] needs "client_ca" in [tls]"#],
+    );
+    let domain = "{ name = \"a.example\", certificate = \"a\", key = \"b\" }";
+    check(
+        &format!("[tls]\ndomain = [{domain}, {domain}]"),
+        &[r#"2:65: "domain" in [tls] lists "a.example" twice"#],
+    );
+}
+
+#[test]
 fn all_problems_are_told_at_once() {
     let text = r#"domains = ["exa mple", 5]
 data_dri = "x"
@@ -215,7 +233,7 @@ expires_max_s = 600
 [timers]
 t1_ms = 9_000
 [[listen]]
-transport = "tls"
+transport = "sctp"
 address = "localhost"
 "#;
     check(
@@ -227,7 +245,7 @@ address = "localhost"
             r#"4:17: "expires_min_s" in [registrar] must be a whole number, not a string"#,
             r#"5:1: "expires_default_s" in [registrar] (3600) must not be above "expires_max_s" in [registrar] (600)"#,
             r#"7:1: "t1_ms" in [timers] (9000) must not be above "t2_ms" in [timers] (4000)"#,
-            r#"9:13: "transport" in [[listen]] is "tls": not there yet, transports are udp and tcp"#,
+            r#"9:13: "transport" in [[listen]] is "sctp": not there yet, transports are udp, tcp and tls"#,
             r#"10:11: "address" in [[listen]] is "localhost": an IP address and a port are wanted, such as 192.0.2.1:5060 or [2001:db8::1]:5060"#,
         ],
     );

@@ -87,6 +87,26 @@ events! {
     ConnectionClosed "connection.closed" Debug { transport: &'a str, peer: SocketAddr, why: &'a str }
         "{transport} connection with {peer} closed: {why}";
 
+    /// A connection was not secured (TLS): which side is wrong, and in what.
+    TlsFailed "tls.failed" Warn { peer: SocketAddr, why: &'a str }
+        "TLS with {peer} failed: {why}";
+
+    /// A peer has proved by its certificate to be these domains: RFC 5922 §7.4.
+    TlsProved "tls.proved" Info { peer: SocketAddr, domains: &'a [u8] }
+        "{peer} has proved to be {domains}";
+
+    /// A certificate was made, for nobody has named one.
+    TlsMade "tls.made" Info { file: &'a str, names: &'a str }
+        "certificate made in {file} for {names}";
+
+    /// The files of certificates have changed and are in force for new connections.
+    TlsReloaded "tls.reloaded" Info { file: &'a str }
+        "certificates read again, first {file}";
+
+    /// The files of certificates have changed and cannot be used. What was in force stays.
+    TlsRefused "tls.refused" Error { error: &'a str }
+        "certificates have changed and are not used, the old ones stay: {error}";
+
     /// A bound was reached and something was refused for it. Source none: no single one has caused it.
     LimitReached "limit.reached" Warn { which: &'a str, limit: u64, source: Option<SocketAddr> }
         "{which} of {limit} reached, source {source}";

@@ -19,6 +19,8 @@ pub enum Hint<'a> {
     RetryAfter(u32),
     /// `Allow` of a 405 (§21.4.6).
     Allow(&'a str),
+    /// `Warning` (§20.43) by nobody in particular: code, agent and text, ready to be written.
+    Warning(&'a str),
 }
 
 /// A refusal: a status from 300 to 699, the text for the peer, and what must go with it.
@@ -83,6 +85,7 @@ impl<'a> Refusal<'a> {
             Hint::MinExpires(s) => (Name::MinExpires, number.format(s).as_bytes()),
             Hint::RetryAfter(s) => (Name::RetryAfter, number.format(s).as_bytes()),
             Hint::Allow(methods) => (Name::Allow, methods.as_bytes()),
+            Hint::Warning(text) => (Name::Warning, text.as_bytes()),
         };
         out.extend_from_slice(name.text().as_bytes());
         out.extend_from_slice(b": ");

@@ -55,6 +55,11 @@ impl Transport {
         !matches!(self, Self::Udp)
     }
 
+    /// Whether nobody on the way can read along or change anything: what `sips` asks of every hop (RFC 3261 §26.2.2).
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
     /// The port where none is written: RFC 3261 §19.1.2, RFC 7118 §7.
     pub const fn default_port(self) -> u16 {
         match self {

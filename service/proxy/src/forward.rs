@@ -62,12 +62,14 @@ pub fn write(
     max_forwards(&mut splice, forward);
     if let Some(sides) = forward.record_route {
         let dialog = (forward.parts.call_id, forward.parts.from_tag);
-        splice
-            .push_front(Name::RecordRoute, |out| record_route::write(key, forward.local, dialog, sides, out));
+        let secure = forward.routed.wants_security();
+        splice.push_front(Name::RecordRoute, |out| {
+            record_route::write(key, forward.local, dialog, sides, secure, out);
+        });
         // A line of its own: some phones lose their way in a list.
         if let Some(other) = forward.arrived_at {
             splice.push_front(Name::RecordRoute, |out| {
-                record_route::write(key, other, dialog, Sides::default(), out);
+                record_route::write(key, other, dialog, Sides::default(), secure, out);
             });
         }
     }

@@ -33,15 +33,18 @@ pub struct InDialog {
     pub toward: Option<Flow>,
 }
 
-/// Writes the Record-Route value for a request on its way out of `local`.
+/// Writes the Record-Route value for a request on its way out of `local`. `secure`: the request is for a `sips` URI, so
+/// this value is one too (§16.6 step 4).
 pub fn write(
     key: &CookieKey,
     local: &Local,
     (call_id, caller_tag): (&[u8], &[u8]),
     sides: Sides,
+    secure: bool,
     out: &mut Vec<u8>,
 ) {
-    out.extend_from_slice(b"<sip:");
+    let sips = secure && local.transport.is_secure();
+    out.extend_from_slice(if sips { b"<sips:" } else { b"<sip:" });
     let carried = out.len();
     if sides != Sides::default() {
         write_flow(sides.caller, key.process(), out);
@@ -53,7 +56,10 @@ pub fn write(
         out.push(b'@');
     }
     out.extend_from_slice(local.sent_by.as_bytes());
-    if local.transport != Transport::Udp {
+    // RFC 3261 §26.2.2: sips says TLS by itself.
+    if sips && local.transport == Transport::Wss {
+        out.extend_from_slice(b";transport=ws");
+    } else if !sips && local.transport != Transport::Udp {
         out.extend_from_slice(b";transport=");
         out.extend_from_slice(local.transport.name().as_bytes());
     }
@@ -148,7 +154,7 @@ mod tests {
     fn value(sides: Sides) -> String {
         let local = Local::new(Transport::Tcp, "192.0.2.1:5060".parse().expect("an address"), None);
         let mut out = Vec::new();
-        write(&CookieKey::new([1; 16]), &local, (b"call", b"tagA"), sides, &mut out);
+        write(&CookieKey::new([1; 16]), &local, (b"call", b"tagA"), sides, false, &mut out);
         String::from_utf8(out).expect("ASCII")
     }
 

@@ -1,6 +1,6 @@
 //! Route preprocessing: RFC 3261 §16.4. What of the route set is ours, and what comes next.
 
-use offhook_sip::{Essentials, Malformed, Message, Name, NameAddr, Uri};
+use offhook_sip::{Essentials, Malformed, Message, Name, NameAddr, Scheme, Uri};
 
 use crate::cookie::CookieKey;
 use crate::identity::Identity;
@@ -59,6 +59,13 @@ impl<'a> Routed<'a> {
             }
         }
         Ok(routed)
+    }
+
+    /// Whether the Request-URI or the next Route is `sips`: then every hop must be secure (RFC 3261 §26.2.2, RFC 5630
+    /// §5.3), and we record-route so (§16.6 step 4).
+    pub fn wants_security(&self) -> bool {
+        let next = self.next.map_or(&b""[..], |next| next.uri);
+        self.uri.scheme == Scheme::Sips || next.get(..5).is_some_and(|s| s.eq_ignore_ascii_case(b"sips:"))
     }
 
     /// §16.4, second paragraph: the Request-URI is a value of ours, so the real one is the last Route value.

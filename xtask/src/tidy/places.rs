@@ -40,11 +40,12 @@ const PLACES: &[Place] = &[
             "platform/store/",
             "platform/location/",
             "platform/config/",
+            "platform/certificates/",
             "platform/net/src/sys/", // a File there is a descriptor of the system, nothing on disk
             "app/",
             "xtask/",
         ],
-        reason: "only the store, the location log and the loading of the configuration touch disk",
+        reason: "only the store, the location log and the loading of configuration and certificates touch disk",
     },
     Place {
         names: &["std::env"],

@@ -1,0 +1,112 @@
+//! What TLS is spoken with: from the configuration to the sockets, and again when files change.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use offhook_certificates::{PemFiles, Wanted, Watch, load, make_own};
+use offhook_config::Config;
+use offhook_journal::{Event, Journal};
+use offhook_net::{Listener, TlsConfigs};
+use offhook_sip::Transport;
+
+use crate::check;
+
+/// The certificates in force, and the files they came from.
+pub struct Certificates {
+    wanted: Wanted,
+    watch: Watch,
+    configs: Arc<TlsConfigs>,
+}
+
+impl Certificates {
+    /// Reads or makes them; `None` where nobody listens by TLS.
+    ///
+    /// # Errors
+    /// A file that cannot be used: a server that starts with half of its certificates would be noticed too late.
+    pub fn open(
+        config: &Config,
+        listeners: &[Listener],
+        journal: &mut Journal,
+        now_ms: u64,
+    ) -> anyhow::Result<Option<Self>> {
+        if !listeners.iter().any(|listener| listener.transport == Transport::Tls) {
+            return Ok(None);
+        }
+        let wanted = wanted(config, listeners, journal, now_ms)?;
+        // Before the files are read: a change between the two is noticed.
+        let watch = Watch::new(&wanted);
+        let loaded = load(&wanted)?;
+        let configs = Arc::new(TlsConfigs::new(loaded.server, loaded.client));
+        Ok(Some(Self { wanted, watch, configs }))
+    }
+
+    /// What connections are secured with.
+    pub fn configs(&self) -> Arc<TlsConfigs> {
+        Arc::clone(&self.configs)
+    }
+
+    /// Puts changed files in force. Those that cannot be used change nothing and are told.
+    pub fn look(&mut self, journal: &mut Journal, now_ms: u64) {
+        if !self.watch.has_changed() {
+            return;
+        }
+        match load(&self.wanted) {
+            Ok(loaded) => {
+                self.configs.replace(loaded.server, loaded.client);
+                let file = self.wanted.default.certificate.display().to_string();
+                journal.note(now_ms, &Event::TlsReloaded { file: &file });
+            }
+            Err(error) => journal.note(now_ms, &Event::TlsRefused { error: &error.to_string() }),
+        }
+    }
+}
+
+fn wanted(
+    config: &Config,
+    listeners: &[Listener],
+    journal: &mut Journal,
+    now_ms: u64,
+) -> anyhow::Result<Wanted> {
+    let tls = &config.tls;
+    let pair = |certificate: &Option<_>, key: &Option<_>| {
+        certificate.clone().zip(key.clone()).map(|(certificate, key)| PemFiles { certificate, key })
+    };
+    let default = match pair(&tls.certificate, &tls.key) {
+        Some(files) => files,
+        None => {
+            let names = own_names(config, listeners);
+            let (files, made) = make_own(&config.data_dir, &names, now_ms)?;
+            if made {
+                let (file, names) = (files.certificate.display().to_string(), names.join(", "));
+                journal.note(now_ms, &Event::TlsMade { file: &file, names: &names });
+            }
+            files
+        }
+    };
+    let of_domain = |domain: &offhook_config::TlsDomain| {
+        let files = PemFiles { certificate: domain.certificate.clone(), key: domain.key.clone() };
+        (domain.name.as_str().to_owned(), files)
+    };
+    Ok(Wanted {
+        default,
+        domains: tls.domain.iter().map(of_domain).collect(),
+        client_ca: tls.client_ca.clone(),
+        client_required: tls.client_required,
+        client: pair(&tls.client_certificate, &tls.client_key),
+        server_ca: tls.server_ca.clone(),
+        check_servers: tls.check_servers,
+    })
+}
+
+/// Our domains first, then what else phones are told to connect to.
+fn own_names(config: &Config, listeners: &[Listener]) -> Vec<String> {
+    let mut names: Vec<String> = config.domains.iter().map(|domain| domain.as_str().to_owned()).collect();
+    if names.is_empty() {
+        names.push(check::first_domain(config).to_owned());
+    }
+    let advertised = config.listen.iter().filter_map(|listen| listen.advertise.as_ref());
+    let advertised = advertised.map(|known_as| known_as.host.as_str().trim_matches(['[', ']']).to_owned());
+    let local = listeners.iter().filter(|l| l.transport == Transport::Tls).map(|l| l.local.ip().to_string());
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    names.into_iter().chain(advertised).chain(local).filter(|name| seen.insert(name.clone())).collect()
+}
