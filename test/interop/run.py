@@ -75,6 +75,14 @@ def mixed(check, lab):
             calls.two_phones(check, alice, bob, bob_too)
 
 
+def mixed_tls(check, lab):
+    """Between TLS and UDP, both ways, by phones of two makers. RFC 5658 §4"""
+    with lab.phone(Linphone, "bob", "udp") as bob, lab.phone(Baresip, "alice", "tls") as alice:
+        calls.register(check, alice, bob)
+        calls.call(check, alice, bob, ends=bob)
+        calls.call(check, bob, alice, ends=alice)
+
+
 def sipp(transport):
     """Every message as it should be, by SIPp."""
     def flows(check, lab):
@@ -110,6 +118,9 @@ GROUPS = {
     "linphone-tcp": ("the same over TCP", phones(Linphone, "tcp", "SHA-256"), SHA_TOO),
     "baresip-udp": ("the same with another kind", phones(Baresip, "udp", "MD5"), ""),
     "baresip-tcp": ("the same over TCP", phones(Baresip, "tcp", "MD5"), ""),
+    "baresip-tls": ("the same over TLS, with the certificate of the first start", phones(Baresip, "tls", "MD5"), ""),
+    "linphone-tls": ("the same with another kind", phones(Linphone, "tls", "SHA-256"), SHA_TOO),
+    "mixed-tls": ("a phone on TLS and one on UDP, of two makers", mixed_tls, ""),
     "mixed": ("phones of two makers on two transports; a user with two phones", mixed, ""),
     "sipp-udp": ("every message as it should be, and a little load", sipp("udp"), ""),
     "sipp-tcp": ("the same over TCP", sipp("tcp"), ""),

@@ -66,7 +66,7 @@ impl Outbox {
     }
 
     /// What a flow says in the place of a connection when it is to be opened by TLS and must lead to this domain
-    /// (RFC 5922 §7.3), whatever address was found for it. It holds while the request is under way. Without it
+    /// (RFC 5922 §7.3; in lower case), whatever address was found for it. It holds while the request is under way. Without it
     /// ([`ConnectionId::NONE`]) the peer must prove the address itself.
     pub fn toward(&mut self, domain: &str) -> ConnectionId {
         self.domains.number(domain)

@@ -234,7 +234,7 @@ fn dial_out(
 /// RFC 3261 §18.1.1, RFC 5922 §7.3: one connection is opened for both messages, and its name is asked for.
 #[test]
 fn what_is_sent_before_the_handshake_is_over_leaves_after_it() {
-    let (_scene, stream, identity) = dial_out(Some("Example.COM"), |ca| ca.sign(&["example.com"]));
+    let (_scene, stream, identity) = dial_out(Some("example.com"), |ca| ca.sign(&["example.com"]));
     let mut far = peer(&identity.server(None), stream);
     expect(&mut far, &message("1"));
     expect(&mut far, &message("22"));

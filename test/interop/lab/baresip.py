@@ -47,6 +47,8 @@ class Baresip(Phone):
             "ctrl_tcp_listen 127.0.0.1:%d" % self._control_port, "snd_path %s" % self.folder,
             "dns_server 127.0.0.1:9", "module_path %s" % next(filter(os.path.isdir, MODULE_FOLDERS)),
         ]
+        if self.account.authority:
+            lines.append("sip_cafile %s" % self.account.authority)
         lines += ["module %s.so" % name for name in MODULES] + ["module_app %s.so" % name for name in APPLICATIONS]
         with open(self.path("config"), "w") as file:
             file.write("\n".join(lines) + "\n")

@@ -65,6 +65,9 @@ class Linphone(Phone):
                 "username": account.user, "userid": account.user, "passwd": account.password, "realm": account.domain,
             },
         }
+        if account.authority:
+            # The name in the certificate is that of the domain; Linphone compares it with the address it dials.
+            sections["sip"].update({"verify_server_certs": 1, "verify_server_cn": 0, "root_ca": account.authority})
         codecs = (("PCMU", 8000, 1), ("PCMA", 8000, 1), ("opus", 48000, 2), ("speex", 8000, 1), ("speex", 16000, 1))
         for index, (name, rate, channels) in enumerate(codecs):
             sections["audio_codec_%d" % index] = {

@@ -20,7 +20,9 @@ class Account:
 
     def __init__(self, user, server, transport, password=None):
         self.user, self.password, self.transport = user, password or password_of(user), transport
-        self.domain, self.host, self.port = DOMAIN, server.host, server.port
+        self.domain, self.host = DOMAIN, server.host
+        self.port = server.tls_port if transport == "tls" else server.port
+        self.authority = server.certificate if transport == "tls" else None
 
     @property
     def aor(self):
@@ -40,12 +42,14 @@ class Server:
         """`settings` are added to a configuration that says only where to listen and for which domain."""
         self.binary, self.folder, self.port = binary, folder, free_port()
         self.config, self.data = os.path.join(folder, "offhook.toml"), os.path.join(folder, "data")
+        # Made by the server itself at its first start; phones trust it and nobody else.
+        self.tls_port, self.certificate = free_port(), os.path.join(self.data, "tls", "certificate.pem")
         self.log = os.path.join(folder, "server.log")
         os.makedirs(self.data)
         with open(self.config, "w") as file:
             file.write('data_dir = "%s"\ndomains = ["%s"]\n' % (self.data, DOMAIN))
-            for transport in ("udp", "tcp"):
-                file.write('\n[[listen]]\ntransport = "%s"\naddress = "%s:%d"\n' % (transport, self.host, self.port))
+            for transport, port in (("udp", self.port), ("tcp", self.port), ("tls", self.tls_port)):
+                file.write('\n[[listen]]\ntransport = "%s"\naddress = "%s:%d"\n' % (transport, self.host, port))
             file.write("\n" + settings)
         for user in USERS:
             self._add_account(user)

@@ -67,9 +67,10 @@ impl Streams {
         let Some(layers) = &mut connection.layers else { return };
         let mut hello = Vec::new();
         let end = layers.open(&mut [], now_ms, &mut hello, |_| {});
+        let flow = connection.flow;
         connection.queue.push(hello.into(), self.shard, 0);
         if let Some(end) = end {
-            self.close_at_end(id, end, fallout);
+            self.close_at_end((id, flow), true, end, fallout);
         }
     }
 
@@ -113,6 +114,7 @@ impl Streams {
             connection.alive_ms = now_ms;
             connection.securing = false;
         }
+        let (flow, securing) = (connection.flow, connection.securing);
         let accepted_from = connection.accepted.then(|| source(connection.flow.remote.ip()));
         connection.layers = Some(layers);
         let calls = self.account(id, brought, now_ms, fallout);
@@ -124,7 +126,7 @@ impl Streams {
         sealed.clear();
         self.sealed = sealed;
         if let Some(end) = end {
-            self.close_at_end(id, end, fallout);
+            self.close_at_end((id, flow), securing, end, fallout);
         }
         calls
     }
@@ -158,15 +160,23 @@ impl Streams {
         }
     }
 
-    fn close_at_end(&mut self, id: ConnectionId, end: End, fallout: &mut Fallout) {
-        let securing = self.table.find(id).is_some_and(|c| c.securing);
-        match end {
+    /// Closes a connection that has said its last; it may be closed already, because the peer did not take that.
+    fn close_at_end(
+        &mut self,
+        (id, flow): (ConnectionId, Flow),
+        securing: bool,
+        end: End,
+        fallout: &mut Fallout,
+    ) {
+        let why = match end {
             End::Failed(TlsFailure::HungUp) | End::Closed if !securing => {
-                self.close(id, CloseReason::Peer, fallout);
+                return self.close(id, CloseReason::Peer, fallout);
             }
-            End::Closed => self.close_insecure(id, TlsFailure::HungUp, fallout),
-            End::Failed(why) => self.close_insecure(id, why, fallout),
-        }
+            End::Closed => TlsFailure::HungUp,
+            End::Failed(why) => why,
+        };
+        self.note_insecure(flow, why, fallout);
+        self.close(id, CloseReason::Insecure, fallout);
     }
 
     /// Closes a connection that could not be secured, and tells why.

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use super::Streams;
 use super::write_queue::WriteQueue;
 use crate::fallout::Fallout;
-use crate::{CloseReason, ConnectionId, Ticket};
+use crate::{CloseReason, ConnectionId, Ticket, TlsFailure};
 
 /// Sealed messages that are written together.
 #[derive(Default)]
@@ -39,19 +39,24 @@ impl Streams {
         fallout: &mut Fallout,
     ) {
         let mut sealed = mem::take(&mut self.sealed);
+        let mut failure = None;
         for (message, origin, ticket) in messages {
             let waits = sealed.wire.len() + sealed.ends.len() * WriteQueue::cost(0);
             if waits > 0 && !self.has_room(id, waits + message.len(), false) {
                 self.write_sealed(id, &mut sealed, now_ms, fallout);
             }
-            let taken = self.has_room(id, sealed.wire.len() + message.len(), false)
-                && self.seal(id, message, (origin, ticket), &mut sealed);
-            if !taken {
+            let room = failure.is_none() && self.has_room(id, sealed.wire.len() + message.len(), false);
+            if !room {
                 fallout.failed.push((origin, ticket));
+            } else if let Err(why) = self.seal(id, message, (origin, ticket), &mut sealed) {
+                fallout.failed.push((origin, ticket));
+                failure = Some(why);
             }
         }
         self.write_sealed(id, &mut sealed, now_ms, fallout);
         self.sealed = sealed;
+        // Keys that have sealed all they may: the next message finds a new connection.
+        failure.into_iter().for_each(|why| self.close_insecure(id, why, fallout));
         self.keep_track(id, now_ms);
     }
 
@@ -61,19 +66,20 @@ impl Streams {
         message: &[u8],
         (origin, ticket): (u8, Ticket),
         sealed: &mut Sealed,
-    ) -> bool {
-        let Some(connection) = self.table.find_mut(id) else { return false };
-        let Some(layers) = &mut connection.layers else { return false };
+    ) -> Result<(), TlsFailure> {
+        let layers = self.table.find_mut(id).and_then(|connection| {
+            let securing = connection.securing;
+            connection.layers.as_mut().map(|layers| (layers, securing))
+        });
+        let (layers, securing) = layers.ok_or(TlsFailure::Broken)?;
         self.counters.stream_messages_out.add(1);
-        if connection.securing {
+        if securing {
             layers.early.push(message.into(), origin, ticket);
-            return true;
+            return Ok(());
         }
-        let is_sealed = layers.seal(message, &mut sealed.wire).is_ok();
-        if is_sealed {
-            sealed.ends.push((sealed.wire.len(), origin, ticket));
-        }
-        is_sealed
+        layers.seal(message, &mut sealed.wire)?;
+        sealed.ends.push((sealed.wire.len(), origin, ticket));
+        Ok(())
     }
 
     fn write_sealed(&mut self, id: ConnectionId, sealed: &mut Sealed, now_ms: u64, fallout: &mut Fallout) {
