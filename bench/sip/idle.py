@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds many idle connections and says what the server's memory for one of them is.
 
-    ulimit -n 100000
+    ulimit -n 100000      # as many as the machine allows
     bench/sip/idle.py --binary target/release/offhook --transport tls --connections 20000
 
 Each connection says one OPTIONS and reads the answer, then keeps still for --rest seconds. The figure is the growth of the
