@@ -15,7 +15,9 @@
 use std::net::IpAddr;
 
 use memchr::memmem;
-use offhook_sip::{Essentials, Message, Method, Name, Scheme, Uri};
+use offhook_sip::{Essentials, LossFeedback, Message, Method, Name, Scheme, Uri};
+
+use crate::restraint::Restraint;
 
 /// How often the budget is set anew, ms. Shorter than the queue is deep, long enough to count in.
 const INTERVAL_MS: u64 = 10;
@@ -48,6 +50,8 @@ pub(crate) struct Admission {
     interval: u32,
     /// New requests that arrived, by source.
     arrived: Box<[Arrived; BUCKETS]>,
+    /// What sources are asked to hold back, if they listen.
+    restraints: Box<[Restraint; BUCKETS]>,
     /// New requests that were let in during this interval.
     let_in: u32,
     /// New requests that got a 503 in this interval.
@@ -80,6 +84,7 @@ impl Admission {
             until_ms: 0,
             interval: 1,
             arrived: Box::new([Arrived::default(); BUCKETS]),
+            restraints: Box::new([Restraint::default(); BUCKETS]),
             let_in: 0,
             refused: 0,
             fill_permille: 0,
@@ -103,7 +108,35 @@ impl Admission {
         *arrived = Arrived { interval: self.interval, count };
         let admits = count <= self.limit && self.let_in < self.budget;
         self.let_in += u32::from(admits);
+        self.note_new(now_ms, bucket, admits);
         admits
+    }
+
+    /// Notes a request of work in progress from `source`: those who hold back count them too.
+    #[inline]
+    pub(crate) fn note_in_progress(&mut self, now_ms: u64, source: IpAddr) {
+        if self.budget == UNLIMITED {
+            return;
+        }
+        let bucket = self.bucket(source);
+        if let Some(restraint) = self.restraints.get_mut(bucket) {
+            restraint.note_in_progress(now_ms);
+        }
+    }
+
+    /// How much less `source` should send (RFC 7339 §5.3).
+    pub(crate) fn feedback(&mut self, now_ms: u64, source: IpAddr) -> LossFeedback {
+        let (bucket, calm) = (self.bucket(source), self.budget == UNLIMITED);
+        match self.restraints.get_mut(bucket) {
+            Some(restraint) => restraint.feedback(now_ms, calm),
+            None => LossFeedback::at(now_ms, 0, 0),
+        }
+    }
+
+    fn note_new(&mut self, now_ms: u64, bucket: usize, let_in: bool) {
+        if let (true, Some(restraint)) = (self.budget != UNLIMITED, self.restraints.get_mut(bucket)) {
+            restraint.note_new(now_ms, let_in);
+        }
     }
 
     /// Notes that a request got its 503.
@@ -130,6 +163,7 @@ impl Admission {
             return false;
         }
         *arrived = Arrived { interval: self.interval, count: count.saturating_add(1) };
+        self.note_new(now_ms, bucket, false);
         true
     }
 

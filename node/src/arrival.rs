@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use offhook_net::Flow;
-use offhook_sip::{Essentials, Message, Transport, Via};
+use offhook_sip::{Essentials, LossFeedback, Message, Transport, Via};
 
 use crate::settings::Settings;
 
@@ -24,15 +24,18 @@ pub(crate) struct Arrival<'m, 'a> {
     pub parts: Essentials<'a>,
     /// Its top Via with `received` and `rport`, where it had to change.
     pub mended_via: Option<&'m [u8]>,
+    /// The same as our own answers repeat it: with what its sender is told about our load.
+    pub answer_via: Option<&'m [u8]>,
 }
 
 impl<'m, 'a> Arrival<'m, 'a> {
-    /// `buffer` takes the mended Via.
+    /// `told` is for who offers to listen (RFC 7339); `buffer` takes the mended Via.
     pub(crate) fn new(
         settings: &'m Settings,
         now_ms: u64,
         from: Flow,
         (message, parts): (&'m Message<'a>, Essentials<'a>),
+        told: Option<LossFeedback>,
         buffer: &'m mut Vec<u8>,
     ) -> Self {
         let mends = parts.via.needs_mending(from.remote);
@@ -40,9 +43,21 @@ impl<'m, 'a> Arrival<'m, 'a> {
             buffer.clear();
             parts.via.write_mended(from.remote, buffer);
         }
+        let mended_len = buffer.len();
+        if let Some(told) = told {
+            told.write(buffer);
+        }
         let reply_to = Flow { remote: reply_address(&parts.via, &from), ..from };
-        let mended_via = mends.then_some(&**buffer);
-        Self { settings, now_ms, from, reply_to, message, parts, mended_via }
+        let mended_via = buffer.get(..mended_len).filter(|_| mends);
+        let answer_via = mends.then_some(&**buffer);
+        Self { settings, now_ms, from, reply_to, message, parts, mended_via, answer_via }
+    }
+}
+
+impl Arrival<'_, '_> {
+    /// Whether its sender is told how much we can take.
+    pub(crate) fn tells_load(&self) -> bool {
+        self.answer_via.map(<[u8]>::len) != self.mended_via.map(<[u8]>::len)
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Upstream {
     pub fork: Fork,
     /// Whether a final response has gone up.
     pub answered: bool,
+    /// Whether its sender listens to how much we can take (RFC 7339).
+    pub tells_load: bool,
     /// The newest branch; each names the one before it.
     pub branches: Option<ClientId>,
     /// What only requests with several targets need.

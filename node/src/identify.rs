@@ -132,7 +132,7 @@ impl Switchboard {
         let nonce = self.nonces.issue(arrival.now_ms, self.nonce_counter, source.ip(), realm.as_bytes());
         let start = out.begin();
         let arena = out.arena();
-        Reply::new(arrival.message, status).to_tag(&tag).top_via(arrival.mended_via).write_head(arena);
+        Reply::new(arrival.message, status).to_tag(&tag).top_via(arrival.answer_via).write_head(arena);
         for &algorithm in &arrival.settings.algorithms {
             let challenge = Challenge {
                 realm: realm.as_bytes(),

@@ -87,7 +87,7 @@ impl Switchboard {
                 Ok(changed) => changed,
                 Err(refusal) => return (Change::Keep, Err(refusal)),
             };
-            Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.mended_via).write_head(arena);
+            Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.answer_via).write_head(arena);
             write_headers(&list, registration.path, now_ms, arena);
             Reply::write_end(arena);
             if changed {

@@ -65,6 +65,10 @@ impl Switchboard {
         targets.clear();
         match self.find_targets(&passage, way, sender, &mut targets, out) {
             Err(refusal) => self.refuse(arrival, refusal, out),
+            Ok(()) if self.holds_back(arrival, &mut targets) => {
+                // RFC 7339 §5.10: without Retry-After, or the peer would leave us alone, not only that next hop.
+                self.refuse(arrival, Refusal::new(503).because("Next hop overloaded"), out);
+            }
             Ok(()) if matches!(way, Way::Static(route) if route.stateless) => {
                 self.forward_stateless(&passage, &targets, out);
             }
@@ -94,6 +98,7 @@ impl Switchboard {
             reply_to: arrival.reply_to,
             fork: Fork::new(invite),
             answered: false,
+            tells_load: arrival.tells_load(),
             branches: None,
             rest: None,
         };
@@ -159,7 +164,7 @@ impl Switchboard {
     ) {
         let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();
-        refusal.write(arrival.message, &tag, arrival.mended_via, out.arena());
+        refusal.write(arrival.message, &tag, arrival.answer_via, out.arena());
         let end = out.begin();
         let verdict = self.transactions.respond(arrival.now_ms, id, refusal.status(), out.bytes(start..end));
         if verdict == ServerVerdict::Send {
@@ -207,6 +212,7 @@ impl Switchboard {
             arrived_at: arrived_at(passage, target),
             max_breadth,
             spent_credentials: passage.spent,
+            offers_overload_control: self.neighbours.knows(target.flow.remote),
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         let end = out.begin();
@@ -264,6 +270,7 @@ impl Switchboard {
             arrived_at: arrived_at(passage, target),
             max_breadth: None,
             spent_credentials: passage.spent,
+            offers_overload_control: self.neighbours.knows(target.flow.remote),
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         out.send(start, target.flow, 0);

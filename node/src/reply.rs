@@ -25,7 +25,7 @@ impl Switchboard {
         self.journal.note(arrival.now_ms, &event);
         let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();
-        refusal.write(arrival.message, &tag, arrival.mended_via, out.arena());
+        refusal.write(arrival.message, &tag, arrival.answer_via, out.arena());
         out.send(start, arrival.reply_to, 0);
     }
 
@@ -34,7 +34,7 @@ impl Switchboard {
         let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();
         let arena = out.arena();
-        Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.mended_via).write_head(arena);
+        Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.answer_via).write_head(arena);
         if arrival.message.method() == Some(Method::Options) {
             arena.extend_from_slice(b"Allow: ");
             arena.extend_from_slice(ALLOW.as_bytes());

@@ -86,9 +86,11 @@ impl Switchboard {
 
     /// Whether there is room for this request. What belongs to work in progress always has it.
     fn is_let_in(&mut self, arrival: &Arrival<'_, '_>) -> bool {
-        let in_progress = admission::is_in_progress(arrival.message, &arrival.parts);
-        in_progress
-            || self.admission.admits(arrival.now_ms, arrival.from.remote.ip())
+        if admission::is_in_progress(arrival.message, &arrival.parts) {
+            self.admission.note_in_progress(arrival.now_ms, arrival.from.remote.ip());
+            return true;
+        }
+        self.admission.admits(arrival.now_ms, arrival.from.remote.ip())
             || admission::is_emergency(arrival.message)
     }
 
@@ -96,10 +98,16 @@ impl Switchboard {
     fn turn_away(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
         self.journal.count(EventKind::RequestTurnedAway);
         self.admission.note_refused();
-        let refusal = Refusal::new(503).with(Hint::RetryAfter(OVERLOAD_RETRY_AFTER_S));
+        let refusal = Refusal::new(503);
+        // Who listens to our load knows better than to stay away altogether (RFC 7339 §5.10).
+        let refusal = if arrival.tells_load() {
+            refusal
+        } else {
+            refusal.with(Hint::RetryAfter(OVERLOAD_RETRY_AFTER_S))
+        };
         let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();
-        refusal.write(arrival.message, &tag, arrival.mended_via, out.arena());
+        refusal.write(arrival.message, &tag, arrival.answer_via, out.arena());
         out.send(start, arrival.reply_to, 0);
     }
 

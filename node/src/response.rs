@@ -23,7 +23,7 @@ impl Switchboard {
     ) {
         let (Ok((via, cseq)), Some(status)) = (message.response_parts(), message.status()) else { return };
         let Some(place) = self.cookies.read_branch(via.branch()) else {
-            return self.stateless_response(settings, from, message, &via, out);
+            return self.stateless_response(settings, now_ms, from, message, &via, out);
         };
         if place.shard != self.shard {
             return out.hand_over(place.shard, *from, message.bytes());
@@ -31,6 +31,7 @@ impl Switchboard {
         let named = ClientId::from_bits(place.transaction);
         let Some(id) = named.and_then(|id| self.transactions.find_client(id, cseq.method)) else { return };
         self.follow_connection(id, from);
+        self.heed(now_ms, from, &via);
         // §16.7 step 3: where no Via is left below ours, the response is for us, as those to our CANCELs are.
         let forwarded = self.transactions.client(id).is_some_and(|record| record.user.server.is_some());
         if forwarded && message.values(Name::Via).nth(1).is_none() {
@@ -150,6 +151,7 @@ impl Switchboard {
     fn stateless_response(
         &mut self,
         settings: &Settings,
+        now_ms: u64,
         from: &Flow,
         message: &Message<'_>,
         top: &Via<'_>,
@@ -162,6 +164,7 @@ impl Switchboard {
         if shard != self.shard && shard != ANY_SHARD {
             return out.hand_over(shard, *from, message.bytes());
         }
+        self.heed(now_ms, from, top);
         let Some(flow) = flow_to(&below, settings) else { return };
         let start = out.begin();
         let status = message.status().unwrap_or(500);

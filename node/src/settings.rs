@@ -29,6 +29,8 @@ pub struct StaticRoute {
     pub open: bool,
     /// Whether requests are forwarded without transactions (RFC 3261 §16.11).
     pub stateless: bool,
+    /// Whether the next hop is asked how much it can take (RFC 7339).
+    pub overload_control: bool,
 }
 
 /// Everything a shard needs to know to decide.
@@ -60,6 +62,8 @@ pub struct Settings {
     pub timing: Timing,
     /// Most server transactions, and most client transactions, of one shard.
     pub transactions_max: usize,
+    /// Whether those who offer to hold back are told how much (RFC 7339).
+    pub overload_feedback: bool,
 }
 
 impl Settings {
@@ -98,6 +102,7 @@ impl Settings {
                 t4_ms: config.timers.t4_ms as u32,
             },
             transactions_max: config.limits.transactions_max / shards.max(1),
+            overload_feedback: config.overload.feedback,
         }
     }
 }
@@ -110,6 +115,7 @@ fn static_route(route: &offhook_config::Route) -> StaticRoute {
         proves: route.proves.as_ref().map(|d| d.as_str().to_ascii_lowercase()),
         open: route.open,
         stateless: route.mode == RouteMode::Stateless,
+        overload_control: route.overload_control,
     }
 }
 

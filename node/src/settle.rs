@@ -77,6 +77,7 @@ impl Switchboard {
 
     /// Sends what was written from `start` on as the answer of the server transaction.
     fn respond(&mut self, now_ms: u64, server: ServerId, status: u16, start: usize, out: &mut Outbox) {
+        self.stamp_load(now_ms, server, start, out);
         let end = out.begin();
         let verdict = self.transactions.respond(now_ms, server, status, out.bytes(start..end));
         match self.transactions.server_mut(server) {
@@ -238,7 +239,7 @@ impl Switchboard {
         let Ok(message) = Message::parse(&request) else { return false };
         let mut via = Vec::new();
         let Ok(parts) = Essentials::of(&message) else { return false };
-        let arrival = Arrival::new(settings, now_ms, from, (&message, parts), &mut via);
+        let arrival = Arrival::new(settings, now_ms, from, (&message, parts), None, &mut via);
         let Ok(screened) = offhook_proxy::screen(&message, parts, &settings.identity, &self.cookies) else {
             return false;
         };

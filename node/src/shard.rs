@@ -18,6 +18,7 @@ use crate::arrival::Arrival;
 use crate::certified::Certified;
 use crate::closed::ClosedConnections;
 use crate::drain::Drain;
+use crate::neighbours::Neighbours;
 use crate::relay::TRYING_AFTER_MS;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -114,6 +115,7 @@ impl Shard {
             closed: ClosedConnections::default(),
             certified: Certified::default(),
             admission: Admission::new(secrets.hashes),
+            neighbours: Neighbours::new(&settings.routes, secrets.hashes),
             drain,
             whereabouts,
             hash_key: secrets.hashes,
@@ -177,8 +179,9 @@ impl Shard {
             }
             StartLine::Request { .. } => match Essentials::of(message) {
                 Ok(parts) => {
+                    let told = self.switchboard.feedback_to(&self.settings, now_ms, from, &parts.via);
                     let arrival =
-                        Arrival::new(&self.settings, now_ms, *from, (message, parts), &mut self.via);
+                        Arrival::new(&self.settings, now_ms, *from, (message, parts), told, &mut self.via);
                     self.switchboard.request(&arrival, out);
                 }
                 Err(fault) => self.switchboard.malformed(now_ms, *from, message, fault, out),

@@ -17,6 +17,7 @@ use crate::certified::Certified;
 use crate::closed::ClosedConnections;
 use crate::context::{Downstream, Upstream};
 use crate::drain::Drain;
+use crate::neighbours::Neighbours;
 use crate::targets::Targets;
 use crate::whereabouts::Whereabouts;
 
@@ -48,6 +49,8 @@ pub(crate) struct Switchboard {
     pub certified: Certified,
     /// What is let in when there is too much.
     pub admission: Admission,
+    /// Next hops that say how much they can take.
+    pub neighbours: Neighbours,
     /// How the server stops.
     pub drain: Arc<Drain>,
     /// Which shard works on what.

@@ -104,6 +104,11 @@ impl Targets {
         self.list.drain(..count.min(self.list.len()));
     }
 
+    /// Keeps only some of the targets.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Target) -> bool) {
+        self.list.retain(keep);
+    }
+
     /// The targets.
     pub(crate) fn list(&self) -> &[Target] {
         &self.list

@@ -115,6 +115,7 @@ impl Switchboard {
         let Ok(copy) = Message::parse(self.any_copy(id)) else { return };
         let start = out.begin();
         self.write_own(&copy, 100, out.arena());
+        self.stamp_load(now_ms, id, start, out);
         let end = out.begin();
         if self.transactions.respond(now_ms, id, 100, out.bytes(start..end)) == ServerVerdict::Send {
             out.send(start, reply_to, 0);

@@ -193,6 +193,10 @@ impl Engine for Exchange {
         self.shard.deadline_ms()
     }
 
+    fn note_load(&mut self, fill_permille: u16) {
+        self.shard.note_load(fill_permille);
+    }
+
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {
         self.watch(|shard| shard.commit(now_ms, out));
     }

@@ -13,6 +13,7 @@ mod forking;
 mod forwarding;
 mod ipv6;
 mod nat;
+mod overload;
 mod registration;
 mod routes;
 mod screening;

@@ -13,7 +13,7 @@ use crate::listen::Listen;
 use crate::place::Place;
 use crate::report::Report;
 use crate::route::Route;
-use crate::settings::{Access, Digest, Engine, Limits, Log, Proxy, Registrar, Timers};
+use crate::settings::{Access, Digest, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
 use crate::syntax::explain;
 use crate::table::{root, section};
 use crate::tls::Tls;
@@ -51,6 +51,8 @@ section! {
         timers: Timers = Timers::default();
         /// Bounds.
         limits: Limits = Limits::default();
+        /// Overload.
+        overload: Overload = Overload::default();
         /// Use of the machine.
         engine: Engine = Engine::default();
         /// TLS.

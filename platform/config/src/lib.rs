@@ -38,5 +38,5 @@ pub use listen::Listen;
 pub use manual::{reference, sample};
 pub use names::{DigestAlgorithm, LogFormat, LogLevel, RouteMode};
 pub use route::{Match, NextHop, Route};
-pub use settings::{Access, Digest, Engine, Limits, Log, Proxy, Registrar, Timers};
+pub use settings::{Access, Digest, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
 pub use tls::{Tls, TlsDomain};

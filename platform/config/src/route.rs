@@ -30,6 +30,10 @@ table! {
         /// itself (§16.11).
         mode: RouteMode = RouteMode::Stateful,
             because "only with a transaction a failure of the next hop is answered";
+        /// Whether the next hop is asked how much it can take, with `oc` in our Via (RFC 7339 §4.1), and is sent less
+        /// when it says so.
+        overload_control: bool = true,
+            because "a next hop that knows nothing of it leaves the parameter alone, and one that does stays usable";
     }
 }
 

@@ -109,6 +109,14 @@ section! {
 }
 
 section! {
+    /// What happens when there is more to do than can be done; `docs/overload.md` says how it is met.
+    pub struct Overload {
+        /// Whether neighbours that offer to hold back (`oc` in their Via, RFC 7339) are told how much.
+        feedback: bool = true, because "a request that is never sent costs us nothing";
+    }
+}
+
+section! {
     /// How the machine is used.
     pub struct Engine {
         /// Threads that carry the signalling, each with its own share of sockets and transactions; 0 chooses.

@@ -75,6 +75,18 @@ events! {
     RequestShed "request.shed" Debug { source: SocketAddr }
         "dropped unread, there is far too much to do (from {source})";
 
+    /// A next hop asked for less (RFC 7339): new requests to it are held back, so many in a hundred of all it would get.
+    NextHopOverloaded "nexthop.overloaded" Warn { neighbour: SocketAddr, percent: u32 }
+        "{neighbour} has too much to do and asks for {percent} % less";
+
+    /// A next hop takes everything again.
+    NextHopRecovered "nexthop.recovered" Info { neighbour: SocketAddr, throttled: u64 }
+        "{neighbour} takes everything again; {throttled} requests were held back";
+
+    /// A request was answered 503 by us because its next hop had asked for less. Counted.
+    RequestThrottled "request.throttled" Debug { neighbour: SocketAddr, method: &'a [u8], source: SocketAddr }
+        "{method} held back, {neighbour} has too much to do (from {source})";
+
     /// What came was no SIP request that could be understood. Status none: it was dropped without an answer.
     RequestMalformed "request.malformed" Debug { source: SocketAddr, status: Option<u16>, reason: &'a str }
         "malformed request: {reason}, status {status} (from {source})";

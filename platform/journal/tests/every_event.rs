@@ -41,6 +41,9 @@ fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
         (Event::RequestRefused { method: b"OPTIONS", source, status: 483, reason: "Too Many Hops" }, "OPTIONS refused with 483: Too Many Hops (from 192.0.2.7:5060)"),
         (Event::RequestTurnedAway { source }, "turned away, there is too much to do (from 192.0.2.7:5060)"),
         (Event::RequestShed { source }, "dropped unread, there is far too much to do (from 192.0.2.7:5060)"),
+        (Event::NextHopOverloaded { neighbour: peer, percent: 20 }, "[2001:db8::7]:5060 has too much to do and asks for 20 % less"),
+        (Event::NextHopRecovered { neighbour: peer, throttled: 117 }, "[2001:db8::7]:5060 takes everything again; 117 requests were held back"),
+        (Event::RequestThrottled { neighbour: peer, method: b"INVITE", source }, "INVITE held back, [2001:db8::7]:5060 has too much to do (from 192.0.2.7:5060)"),
         (Event::RequestMalformed { source, status: None, reason: "no Via" }, "malformed request: no Via, status none (from 192.0.2.7:5060)"),
         (Event::ConnectionOpened { transport: "tcp", peer }, "tcp connection with [2001:db8::7]:5060 opened"),
         (Event::ConnectionClosed { transport: "tcp", peer, why: "idle" }, "tcp connection with [2001:db8::7]:5060 closed: idle"),
@@ -99,7 +102,7 @@ fn fields_have_the_types_of_json() {
     assert_eq!(object["expires_s"], 3600);
     assert_eq!(object["source"], "192.0.2.7:5060");
 
-    let (event, _) = one_of_each()[16];
+    let (event, _) = one_of_each()[19];
     let object: Value = serde_json::from_str(&line(Format::Json, &event)).unwrap();
     assert_eq!(object["status"], Value::Null);
 }

@@ -1,6 +1,6 @@
 //! The copy of a request that goes to one target: RFC 3261 §16.6 steps 1 to 8. Only what must change does.
 
-use offhook_sip::{Essentials, Line, Message, Name, NameAddr, Scratch, Splice, Uri, header};
+use offhook_sip::{Essentials, Line, LossFeedback, Message, Name, NameAddr, Scratch, Splice, Uri, header};
 
 use crate::cookie::CookieKey;
 use crate::identity::Local;
@@ -47,6 +47,8 @@ pub struct Forward<'x> {
     pub max_breadth: Option<u32>,
     /// The header line with the credentials that were meant for us (§22.3), to be taken away.
     pub spent_credentials: Option<&'x Line>,
+    /// Whether the next hop is asked how much it can take (RFC 7339 §4.1).
+    pub offers_overload_control: bool,
 }
 
 /// Writes the copy to the end of `out`.
@@ -163,6 +165,9 @@ fn via(splice: &mut Splice<'_, '_>, message: &Message<'_>, key: &CookieKey, forw
                 let identity = stateless_identity(message, &forward.parts.via);
                 key.write_stateless_branch(shard, &identity, forward.loop_mark, out);
             }
+        }
+        if forward.offers_overload_control {
+            out.extend_from_slice(LossFeedback::OFFER);
         }
     });
     if let Some(mended) = forward.mended_via {

@@ -3,6 +3,7 @@
 mod contact;
 mod cseq;
 mod date;
+mod loss_feedback;
 mod name_addr;
 mod option_tags;
 mod values;
@@ -11,6 +12,7 @@ mod via;
 pub use contact::{Contact, EXPIRES_MALFORMED_S};
 pub use cseq::CSeq;
 pub use date::Date;
+pub use loss_feedback::LossFeedback;
 pub use name_addr::NameAddr;
 pub use option_tags::OptionTags;
 pub use values::{Values, split};

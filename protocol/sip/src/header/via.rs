@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::chars::{is_lws, is_token, trim, trim_start};
+use crate::header::loss_feedback::is_overload;
 use crate::host::HostPort;
 use crate::params::{Param, Params, unquote};
 use crate::{Malformed, Transport};
@@ -26,6 +27,7 @@ pub struct Via<'a> {
     branch: Option<&'a [u8]>,
     asks_rport: bool,
     claims_received: bool,
+    mentions_overload: bool,
 }
 
 impl<'a> Via<'a> {
@@ -60,6 +62,7 @@ impl<'a> Via<'a> {
             branch: None,
             asks_rport: false,
             claims_received: false,
+            mentions_overload: false,
         };
         Params::new(params).each_if_legal(|param| via.note(param)).then_some(via)
     }
@@ -71,6 +74,7 @@ impl<'a> Via<'a> {
             }
             5 => self.asks_rport |= param.name.eq_ignore_ascii_case(b"rport"),
             8 => self.claims_received |= param.name.eq_ignore_ascii_case(b"received"),
+            2 => self.mentions_overload |= param.name.eq_ignore_ascii_case(b"oc"),
             _ => {}
         }
     }
@@ -98,6 +102,16 @@ impl<'a> Via<'a> {
     /// Whether the sender wrote a `received`, which is not its to write.
     pub fn claims_received(&self) -> bool {
         self.claims_received
+    }
+
+    /// Whether there is an `oc`, in a request an offer, in a response a wish (RFC 7339 §4.1).
+    pub fn mentions_overload(&self) -> bool {
+        self.mentions_overload
+    }
+
+    /// What stands in front of the parameters.
+    pub(super) fn before_params(&self) -> &'a [u8] {
+        trim(&self.text[..self.text.len() - self.params.len()])
     }
 
     /// Whether the branch is one of RFC 3261, thus unique in space and time.
@@ -143,16 +157,17 @@ impl Via<'_> {
         self.sent_by.host.ip().map(|ip| ip.to_canonical()) != Some(source.ip().to_canonical())
             || self.asks_rport
             || self.claims_received
+            || self.mentions_overload
     }
 
-    /// Writes the value with `received`, and with `rport` if the sender asked for it.
+    /// Writes the value with `received`, and with `rport` if the sender asked for it; without what it says about
+    /// overload control, which is for us alone (RFC 7339 §5.6).
     pub fn write_mended(&self, source: SocketAddr, out: &mut Vec<u8>) {
-        let text_len = self.text.len() - self.params.len();
-        out.extend_from_slice(trim(&self.text[..text_len]));
+        out.extend_from_slice(self.before_params());
         for param in self.params() {
             let is_ours =
                 [&b"rport"[..], b"received"].iter().any(|ours| param.name.eq_ignore_ascii_case(ours));
-            if !is_ours {
+            if !(is_ours || self.mentions_overload && is_overload(&param)) {
                 out.push(b';');
                 out.extend_from_slice(param.whole);
             }

@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 
 use offhook_sip::{
-    Contact, Date, Host, Malformed, Message, Name, NameAddr, Reply, Scratch, Splice, StartLine, Uri, Via,
+    Contact, Date, Host, LossFeedback, Malformed, Message, Name, NameAddr, Reply, Scratch, Splice, StartLine,
+    Uri, Via,
 };
 
 /// A message of any bytes, or none: nothing panics, and what is found fits together.
@@ -124,6 +125,20 @@ pub(crate) fn via(value: &[u8]) {
     assert_eq!(mended.params().value(b"received"), Some(&b"2001:db8::7"[..]));
     let port = via.params().has(b"rport").then_some(&b"4000"[..]);
     assert_eq!(mended.params().value(b"rport"), port);
+    overload(&via);
+}
+
+/// RFC 7339 §4: who offers is not asking, what we ask is understood, and none of it goes further.
+fn overload(via: &Via<'_>) {
+    assert!(!(via.offers_loss_control() && via.loss_feedback().is_some()));
+    assert!(via.loss_feedback().is_none_or(|wish| wish.percent <= 100));
+    let mut out = Vec::new();
+    via.write_without_overload(&mut out);
+    let stripped = Via::parse(&out).expect("what we wrote ourselves");
+    assert!(!stripped.mentions_overload() && stripped.branch() == via.branch());
+    let wish = LossFeedback::at(1_000, 20, 500);
+    wish.write(&mut out);
+    assert_eq!(Via::parse(&out).expect("what we wrote ourselves").loss_feedback(), Some(wish));
 }
 
 /// One From, To, Route, … value of any bytes.

@@ -1,0 +1,111 @@
+//! Overload control between neighbours, RFC 7339: where its parameters are written, read and obeyed. What they say is
+//! decided in `restraint.rs` (we are the server) and `neighbours.rs` (we are the client).
+
+use offhook_journal::{Event, EventKind};
+use offhook_net::{Flow, Outbox};
+use offhook_sip::{LossFeedback, Message, Method, Via};
+use offhook_transaction::ServerId;
+
+use crate::admission;
+use crate::arrival::Arrival;
+use crate::neighbours::{Category, Change};
+use crate::settings::Settings;
+use crate::switchboard::Switchboard;
+use crate::targets::Targets;
+
+impl Switchboard {
+    /// What the sender of a request is told, if it offers to listen (§5.1).
+    #[inline]
+    pub(crate) fn feedback_to(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        from: &Flow,
+        via: &Via<'_>,
+    ) -> Option<LossFeedback> {
+        let listens = via.mentions_overload() && settings.overload_feedback && via.offers_loss_control();
+        listens.then(|| self.admission.feedback(now_ms, from.remote.ip()))
+    }
+
+    /// Writes how much we can take into the top Via of a response that begins at `start`: as of now, not of when the
+    /// request came (§5.2). Whatever stands there was written further down, and is not believed (§5.4).
+    pub(crate) fn stamp_load(&mut self, now_ms: u64, server: ServerId, start: usize, out: &mut Outbox) {
+        let Some(record) = self.transactions.server(server).filter(|record| record.user.tells_load) else {
+            return;
+        };
+        let told = self.admission.feedback(now_ms, record.user.reply_to.remote.ip());
+        let end = out.begin();
+        let Ok(message) = Message::parse(out.bytes(start..end)) else { return };
+        let Ok(via) = message.top_via() else { return };
+        let place = message.range_of(via.text);
+        let mut stamped = Vec::with_capacity(place.len() + LossFeedback::BYTES_MAX);
+        via.write_without_overload(&mut stamped);
+        told.write(&mut stamped);
+        out.arena().splice(start + place.start..start + place.end, stamped);
+    }
+
+    /// Hears what a next hop says in our own Via (§5.4).
+    #[inline]
+    pub(crate) fn heed(&mut self, now_ms: u64, from: &Flow, via: &Via<'_>) {
+        if !via.mentions_overload() {
+            return;
+        }
+        if let Some(wish) = via.loss_feedback() {
+            let change = self.neighbours.heard(now_ms, from.remote, wish);
+            self.note_change(now_ms, from.remote, change);
+        }
+    }
+
+    /// Takes away the targets that have asked for less and get no more just now (§5.5). Whether none is left.
+    #[inline]
+    pub(crate) fn holds_back(&mut self, arrival: &Arrival<'_, '_>, targets: &mut Targets) -> bool {
+        if !targets.list().iter().any(|target| self.neighbours.knows(target.flow.remote)) {
+            return false;
+        }
+        let category = category(arrival);
+        targets.retain(|target| self.may_go(arrival, target.flow.remote, category));
+        targets.list().is_empty()
+    }
+
+    fn may_go(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        neighbour: std::net::SocketAddr,
+        category: Category,
+    ) -> bool {
+        let (passes, change) = self.neighbours.lets_pass(arrival.now_ms, neighbour, category);
+        self.note_change(arrival.now_ms, neighbour, change);
+        if !passes && self.journal.logs(EventKind::RequestThrottled) {
+            let (method, source) = (arrival.message.method_text(), arrival.from.remote);
+            self.journal.note(arrival.now_ms, &Event::RequestThrottled { neighbour, method, source });
+        } else if !passes {
+            self.journal.count(EventKind::RequestThrottled);
+        }
+        passes
+    }
+
+    fn note_change(&mut self, now_ms: u64, neighbour: std::net::SocketAddr, change: Option<Change>) {
+        match change {
+            None => {}
+            Some(Change::Began(percent)) => {
+                let percent = u32::from(percent);
+                self.journal.note(now_ms, &Event::NextHopOverloaded { neighbour, percent });
+            }
+            Some(Change::Ended(throttled)) => {
+                self.journal.note(now_ms, &Event::NextHopRecovered { neighbour, throttled });
+            }
+        }
+    }
+}
+
+/// §5.10.1: our policy of what is held back first.
+fn category(arrival: &Arrival<'_, '_>) -> Category {
+    let ends_something = matches!(arrival.message.method(), Some(Method::Ack | Method::Cancel | Method::Bye));
+    if ends_something || admission::is_emergency(arrival.message) {
+        Category::Vital
+    } else if admission::is_in_progress(arrival.message, &arrival.parts) {
+        Category::InProgress
+    } else {
+        Category::New
+    }
+}
