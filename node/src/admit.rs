@@ -111,8 +111,9 @@ impl Switchboard {
         let listeners = &arrival.settings.listeners;
         let secure = passage.screened.routed.wants_security();
         let mut unfit = None;
+        let there = |b: &Binding<'_>| !self.closed.ended(self.shard, &b.flow);
         self.location.read(&aor, arrival.now_ms, |bindings| {
-            bindings.for_each(|binding: Binding<'_>| {
+            bindings.filter(there).for_each(|binding: Binding<'_>| {
                 let pushed = targets.push_binding(&binding, listeners, arrival.from.listener, secure);
                 unfit = pushed.err().or(unfit);
             });

@@ -38,7 +38,8 @@ impl<'m, 'a> Arrival<'m, 'a> {
         told: Option<LossFeedback>,
         buffer: &'m mut Vec<u8>,
     ) -> Self {
-        let mends = parts.via.needs_mending(from.remote);
+        // RFC 7118 §5.3: over WebSocket `received` is of no use, and may tell a browser what stands in front of us.
+        let mends = !from.transport.is_websocket() && parts.via.needs_mending(from.remote);
         if mends {
             buffer.clear();
             parts.via.write_mended(from.remote, buffer);

@@ -1,6 +1,7 @@
 //! Which connections are gone. Bindings and Record-Route values outlive the connections they name; what is sent by a
 //! dead name is lost, and an ACK is not sent again by anyone.
 
+use offhook_location::StoredFlow;
 use offhook_net::ConnectionId;
 
 /// Remembers closed connections: for each place in the shard's table, the last generation that is gone. It is as large as
@@ -19,6 +20,14 @@ impl ClosedConnections {
         if let Some(last) = self.generations.get_mut(place) {
             *last = (*last).max(connection.generation);
         }
+    }
+
+    /// Whether a binding can be reached no more: it was made over WebSocket, by which nobody is dialled, and its connection
+    /// is gone. A browser that comes back registers anew, under another name.
+    pub(crate) fn ended(&self, shard: u8, flow: &StoredFlow) -> bool {
+        let connection =
+            ConnectionId { index: flow.connection_index, generation: flow.connection_generation };
+        flow.transport.is_websocket() && (!connection.is_some() || self.has(shard, connection))
     }
 
     /// Whether this is known to be gone. Of connections of other shards nothing is known.

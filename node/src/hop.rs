@@ -62,7 +62,10 @@ pub(crate) fn to_address(
     listeners: &[Listener],
     arrived_on: u16,
 ) -> Option<Flow> {
-    let fits = |l: &Listener| l.transport == transport && l.local.is_ipv4() == remote.is_ipv4();
+    // RFC 7118 §5: who is reached by WebSocket has opened the connection, and no other leads there.
+    let fits = |l: &Listener| {
+        l.transport == transport && !transport.is_websocket() && l.local.is_ipv4() == remote.is_ipv4()
+    };
     let arrived_ip = listeners.get(usize::from(arrived_on)).map(|l| l.local.ip());
     let candidates = listeners.iter().enumerate().filter(|(_, l)| fits(l));
     let best = candidates.min_by_key(|(_, l)| distance(l, remote.ip(), arrived_ip))?;
@@ -115,6 +118,7 @@ mod tests {
             listener(Transport::Tcp, "192.0.2.1:5060", 24),
             listener(Transport::Udp, "[2001:db8::1]:5060", 64),
             listener(Transport::Tls, "192.0.2.1:5061", 24),
+            listener(Transport::Ws, "192.0.2.1:80", 24),
         ]
     }
 
@@ -147,6 +151,7 @@ mod tests {
         assert_eq!(way("sips:a@[2001:db8::9]", 0), Err(NoHop::NoListener));
     }
 
+    /// RFC 7118 §5: nobody is dialled by WebSocket, although we listen for it.
     #[test]
     fn what_leads_nowhere_says_why() {
         assert_eq!(way("sip:a@example.org", 0), Err(NoHop::Name));

@@ -74,11 +74,12 @@ impl Switchboard {
         let tag = self.stateless_tag(&arrival.parts);
         let policy = arrival.settings.registrar;
         let now_ms = arrival.now_ms;
+        let (closed, shard) = (&self.closed, self.shard);
         let start = out.begin();
         let arena = out.arena();
         let updated = self.bindings.update(aor, now_ms, |have, next| {
             let mut list = BindingList::new();
-            for binding in have {
+            for binding in have.filter(|binding| !closed.ended(shard, &binding.flow)) {
                 if list.try_push(binding).is_err() {
                     return (Change::Keep, Err(Refusal::new(403).because("Too many contacts")));
                 }

@@ -69,7 +69,7 @@ impl Switchboard {
                 // RFC 7339 §5.10: without Retry-After, or the peer would leave us alone, not only that next hop.
                 self.refuse(arrival, Refusal::new(503).because("Next hop overloaded"), out);
             }
-            Ok(()) if matches!(way, Way::Static(route) if route.stateless) => {
+            Ok(()) if is_stateless(way, arrival) => {
                 self.forward_stateless(&passage, &targets, out);
             }
             Ok(()) => self.forward_stateful(&passage, &mut targets, key, out),
@@ -306,6 +306,11 @@ impl Switchboard {
     }
 }
 
+/// RFC 3261 §16.11. The answer to a request that came by WebSocket finds no way back by its Via: it needs a transaction.
+fn is_stateless(way: &Way<'_, '_>, arrival: &Arrival<'_, '_>) -> bool {
+    matches!(way, Way::Static(route) if route.stateless) && !arrival.from.transport.is_websocket()
+}
+
 /// Whether a copy could grow beyond what we can read ourselves, as we must for its ACK and its CANCEL.
 fn leaves_no_room(message: &Message<'_>) -> bool {
     message.whole().len() > MESSAGE_BYTES_MAX - COPY_ROOM_BYTES
@@ -316,7 +321,9 @@ fn leaves_no_room(message: &Message<'_>) -> bool {
 fn record_route(passage: &Passage<'_, '_, '_>, target: &Target) -> Option<Sides> {
     let Passage { arrival, screened, .. } = *passage;
     let begins_dialog = screened.method.makes_dialog() && arrival.parts.to_tag.is_empty();
-    if !arrival.settings.record_route || !begins_dialog {
+    // RFC 7118 Appendix B.2: a browser is reached by us alone.
+    let must = arrival.from.transport.is_websocket() || target.flow.transport.is_websocket();
+    if !(arrival.settings.record_route || must) || !begins_dialog {
         return None;
     }
     // Only a phone that speaks to us directly can be reached over the flow it came by.

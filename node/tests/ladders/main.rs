@@ -24,3 +24,4 @@ mod timers;
 mod tls;
 mod transactions;
 mod two_exchanges;
+mod websocket;

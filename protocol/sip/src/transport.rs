@@ -33,7 +33,8 @@ impl Transport {
         }
     }
 
-    /// The value of the `transport` URI parameter and of the configuration key: `udp`, `tcp`, …
+    /// The value of the configuration key: `udp`, `tcp`, …; of the `transport` URI parameter too, but for
+    /// [`Transport::Wss`]: see [`Transport::uri_name`].
     pub const fn name(self) -> &'static str {
         match self {
             Self::Udp => "udp",
@@ -43,6 +44,21 @@ impl Transport {
             Self::Ws => "ws",
             Self::Wss => "wss",
         }
+    }
+
+    /// The value of the `transport` URI parameter. RFC 7118 §5.2 has one for both kinds of WebSocket; port and scheme say
+    /// which is meant.
+    pub const fn uri_name(self) -> &'static str {
+        match self {
+            Self::Wss => "ws",
+            other => other.name(),
+        }
+    }
+
+    /// Whether only the peer can open a connection: a browser listens nowhere, and what it registers is reached by the
+    /// connection that it has opened (RFC 7118 §5).
+    pub const fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
     }
 
     /// The transport of this name, in any case of letters.

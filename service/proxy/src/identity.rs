@@ -26,6 +26,11 @@ impl Local {
         Self { transport, address, sent_by }
     }
 
+    /// Whether `sent_by` has a port.
+    pub(crate) fn names_port(&self) -> bool {
+        HostPort::parse(self.sent_by.as_bytes()).is_some_and(|at| at.port.is_some())
+    }
+
     fn is_named(&self, at: &HostPort<'_>) -> bool {
         let port = at.port.unwrap_or(self.transport.default_port());
         match at.host {

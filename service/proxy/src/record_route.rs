@@ -56,12 +56,15 @@ pub fn write(
         out.push(b'@');
     }
     out.extend_from_slice(local.sent_by.as_bytes());
+    if local.transport == Transport::Wss && !local.names_port() {
+        // `transport=ws` alone means port 80: RFC 7118 §5.5.
+        out.extend_from_slice(b":443");
+    }
     // RFC 3261 §26.2.2: sips says TLS by itself.
-    if sips && local.transport == Transport::Wss {
-        out.extend_from_slice(b";transport=ws");
-    } else if !sips && local.transport != Transport::Udp {
+    let says_all = sips && local.transport == Transport::Tls;
+    if !says_all && local.transport != Transport::Udp {
         out.extend_from_slice(b";transport=");
-        out.extend_from_slice(local.transport.name().as_bytes());
+        out.extend_from_slice(local.transport.uri_name().as_bytes());
     }
     out.extend_from_slice(b";lr;oh=");
     write_hex(seal, 16, out);
@@ -175,6 +178,28 @@ mod tests {
         assert_eq!(read_back(&text, "call", "tagB", "tagA"), Some(InDialog { toward: Some(caller) }));
         let plain = value(Sides::default());
         assert_eq!(read_back(&plain, "call", "tagB", "tagA"), Some(InDialog { toward: None }));
+    }
+
+    /// RFC 7118 §5.2, §5.5, §8.2: `transport=ws` for both kinds of WebSocket, and the port where it is not 80.
+    #[test]
+    fn a_route_over_websocket() {
+        let value = |transport, address: &str, advertise| {
+            let local = Local::new(transport, address.parse().expect("an address"), advertise);
+            let mut out = Vec::new();
+            write(&CookieKey::new([1; 16]), &local, (b"call", b"tagA"), Sides::default(), &mut out);
+            String::from_utf8(out).expect("ASCII")
+        };
+        for (transport, address, advertise, want) in [
+            (Transport::Wss, "192.0.2.1:443", None, "<sip:192.0.2.1:443;transport=ws;lr;oh="),
+            (Transport::Wss, "192.0.2.1:8443", None, "<sip:192.0.2.1:8443;transport=ws;lr;oh="),
+            (Transport::Wss, "[2001:db8::1]:443", None, "<sip:[2001:db8::1]:443;transport=ws;lr;oh="),
+            (Transport::Wss, "192.0.2.1:8443", Some("a.example"), "<sip:a.example:443;transport=ws;lr;oh="),
+            (Transport::Ws, "192.0.2.1:80", None, "<sip:192.0.2.1;transport=ws;lr;oh="),
+            (Transport::Ws, "192.0.2.1:8080", None, "<sip:192.0.2.1:8080;transport=ws;lr;oh="),
+        ] {
+            let text = value(transport, address, advertise);
+            assert!(text.starts_with(want), "{text}");
+        }
     }
 
     #[test]

@@ -88,13 +88,20 @@ impl Phone {
 
     /// A new Via value of its own: RFC 3261 §18.1.1, RFC 3581.
     pub(crate) fn new_via(&mut self) -> String {
-        let branch = self.make_up();
-        format!("SIP/2.0/{} {};branch=z9hG4bK-{branch};rport", self.transport.via_token(), self.address)
+        let (branch, transport) = (self.make_up(), self.transport.via_token());
+        match self.transport {
+            Transport::Ws | Transport::Wss => {
+                format!("SIP/2.0/{transport} {}.invalid;branch=z9hG4bK-{branch}", self.name)
+            }
+            _ => format!("SIP/2.0/{transport} {};branch=z9hG4bK-{branch};rport", self.address),
+        }
     }
 
     pub(crate) fn contact(&self) -> String {
         match self.transport {
             Transport::Udp => format!("<sip:{}@{}>", self.name, self.address),
+            // A browser does not know its address: RFC 7118 §5, and Appendix B.
+            Transport::Ws | Transport::Wss => format!("<sip:{0}@{0}.invalid;transport=ws>", self.name),
             other => format!("<sip:{}@{};transport={}>", self.name, self.address, other.name()),
         }
     }

@@ -1,0 +1,292 @@
+//! Browser phones: SIP over WebSocket, RFC 7118. They write names that lead nowhere into Via and Contact (`.invalid`), and
+//! are reached by the connection that they have opened, and by no other.
+
+use offhook_ladder::{Ladder, Stage};
+use offhook_net::Listener;
+use offhook_sip::Transport;
+
+use crate::exchange::{OPEN, Observed, scene, scene_on_disk};
+
+/// Where browsers and others connect.
+fn with_websocket(scene: Ladder) -> Ladder {
+    let listener = |transport, local: &str| Listener {
+        transport,
+        local: local.parse().expect("an address"),
+        prefix_bits: 24,
+        advertise: None,
+    };
+    scene.listeners(vec![
+        listener(Transport::Udp, "198.51.100.1:5060"),
+        listener(Transport::Tcp, "198.51.100.1:5060"),
+        listener(Transport::Ws, "198.51.100.1:8080"),
+        listener(Transport::Wss, "198.51.100.1:443"),
+    ])
+}
+
+fn play(text: &str) -> Stage {
+    with_websocket(scene(OPEN)).run(text)
+}
+
+/// A browser registers with its password, and is called by a browser. RFC 7118 §8.1, RFC 7118 §5.1, RFC 7118 §5.2.
+#[test]
+fn a_call_between_two_browsers() {
+    with_websocket(scene(""))
+        .run(
+            "
+        bob    -> proxy/wss        REGISTER
+            Contact: <sip:bob@bob.invalid;transport=ws>
+        bob    <- proxy            401
+            Via: SIP/2.0/WSS bob.invalid;branch=z9hG4bK-bob-2
+        bob    -> proxy            REGISTER (auth)
+        bob    <- proxy            200
+            Contact: <sip:bob@bob.invalid;transport=ws>;expires=3600
+        given alice is registered over wss
+        alice  -> proxy            INVITE bob
+        alice  <- proxy            407
+        alice  -> proxy            ACK
+        alice  -> proxy            INVITE bob (auth)
+                  proxy -> bob     INVITE sip:bob@bob.invalid;transport=ws
+            Via: SIP/2.0/WSS {proxy.host};branch=*
+            Via: SIP/2.0/WSS alice.invalid;branch=*
+            Record-Route: <sip:*@{proxy.host}:443;transport=ws;lr;oh=*>
+                  proxy <- bob     180
+        alice  <- proxy            180
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        +1min     proxy <- bob     BYE
+        alice  <- proxy            BYE sip:alice@alice.invalid;transport=ws
+        alice  -> proxy            200
+                  proxy -> bob     200
+    ",
+        )
+        .leaves_nothing();
+}
+
+/// From a browser to a desk phone: two Record-Routes, the flow of the browser in them, so that either can hang up.
+/// RFC 7118 §8.2, RFC 5658 §4.
+#[test]
+fn from_a_browser_to_a_desk_phone() {
+    for who_hangs_up in ["alice", "bob"] {
+        let bye = match who_hangs_up {
+            "alice" => {
+                "
+        alice  -> proxy            BYE
+                  proxy -> bob     BYE sip:bob@{bob}
+            !Route
+                  proxy <- bob     200
+        alice  <- proxy            200
+        "
+            }
+            _ => {
+                "
+                  proxy <- bob     BYE
+        alice  <- proxy            BYE sip:alice@alice.invalid;transport=ws
+            !Route
+        alice  -> proxy            200
+                  proxy -> bob     200
+        "
+            }
+        };
+        play(&format!(
+            "
+        given alice is registered over ws
+        given bob is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+            Via: SIP/2.0/UDP {{proxy.host}};*
+            Via: SIP/2.0/WS alice.invalid;branch=*
+            Record-Route: <sip:*@{{proxy.host}};lr;oh=*>
+            Record-Route: <sip:{{proxy.host}}:8080;transport=ws;lr;oh=*>
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+            !Route
+        {bye}"
+        ))
+        .leaves_nothing();
+    }
+}
+
+/// From a desk phone to a browser, and to the browser's other device at once. RFC 7118 §5, RFC 3261 §16.6.
+#[test]
+fn a_browser_and_a_desk_phone_ring_together() {
+    play(
+        "
+        given browser is registered as bob over ws
+        given desk is registered as bob over tcp
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> browser INVITE sip:browser@browser.invalid;transport=ws
+            Record-Route: <sip:*@{proxy.host}:8080;transport=ws;lr;oh=*>
+            Record-Route: <sip:{proxy.host};lr;oh=*>
+                  proxy -> desk    INVITE
+                  proxy <- browser 180
+        alice  <- proxy            180
+                  proxy <- desk    180
+        alice  <- proxy            180
+                  proxy <- browser 200
+        alice  <- proxy            200
+                  proxy -> desk    CANCEL
+                  proxy <- desk    200
+                  proxy <- desk    487 INVITE
+                  proxy -> desk    ACK
+        alice  -> proxy            ACK (with browser)
+                  proxy -> browser ACK
+        alice  -> proxy            BYE (with browser)
+                  proxy -> browser BYE
+                  proxy <- browser 200
+        alice  <- proxy            200
+    ",
+    )
+    .leaves_nothing();
+}
+
+/// RFC 7118 §5.3: no `received` is added, and none is needed: the answer goes by the connection. RFC 3261 §18.2.2.
+#[test]
+fn a_browser_is_not_told_its_address() {
+    play(
+        "
+        alice  -> proxy/ws         OPTIONS proxy
+        alice  <- proxy            200
+            Via: SIP/2.0/WS alice.invalid;branch=z9hG4bK-alice-3
+    ",
+    );
+}
+
+/// RFC 7118 §5: the frame is the message; one without Content-Length gets it where it goes on over TCP (RFC 3261 §18.3).
+#[test]
+fn a_message_without_content_length() {
+    let mut stage = play("given alice is registered over ws\n given bob is registered over tcp");
+    let message = "MESSAGE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/WS alice.invalid;branch=z9hG4bK-m\r\n\
+        Max-Forwards: 70\r\nFrom: <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\nCall-ID: m\r\n\
+        CSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\n\r\nHello";
+    let (alice, proxy) = (stage.phone("alice"), "198.51.100.1:8080".parse().expect("an address"));
+    stage.world_mut().send(alice, Transport::Ws, proxy, message.as_bytes());
+    stage.world_mut().run_for(10);
+    let received = stage.world().received(stage.phone("bob"));
+    let last = String::from_utf8_lossy(received.last().expect("bob got it"));
+    assert!(last.starts_with("MESSAGE sip:bob@"), "{last}");
+    assert!(last.contains("\r\nContent-Length: 5\r\n") && last.ends_with("\r\n\r\nHello"), "{last}");
+}
+
+/// The page is closed: nobody is dialled by WebSocket, so the browser is not there. RFC 7118 §5, RFC 3261 §21.4.18.
+#[test]
+fn a_closed_page_is_not_called() {
+    play(
+        "
+        given bob is registered over ws
+        bob    -> proxy            close
+        alice  -> proxy/udp        INVITE bob
+        alice  <- proxy            480
+        alice  -> proxy            ACK
+        given bob is registered over ws
+        alice  -> proxy            MESSAGE bob
+                  proxy -> bob     MESSAGE
+                  proxy <- bob     200
+        alice  <- proxy            200
+    ",
+    )
+    .leaves_nothing();
+}
+
+/// A page that is loaded again is a new phone with a new name each time. Those before it are forgotten when it registers,
+/// so that they do not use up the phones a user may have. RFC 3261 §10.3.
+#[test]
+fn a_page_loaded_again_and_again() {
+    let mut stage = play("given page-0 is registered as bob over ws");
+    for n in 1..=12 {
+        stage.play(&format!(
+            "
+        page-{}  -> proxy          close
+        page-{n} -> proxy/ws       REGISTER bob
+            Contact: <sip:{n}@page.invalid;transport=ws>
+        page-{n} <- proxy          200
+            Contact: <sip:{n}@page.invalid;transport=ws>;expires=3600
+        ",
+            n - 1
+        ));
+    }
+}
+
+/// The exchange is killed and comes back: connections are gone, and with them what was registered over them.
+/// RFC 7118 §5.
+#[test]
+fn the_exchange_starts_again() {
+    let mut stage = with_websocket(scene_on_disk(OPEN)).run("given bob is registered over ws");
+    stage.kill_and_restart();
+    stage.play(
+        "
+        bob    <- proxy            close
+        given mallory is registered over ws
+        alice  -> proxy/udp        INVITE bob
+        alice  <- proxy            480
+        alice  -> proxy            ACK
+    ",
+    );
+    stage.leaves_nothing();
+}
+
+/// The connection of the caller is gone when the callee hangs up: there is no way, and the BYE is answered at once.
+/// RFC 3261 §16.9.
+#[test]
+fn the_page_was_closed_in_the_middle_of_a_call() {
+    play(
+        "
+        given alice is registered over ws
+        given bob is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        alice  -> proxy            close
+                  proxy <- bob     BYE
+                  proxy -> bob     502
+    ",
+    )
+    .leaves_nothing();
+}
+
+/// Even an exchange that does not stay in the path stays in that of browsers: RFC 7118 Appendix B.2.
+#[test]
+fn without_record_route() {
+    with_websocket(scene(&format!("{OPEN}[proxy]\nrecord_route = false\n"))).run(
+        "
+        given bob is registered over ws
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> bob     INVITE
+            Record-Route: <sip:*@{proxy.host}:8080;transport=ws;lr;oh=*>
+            Record-Route: <sip:{proxy.host};lr;oh=*>
+    ",
+    );
+}
+
+/// A request that names WebSocket as its way leads nowhere: RFC 7118 §5.
+#[test]
+fn nobody_is_dialled_by_websocket() {
+    play(
+        "
+        alice  -> proxy/udp        OPTIONS sip:x@192.0.2.77:80;transport=ws
+        alice  <- proxy            502
+    ",
+    );
+}
+
+/// On a stateless route the answer to a browser goes back as it does to others: the exchange keeps the state that the Via
+/// of a browser cannot carry. RFC 3261 §16.11, RFC 7118 §5.
+#[test]
+fn a_stateless_route() {
+    let route = "[[route]]\nmatch = { domain = \"carrier.example\" }\nto = \"sip:192.0.2.50:5060\"\nmode = \"stateless\"\n\
+                 open = true\n";
+    with_websocket(scene(&format!("{OPEN}{route}"))).address("carrier", "192.0.2.50:5060").run(
+        "
+        alice  -> proxy/ws         MESSAGE sip:1@carrier.example
+                  proxy -> carrier MESSAGE
+                  proxy <- carrier 200
+        alice  <- proxy            200
+    ",
+    );
+}
