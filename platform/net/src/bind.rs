@@ -71,7 +71,7 @@ pub fn bind(listeners: &[Listener], shards: usize) -> Result<Vec<ShardSockets>, 
             let socket = open(listener, shared).map_err(|e| at(listener, e))?;
             match listener.transport {
                 Transport::Udp => udp.push((index as u16, socket.into())),
-                Transport::Tcp | Transport::Tls => {
+                Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
                     socket.listen(TCP_BACKLOG).map_err(|e| at(listener, e))?;
                     tcp.push((index as u16, socket.into()));
                 }

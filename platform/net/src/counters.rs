@@ -51,11 +51,13 @@ pub enum CloseReason {
     OutOfMemory,
     /// It could not be secured: [`TlsFailure`] says why.
     Insecure,
+    /// A WebSocket that was not opened, or broke its rules: [`crate::WebSocketFailure`] says why.
+    WebSocket,
 }
 
 impl CloseReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Peer,
         Self::Reset,
         Self::ConnectFailed,
@@ -68,6 +70,7 @@ impl CloseReason {
         Self::TooMany,
         Self::OutOfMemory,
         Self::Insecure,
+        Self::WebSocket,
     ];
 
     /// A short name for metrics.
@@ -85,6 +88,7 @@ impl CloseReason {
             Self::TooMany => "too_many",
             Self::OutOfMemory => "out_of_memory",
             Self::Insecure => "insecure",
+            Self::WebSocket => "websocket",
         }
     }
 }
@@ -131,6 +135,8 @@ pub struct NetCounters {
     pub hand_over_lost: Counter,
     /// Handshakes (TLS) that succeeded.
     pub secured: Counter,
+    /// Opening handshakes of WebSocket that succeeded.
+    pub websockets: Counter,
     closed: [Counter; CloseReason::ALL.len()],
     tls_failed: [Counter; TlsFailure::ALL.len()],
 }

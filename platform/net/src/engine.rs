@@ -1,6 +1,6 @@
 //! The border between sockets and SIP: what the loop tells an engine, and what the simulated world tells it in tests.
 
-use crate::{ConnectionId, Flow, Outbox, Ticket, TlsFailure};
+use crate::{ConnectionId, Flow, Outbox, Ticket, TlsFailure, WebSocketFailure};
 
 /// One shard of a server, without sockets and without a clock. Time is `now_ms`: milliseconds of the Unix epoch that
 /// never step back while the process lives.
@@ -28,6 +28,9 @@ pub trait Engine {
 
     /// A connection could not be secured, or did not stay so. It is closed; what waited for it has failed.
     fn insecure(&mut self, _now_ms: u64, _from: &Flow, _why: TlsFailure) {}
+
+    /// A WebSocket was not opened, or broke the rules of framing. It was told so and is closed.
+    fn websocket_failed(&mut self, _now_ms: u64, _from: &Flow, _why: WebSocketFailure) {}
 
     /// Timers that are due.
     fn tick(&mut self, now_ms: u64, out: &mut Outbox);

@@ -1,6 +1,6 @@
 //! What went wrong while a batch was received and sent. The engine is told between batches, never in the middle of one.
 
-use crate::{ConnectionId, Flow, Ticket, TlsFailure};
+use crate::{ConnectionId, Flow, Ticket, TlsFailure, WebSocketFailure};
 
 /// Collected by whoever meets it, emptied by the loop.
 #[derive(Default, Debug)]
@@ -10,10 +10,15 @@ pub(crate) struct Fallout {
     pub(crate) closed: Vec<ConnectionId>,
     /// Connections that were not secured, and why.
     pub(crate) insecure: Vec<(Flow, TlsFailure)>,
+    /// WebSockets that were not opened or broke their rules, and why.
+    pub(crate) unopened: Vec<(Flow, WebSocketFailure)>,
 }
 
 impl Fallout {
     pub(crate) fn is_empty(&self) -> bool {
-        self.failed.is_empty() && self.closed.is_empty() && self.insecure.is_empty()
+        self.failed.is_empty()
+            && self.closed.is_empty()
+            && self.insecure.is_empty()
+            && self.unopened.is_empty()
     }
 }

@@ -1,4 +1,4 @@
-//! Sockets: UDP in batches, TCP, TLS, and the loop that drives an engine.
+//! Sockets: UDP in batches, TCP, TLS, WebSocket, and the loop that drives an engine.
 //!
 //! ```text
 //!   [(transport, address)] ──resolve──► [Listener] ──bind──► [ShardSockets] ──Loop::new──► [Loop<E: Engine>]
@@ -11,7 +11,7 @@
 //! The engine knows neither sockets nor a clock: it is told the time, gets messages with the [`Flow`] they came by,
 //! and puts messages with the flow they shall leave by into an [`Outbox`].
 //!
-//! Not here: WebSocket, DNS.
+//! Not here: DNS.
 
 mod bind;
 mod clock;
@@ -30,6 +30,7 @@ mod sys;
 mod tcp;
 mod tls;
 mod toward;
+mod websocket;
 
 pub use bind::{SHARDS_MAX, ShardSockets, bind};
 pub use clock::Clock;
@@ -44,3 +45,4 @@ pub use shard::Loop;
 pub use stop::Stopper;
 pub use tls::{DOMAINS_MAX, TlsConfigs, TlsFailure};
 pub use toward::local_ip_toward;
+pub use websocket::{WebSocketFailure, WebSocketOptions};

@@ -83,7 +83,7 @@ fn is_link_local_v6(ip: IpAddr) -> bool {
 fn choose_port(transport: Transport, local: SocketAddr) -> Result<u16, NetError> {
     let kind = match transport {
         Transport::Udp => Type::DGRAM,
-        Transport::Tcp | Transport::Tls => Type::STREAM,
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => Type::STREAM,
         other => return Err(NetError::Unsupported(other)),
     };
     if local.port() != 0 {

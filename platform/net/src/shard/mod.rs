@@ -26,8 +26,8 @@ use crate::mailbox::{Mail, Mailboxes};
 use crate::sys::{Epoll, Event, Interest, Ready, ReceiveBatch, SendBatch};
 use crate::tcp::Streams;
 use crate::{
-    Clock, Engine, Flow, Limits, NetCounters, NetError, Outbox, Outgoing, ShardSockets, Stopper, Ticket,
-    TlsConfigs,
+    Clock, Engine, Flow, Limits, Listener, NetCounters, NetError, Outbox, Outgoing, ShardSockets, Stopper,
+    Ticket, TlsConfigs, WebSocketOptions,
 };
 
 /// Datagrams of one system call. More gain nothing and keep the first one waiting.
@@ -83,7 +83,8 @@ impl<E: Engine> Loop<E> {
         limits: Limits,
         tls: Option<Arc<TlsConfigs>>,
     ) -> Result<Self, NetError> {
-        if tls.is_none() && sockets.listeners.iter().any(|l| l.transport == Transport::Tls) {
+        let needs_tls = |l: &Listener| matches!(l.transport, Transport::Tls | Transport::Wss);
+        if tls.is_none() && sockets.listeners.iter().any(needs_tls) {
             return Err(NetError::NoCertificate);
         }
         let ShardSockets { shard, listeners, udp, tcp, mailboxes, clock } = sockets;
@@ -116,6 +117,12 @@ impl<E: Engine> Loop<E> {
             mailboxes,
             counters,
         })
+    }
+
+    /// Says how WebSocket connections are taken; without it any page may connect at any path.
+    pub fn with_websocket(mut self, options: WebSocketOptions) -> Self {
+        self.streams.set_websocket(options);
+        self
     }
 
     /// Runs until `stop` is pulled; connections stay open, so that it can be run again. Fails only if the system
@@ -274,6 +281,10 @@ impl<E: Engine> Loop<E> {
             }
         }
         self.fallout.failed = failed;
+        for (flow, why) in self.fallout.unopened.drain(..) {
+            self.engine.websocket_failed(self.now_ms, &flow, why);
+            self.engine_called = true;
+        }
         for (flow, why) in self.fallout.insecure.drain(..) {
             self.engine.insecure(self.now_ms, &flow, why);
             self.engine_called = true;

@@ -68,7 +68,7 @@ impl Streams {
         }
         let transport = self.listeners.get(usize::from(listener)).map_or(Transport::Tcp, |l| l.transport);
         let flow = Flow { transport, listener, connection: ConnectionId::NONE, remote };
-        let layers = match self.layers_of_accepted(transport) {
+        let layers = match self.layers_of_accepted(transport, now_ms) {
             Ok(Some(_)) if !self.begin_handshake(source) => Err(TlsFailure::TooMany),
             result => result,
         };

@@ -38,7 +38,9 @@ impl Streams {
         fallout: &mut Fallout,
     ) -> Option<ConnectionId> {
         let listener = self.listeners.get(usize::from(flow.listener))?;
-        if listener.transport != flow.transport || self.table.len() >= self.limits.connections_max {
+        // RFC 7118 §5: nobody is dialled by WebSocket.
+        let never = listener.transport != flow.transport || flow.transport.is_websocket();
+        if never || self.table.len() >= self.limits.connections_max {
             return None;
         }
         let mut local = listener.local;

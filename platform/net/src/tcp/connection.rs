@@ -7,6 +7,17 @@ use super::write_queue::WriteQueue;
 use crate::sys::Interest;
 use crate::{CloseReason, Flow, Limits};
 
+/// What a connection with layers has still to do before messages pass.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// The handshake of TLS.
+    Securing,
+    /// The opening handshake of WebSocket.
+    Opening,
+    /// Nothing.
+    Open,
+}
+
 /// About 250 bytes while both buffers are empty.
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
@@ -83,16 +94,22 @@ impl Connection {
             return (self.secure_by_ms(limits), CloseReason::Insecure);
         }
         let silent = self.accepted && !self.greeted;
-        let half_record = self.layers.as_ref().and_then(|layers| layers.waits_since_ms());
+        let half_message = self.waits_since_ms();
         let candidates = [
             (true, self.alive_ms + limits.idle_ms, CloseReason::Idle),
             (silent, self.opened_ms + limits.first_message_ms, CloseReason::Silent),
-            (!self.rest.is_empty(), self.rest_ms + limits.message_ms, CloseReason::SlowWriter),
-            (half_record.is_some(), half_record.unwrap_or(0) + limits.message_ms, CloseReason::SlowWriter),
+            (half_message.is_some(), half_message.unwrap_or(0) + limits.message_ms, CloseReason::SlowWriter),
             (!self.queue.is_empty(), self.taken_ms + limits.write_stall_ms, CloseReason::SlowReader),
         ];
         let applying = candidates.into_iter().filter(|c| c.0).map(|(_, at_ms, reason)| (at_ms, reason));
         applying.min_by_key(|c| c.0).expect("idleness always applies")
+    }
+
+    /// When the first byte of what is not whole yet came, if there is such.
+    pub(super) fn waits_since_ms(&self) -> Option<u64> {
+        let message = (!self.rest.is_empty()).then_some(self.rest_ms);
+        let below = self.layers.as_ref().and_then(|layers| layers.waits_since_ms());
+        message.into_iter().chain(below).min()
     }
 
     /// Where it leads: the listener, what the peer proved to be, and the peer's address.
@@ -103,6 +120,21 @@ impl Connection {
     /// When its handshake must be over. It begins when the connection stands.
     fn secure_by_ms(&self, limits: &Limits) -> u64 {
         self.opened_ms + limits.handshake_ms + if self.accepted { 0 } else { limits.connect_timeout_ms }
+    }
+
+    /// How far its handshakes are.
+    pub(super) fn stage(&self) -> Stage {
+        let secured = self.layers.as_ref().is_none_or(|layers| layers.is_secured());
+        match self.securing {
+            false => Stage::Open,
+            true if secured && self.flow.transport.is_websocket() => Stage::Opening,
+            true => Stage::Securing,
+        }
+    }
+
+    /// When a peer that says nothing must be asked whether it lives, or is gone.
+    pub(super) fn silent_at_ms(&self, ping_every_ms: u64) -> Option<u64> {
+        self.layers.as_ref().and_then(|layers| layers.silent_at_ms(ping_every_ms))
     }
 
     /// Bytes in its buffers.

@@ -18,6 +18,7 @@ mod layers;
 mod read;
 mod secure;
 mod table;
+mod websocket;
 mod write;
 mod write_layers;
 mod write_queue;
@@ -37,7 +38,7 @@ use write_layers::Sealed;
 use crate::fallout::Fallout;
 use crate::sys::{Epoll, Event};
 use crate::{
-    CloseReason, ConnectionId, Engine, Limits, Listener, NetCounters, Outbox, TlsConfigs, TlsFailure,
+    CloseReason, ConnectionId, Engine, Limits, Listener, NetCounters, Outbox, TlsConfigs, WebSocketOptions,
 };
 
 /// What one read takes at most, bytes: the longest message and then some.
@@ -67,6 +68,7 @@ pub(crate) struct Streams {
     /// What was accepted from a source.
     by_source: HashMap<IpAddr, OfSource>,
     tls: Option<Arc<TlsConfigs>>,
+    websocket: WebSocketOptions,
     /// Accepted connections whose handshake is in progress.
     handshakes: usize,
     /// Where messages are sealed; empty between two uses.
@@ -101,6 +103,7 @@ impl Streams {
             by_remote: HashMap::new(),
             by_source: HashMap::new(),
             tls,
+            websocket: WebSocketOptions::default(),
             handshakes: 0,
             sealed: Sealed::default(),
             deadlines: Deadlines::default(),
@@ -111,6 +114,11 @@ impl Streams {
         };
         streams.prepare_listening()?;
         Ok(streams)
+    }
+
+    /// Says how WebSocket connections are taken from now on.
+    pub(crate) fn set_websocket(&mut self, options: WebSocketOptions) {
+        self.websocket = options;
     }
 
     /// A connection is ready for something. Returns whether the engine was called.
@@ -149,16 +157,18 @@ impl Streams {
     /// Closes what has been too slow or too quiet.
     pub(crate) fn expire(&mut self, now_ms: u64, fallout: &mut Fallout) {
         self.resume_accepting(now_ms);
+        let ping_every_ms = self.websocket.ping_every_ms;
         while let Some((due_ms, id)) = self.deadlines.pop(now_ms) {
             let Some(connection) = self.table.find_mut(id).filter(|c| c.check_ms == Some(due_ms)) else {
                 continue;
             };
             connection.check_ms = None;
             match connection.deadline(&self.limits) {
-                (deadline_ms, CloseReason::Insecure) if deadline_ms <= now_ms => {
-                    self.close_insecure(id, TlsFailure::Timeout, fallout);
-                }
+                (deadline_ms, CloseReason::Insecure) if deadline_ms <= now_ms => self.close_late(id, fallout),
                 (deadline_ms, reason) if deadline_ms <= now_ms => self.close(id, reason, fallout),
+                _ if connection.silent_at_ms(ping_every_ms).is_some_and(|at_ms| at_ms <= now_ms) => {
+                    self.ask(id, now_ms, fallout);
+                }
                 _ => self.keep_track(id, now_ms),
             }
         }
@@ -206,7 +216,10 @@ impl Streams {
             // Fails only without memory in the kernel; then the connection's deadline ends it.
             let _ = self.epoll.modify(connection.stream.as_fd(), id.token(), interest);
         }
-        let (deadline_ms, _) = connection.deadline(&self.limits);
+        let (mut deadline_ms, _) = connection.deadline(&self.limits);
+        if let Some(silent_at_ms) = connection.silent_at_ms(self.websocket.ping_every_ms) {
+            deadline_ms = deadline_ms.min(silent_at_ms);
+        }
         if let Some(check_ms) = self.deadlines.push(deadline_ms, now_ms, id, connection.check_ms) {
             connection.check_ms = Some(check_ms);
         }

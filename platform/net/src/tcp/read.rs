@@ -67,7 +67,7 @@ impl Streams {
     ) -> usize {
         self.counters.stream_messages_in.add(brought.messages as u64);
         self.counters.pings.add(brought.pings as u64);
-        let keeps = self.table.find(id).is_some_and(|c| !c.rest.is_empty());
+        let keeps = self.table.find(id).is_some_and(|c| c.waits_since_ms().is_some());
         self.keep_track(id, now_ms);
         if brought.unframeable {
             self.closing.push((id, CloseReason::Unframeable));
@@ -108,6 +108,34 @@ impl Connection {
             self.alive_ms = now_ms;
         }
         brought
+    }
+
+    /// Delivers a message that another framing has found, RFC 7118 §5; its keep-alives are those of RFC 5626 §3.5.1 (§6).
+    pub(super) fn take_message<E: Engine>(
+        &mut self,
+        message: &[u8],
+        now_ms: u64,
+        engine: &mut E,
+        out: &mut Outbox,
+    ) -> Brought {
+        self.alive_ms = now_ms;
+        match message {
+            b"\r\n\r\n" => {
+                self.answer(1, out);
+                Brought { pings: 1, ..Brought::default() }
+            }
+            b"" | b"\r\n" => Brought::default(),
+            _ => {
+                engine.receive(now_ms, &self.flow, message, out);
+                Brought { messages: 1, ..Brought::default() }
+            }
+        }
+    }
+
+    /// A keep-alive of another framing came and was answered.
+    pub(super) fn pinged(&mut self, now_ms: u64) -> Brought {
+        self.alive_ms = now_ms;
+        Brought { pings: 1, ..Brought::default() }
     }
 
     fn deliver<E: Engine>(&mut self, bytes: &[u8], now_ms: u64, engine: &mut E, out: &mut Outbox) -> Brought {

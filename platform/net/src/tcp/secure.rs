@@ -6,21 +6,34 @@ use std::net::{IpAddr, TcpStream};
 
 use offhook_sip::Transport;
 
-use super::layers::Layers;
+use super::connection::Stage;
+use super::layers::{Bench, Came, End, Layers};
 use super::read::Brought;
+use super::websocket::WebSocket;
+use super::write_layers::Sealed;
 use super::{Connection, Streams, source};
 use crate::fallout::Fallout;
-use crate::tls::{Came, End, Session};
-use crate::{CloseReason, ConnectionId, Engine, Flow, Outbox, TlsFailure};
+use crate::tls::Session;
+use crate::{CloseReason, ConnectionId, Engine, Flow, Outbox, TlsFailure, WebSocketFailure};
 
 impl Streams {
     /// The layers of an accepted connection: none for plain TCP.
-    pub(super) fn layers_of_accepted(&self, transport: Transport) -> Result<Option<Box<Layers>>, TlsFailure> {
-        if transport != Transport::Tls {
-            return Ok(None);
-        }
-        let tls = self.tls.as_ref().ok_or(TlsFailure::NotConfigured)?;
-        Session::accept(tls.server()).map(|session| Some(Layers::tls(session)))
+    pub(super) fn layers_of_accepted(
+        &self,
+        transport: Transport,
+        now_ms: u64,
+    ) -> Result<Option<Box<Layers>>, TlsFailure> {
+        let tls = match transport {
+            Transport::Tls | Transport::Wss => {
+                let tls = self.tls.as_ref().ok_or(TlsFailure::NotConfigured)?;
+                Some(Session::accept(tls.server())?)
+            }
+            _ => None,
+        };
+        let websocket = transport.is_websocket();
+        let websocket = websocket.then(|| WebSocket::new(self.websocket.policy.clone(), now_ms));
+        let is_plain = tls.is_none() && websocket.is_none();
+        Ok((!is_plain).then(|| Layers::new(tls, websocket)))
     }
 
     /// The layers of a connection that we open. The peer must prove the domain of the flow, or the address itself where
@@ -38,7 +51,7 @@ impl Streams {
             0 => Session::open_to(tls.client(), &flow.remote.ip().to_string()),
             domain => Session::open_to(tls.client(), out.domain_of(domain).ok_or(TlsFailure::WrongName)?),
         };
-        session.map(|session| Some(Layers::tls(session)))
+        session.map(|session| Some(Layers::new(Some(session), None)))
     }
 
     /// Counts a handshake in, unless too many are in progress.
@@ -66,11 +79,11 @@ impl Streams {
         let Some(connection) = self.table.find_mut(id) else { return };
         let Some(layers) = &mut connection.layers else { return };
         let mut hello = Vec::new();
-        let end = layers.open(&mut [], now_ms, &mut hello, |_| {});
+        let end = layers.open(&mut [], now_ms, &mut hello, &mut Bench::default(), |_| {});
         let flow = connection.flow;
         connection.queue.push(hello.into(), self.shard, 0);
         if let Some(end) = end {
-            self.close_at_end((id, flow), true, end, fallout);
+            self.close_at_end((id, flow), Stage::Securing, end, fallout);
         }
     }
 
@@ -96,27 +109,32 @@ impl Streams {
         };
         let mut brought = Brought::default();
         let mut sealed = mem::take(&mut self.sealed);
-        let reply = &mut sealed.wire;
+        let Sealed { wire: reply, bench, .. } = &mut sealed;
         let wire = &mut self.read_buffer[..kept + count];
+        let mut secured = false;
         let end = match count {
-            0 => Some(End::Failed(TlsFailure::HungUp)),
-            _ => layers.open(wire, now_ms, reply, |came| match came {
-                Came::Established(None) => {}
-                Came::Established(Some(certificate)) => {
-                    engine.peer_certified(now_ms, &connection.flow, certificate);
+            0 => Some(hung_up(&layers)),
+            _ => layers.open(wire, now_ms, reply, bench, |came| match came {
+                Came::Secured(certificate) => {
+                    secured = true;
+                    let tell = |der: &[u8]| engine.peer_certified(now_ms, &connection.flow, der);
+                    certificate.into_iter().for_each(tell);
                 }
                 Came::Plain(_) if brought.unframeable => {}
                 Came::Plain(bytes) => brought.add(connection.take(bytes, now_ms, engine, out)),
+                Came::Message(bytes) => brought.add(connection.take_message(bytes, now_ms, engine, out)),
+                Came::Pinged => brought.add(connection.pinged(now_ms)),
             }),
         };
+        self.counters.secured.add(u64::from(secured));
         let established = connection.securing && layers.is_ready();
         if established {
             connection.alive_ms = now_ms;
             connection.securing = false;
         }
-        let (flow, securing) = (connection.flow, connection.securing);
         let accepted_from = connection.accepted.then(|| source(connection.flow.remote.ip()));
         connection.layers = Some(layers);
+        let (flow, stage) = (connection.flow, connection.stage());
         let calls = self.account(id, brought, now_ms, fallout);
         if established {
             accepted_from.into_iter().for_each(|source| self.end_handshake(source));
@@ -126,15 +144,19 @@ impl Streams {
         sealed.clear();
         self.sealed = sealed;
         if let Some(end) = end {
-            self.close_at_end((id, flow), securing, end, fallout);
+            self.close_at_end((id, flow), stage, end, fallout);
         }
         calls
     }
 
-    /// A handshake is over: what waited for it may go.
+    /// The handshakes are over: what waited for them may go.
     fn established(&mut self, id: ConnectionId, reply: &mut Vec<u8>) {
         let Some(connection) = self.table.find_mut(id) else { return };
-        self.counters.secured.add(1);
+        if connection.flow.transport.is_websocket() {
+            // The opening handshake says as much as a first message: a browser may open long before it calls.
+            connection.greeted = true;
+            self.counters.websockets.add(1);
+        }
         if let Some(layers) = &mut connection.layers {
             let own = mem::take(reply);
             connection.queue.push(own.into(), self.shard, 0);
@@ -142,7 +164,7 @@ impl Streams {
             for (message, origin, ticket) in waiting {
                 let mut sealed = Vec::new();
                 // Keys that are a moment old have not sealed all they may.
-                let _ = layers.seal(&message, &mut sealed);
+                let _ = layers.seal(&message, &mut sealed, &mut Bench::default());
                 connection.queue.push(sealed.into(), origin, ticket);
             }
         }
@@ -164,19 +186,50 @@ impl Streams {
     fn close_at_end(
         &mut self,
         (id, flow): (ConnectionId, Flow),
-        securing: bool,
+        stage: Stage,
         end: End,
         fallout: &mut Fallout,
     ) {
-        let why = match end {
-            End::Failed(TlsFailure::HungUp) | End::Closed if !securing => {
-                return self.close(id, CloseReason::Peer, fallout);
+        let hung_up = matches!(
+            end,
+            End::Closed | End::Insecure(TlsFailure::HungUp) | End::WebSocket(WebSocketFailure::HungUp)
+        );
+        let (end, reason) = match (stage, end) {
+            (Stage::Open, _) if hung_up => return self.close(id, CloseReason::Peer, fallout),
+            (Stage::Opening, _) if hung_up => {
+                (End::WebSocket(WebSocketFailure::HungUp), CloseReason::WebSocket)
             }
-            End::Closed => TlsFailure::HungUp,
-            End::Failed(why) => why,
+            (_, End::Closed) => (End::Insecure(TlsFailure::HungUp), CloseReason::Insecure),
+            (_, End::Insecure(_)) => (end, CloseReason::Insecure),
+            (_, End::WebSocket(_)) => (end, CloseReason::WebSocket),
         };
-        self.note_insecure(flow, why, fallout);
-        self.close(id, CloseReason::Insecure, fallout);
+        match end {
+            End::WebSocket(why) => fallout.unopened.push((flow, why)),
+            End::Insecure(why) => self.note_insecure(flow, why, fallout),
+            End::Closed => {}
+        }
+        self.close(id, reason, fallout);
+    }
+
+    /// A handshake took too long.
+    pub(super) fn close_late(&mut self, id: ConnectionId, fallout: &mut Fallout) {
+        let Some(connection) = self.table.find(id) else { return };
+        let end = match connection.stage() {
+            Stage::Opening => End::WebSocket(WebSocketFailure::Timeout),
+            _ => End::Insecure(TlsFailure::Timeout),
+        };
+        self.close_at_end((id, connection.flow), connection.stage(), end, fallout);
+    }
+
+    /// Nothing has come for a while: the peer is asked whether it lives. If it was asked before, it is gone.
+    pub(super) fn ask(&mut self, id: ConnectionId, now_ms: u64, fallout: &mut Fallout) {
+        let Some(connection) = self.table.find_mut(id) else { return };
+        let mut ping = Vec::new();
+        if connection.layers.as_mut().is_some_and(|layers| layers.ping(&mut ping)) {
+            self.speak(id, &ping, now_ms, fallout);
+        } else {
+            self.close(id, CloseReason::Idle, fallout);
+        }
     }
 
     /// Closes a connection that could not be secured, and tells why.
@@ -196,12 +249,20 @@ impl Streams {
 
 /// Tells the peer that nothing follows, if it takes that at once.
 pub(super) fn say_goodbye(connection: &mut Connection) {
-    let whole = connection.queue.is_empty() && !connection.securing && !connection.connecting;
-    if let Some(layers) = connection.layers.as_mut().filter(|_| whole) {
+    let whole = connection.queue.is_empty() && !connection.connecting;
+    if let Some(layers) = connection.layers.as_mut().filter(|layers| whole && layers.is_secured()) {
         let mut goodbye = Vec::new();
         layers.say_goodbye(&mut goodbye);
         // The connection ends either way.
         let _ = write_once(&connection.stream, &goodbye);
+    }
+}
+
+/// The end of a stream, before or in the middle of anything.
+fn hung_up(layers: &Layers) -> End {
+    match layers.is_secured() {
+        true => End::WebSocket(WebSocketFailure::HungUp),
+        false => End::Insecure(TlsFailure::HungUp),
     }
 }
 

@@ -5,6 +5,7 @@ use std::mem;
 use std::net::TcpStream;
 
 use super::Streams;
+use super::layers::Bench;
 use super::write_queue::WriteQueue;
 use crate::fallout::Fallout;
 use crate::{CloseReason, ConnectionId, Ticket, TlsFailure};
@@ -15,6 +16,7 @@ pub(super) struct Sealed {
     pub(super) wire: Vec<u8>,
     /// Where each ends, and who asks about it.
     ends: Vec<(usize, u8, Ticket)>,
+    pub(super) bench: Bench,
 }
 
 /// What an unused buffer keeps, bytes: more than a batch makes.
@@ -77,7 +79,7 @@ impl Streams {
             layers.early.push(message.into(), origin, ticket);
             return Ok(());
         }
-        layers.seal(message, &mut sealed.wire)?;
+        layers.seal(message, &mut sealed.wire, &mut sealed.bench)?;
         sealed.ends.push((sealed.wire.len(), origin, ticket));
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use offhook_net::{
     CloseReason, ConnectionId, Engine, Flow, Limits, Listener, Loop, NetCounters, Outbox, Stopper, Ticket,
-    TlsConfigs, TlsFailure, bind, resolve,
+    TlsConfigs, TlsFailure, WebSocketFailure, WebSocketOptions, bind, resolve,
 };
 use offhook_sip::Transport;
 
@@ -32,6 +32,7 @@ pub enum Told {
     Tick(u64),
     Certified(ConnectionId, Vec<u8>),
     Insecure(Flow, TlsFailure),
+    Unopened(Flow, WebSocketFailure),
 }
 
 pub type Receive = Box<dyn FnMut(&Flow, &[u8], &mut Outbox) + Send>;
@@ -77,6 +78,10 @@ impl Engine for Script {
         self.tell(Told::Insecure(*from, why));
     }
 
+    fn websocket_failed(&mut self, _: u64, from: &Flow, why: WebSocketFailure) {
+        self.tell(Told::Unopened(*from, why));
+    }
+
     fn tick(&mut self, now_ms: u64, _: &mut Outbox) {
         self.deadline_ms = None;
         self.tell(Told::Tick(now_ms));
@@ -117,7 +122,19 @@ impl Server {
         receive: Receive,
     ) -> Self {
         let mut receive = Some(receive);
-        Self::open(1, listen, limits, Some(tls), |_| receive.take().unwrap())
+        let framing = (Some(tls), WebSocketOptions::default());
+        Self::open(1, listen, limits, framing, |_| receive.take().unwrap())
+    }
+
+    /// One shard that takes WebSockets in this way.
+    pub fn start_websocket(
+        listen: &[(Transport, &str)],
+        limits: Limits,
+        framing: (Option<Arc<TlsConfigs>>, WebSocketOptions),
+        receive: Receive,
+    ) -> Self {
+        let mut receive = Some(receive);
+        Self::open(1, listen, limits, framing, |_| receive.take().unwrap())
     }
 
     pub fn start_shards(
@@ -126,14 +143,14 @@ impl Server {
         limits: Limits,
         receive: impl FnMut(usize) -> Receive,
     ) -> Self {
-        Self::open(shards, listen, limits, None, receive)
+        Self::open(shards, listen, limits, (None, WebSocketOptions::default()), receive)
     }
 
     fn open(
         shards: usize,
         listen: &[(Transport, &str)],
         limits: Limits,
-        tls: Option<Arc<TlsConfigs>>,
+        (tls, websocket): (Option<Arc<TlsConfigs>>, WebSocketOptions),
         mut receive: impl FnMut(usize) -> Receive,
     ) -> Self {
         let asked: Vec<_> = listen.iter().map(|(t, a)| (*t, a.parse().unwrap(), None)).collect();
@@ -142,7 +159,8 @@ impl Server {
         let script = |shard| Script { shard, receive: receive(shard), told: tell.clone(), deadline_ms: None };
         let sockets = bind(&listeners, shards).unwrap();
         let scripts: Vec<_> = (0..shards).map(script).collect();
-        let open = |(s, e)| Loop::with_tls(s, e, limits, tls.clone()).unwrap();
+        let open =
+            |(s, e)| Loop::with_tls(s, e, limits, tls.clone()).unwrap().with_websocket(websocket.clone());
         let loops: Vec<_> = sockets.into_iter().zip(scripts).map(open).collect();
         let counters = loops.iter().map(Loop::counters).collect();
         let stopper = Stopper::new().unwrap();
