@@ -7,7 +7,6 @@ use offhook_certificates::{PemFiles, Wanted, Watch, load, make_own};
 use offhook_config::Config;
 use offhook_journal::{Event, Journal};
 use offhook_net::{Listener, TlsConfigs};
-use offhook_sip::Transport;
 
 use crate::check;
 
@@ -29,7 +28,7 @@ impl Certificates {
         journal: &mut Journal,
         now_ms: u64,
     ) -> anyhow::Result<Option<Self>> {
-        if !listeners.iter().any(|listener| listener.transport == Transport::Tls) {
+        if !listeners.iter().any(|listener| listener.transport.is_secure()) {
             return Ok(None);
         }
         let wanted = wanted(config, listeners, journal, now_ms)?;
@@ -106,7 +105,7 @@ fn own_names(config: &Config, listeners: &[Listener]) -> Vec<String> {
     }
     let advertised = config.listen.iter().filter_map(|listen| listen.advertise.as_ref());
     let advertised = advertised.map(|known_as| known_as.host.as_str().trim_matches(['[', ']']).to_owned());
-    let local = listeners.iter().filter(|l| l.transport == Transport::Tls).map(|l| l.local.ip().to_string());
+    let local = listeners.iter().filter(|l| l.transport.is_secure()).map(|l| l.local.ip().to_string());
     let mut seen: BTreeSet<String> = BTreeSet::new();
     names.into_iter().chain(advertised).chain(local).filter(|name| seen.insert(name.clone())).collect()
 }

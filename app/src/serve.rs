@@ -11,9 +11,10 @@ use offhook_accounts::{Accounts, Directory};
 use offhook_config::{Config, LogFormat, LogLevel};
 use offhook_journal::{Event, Format, Journal, Level, LogThread};
 use offhook_location::Location;
-use offhook_net::{Clock, Listener, Loop, ShardSockets, Stopper, TlsConfigs};
+use offhook_net::{Clock, Listener, Loop, ShardSockets, Stopper, TlsConfigs, WebSocketOptions};
 use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
 use offhook_store::Store;
+use offhook_websocket::Policy;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
@@ -135,7 +136,8 @@ impl House {
         let shard = Shard::new(number as u8, Arc::new(self.settings.clone()), resources)?;
         let shards = shard_count(&self.config);
         let mut shard_loop =
-            Loop::with_tls(sockets, shard, net_limits(&self.config, shards), self.tls.clone())?;
+            Loop::with_tls(sockets, shard, net_limits(&self.config, shards), self.tls.clone())?
+                .with_websocket(websocket(&self.config));
         let stopper = stopper.clone();
         let run = move || {
             let _alarm = Alarm(signals);
@@ -259,6 +261,13 @@ fn location_limits(config: &Config) -> offhook_location::Limits {
         bindings_per_aor_max: config.registrar.bindings_per_aor_max,
         ..offhook_location::Limits::default()
     }
+}
+
+fn websocket(config: &Config) -> WebSocketOptions {
+    let keys = &config.websocket;
+    let origins = keys.origins.iter().map(|origin| origin.pattern().clone()).collect();
+    let policy = Policy { path: keys.path.as_ref().map(|path| path.as_str().to_owned()), origins };
+    WebSocketOptions { policy: Arc::new(policy), ping_every_ms: keys.ping_interval_s * 1000 }
 }
 
 fn net_limits(config: &Config, shards: usize) -> offhook_net::Limits {

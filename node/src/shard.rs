@@ -8,7 +8,7 @@ use offhook_accounts::Directory;
 use offhook_digest::{Algorithm, Ha1, NonceKey};
 use offhook_journal::{Event, EventKind, Journal};
 use offhook_location::{Location, LocationError};
-use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket, TlsFailure};
+use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket, TlsFailure, WebSocketFailure};
 use offhook_proxy::CookieKey;
 use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine};
 use offhook_transaction::{ClientId, Config, Limits, Transactions};
@@ -247,6 +247,11 @@ impl Engine for Shard {
 
     fn insecure(&mut self, now_ms: u64, from: &Flow, why: TlsFailure) {
         let event = Event::TlsFailed { peer: from.remote, why: why.meaning() };
+        self.switchboard.journal.note(now_ms, &event);
+    }
+
+    fn websocket_failed(&mut self, now_ms: u64, from: &Flow, why: WebSocketFailure) {
+        let event = Event::WebSocketFailed { peer: from.remote, why: &why.to_string() };
         self.switchboard.journal.note(now_ms, &event);
     }
 

@@ -18,6 +18,7 @@ use crate::syntax::explain;
 use crate::table::{root, section};
 use crate::tls::Tls;
 use crate::value::{Value, Written};
+use crate::websocket::WebSocket;
 
 /// Largest file read, in bytes: a thousand times a long configuration, and small enough to read a wrong file whole.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
@@ -57,6 +58,8 @@ section! {
         engine: Engine = Engine::default();
         /// TLS.
         tls: Tls = Tls::default();
+        /// WebSocket.
+        websocket: WebSocket = WebSocket::default();
         /// The log.
         log: Log = Log::default();
     }

@@ -30,6 +30,7 @@ mod syntax;
 mod table;
 mod tls;
 mod value;
+mod websocket;
 
 pub use config::{CONFIG_BYTES_MAX, Config};
 pub use error::{Cause, ConfigError, Fault, Hint, Position, Problem, Problems};
@@ -40,3 +41,4 @@ pub use names::{DigestAlgorithm, LogFormat, LogLevel, RouteMode};
 pub use route::{Match, NextHop, Route};
 pub use settings::{Access, Digest, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
 pub use tls::{Tls, TlsDomain};
+pub use websocket::{Origin, Path, WebSocket};

@@ -82,13 +82,13 @@ names! {
 }
 
 impl FromText for Transport {
-    const KIND: Kind = Kind::OneOf(&["udp", "tcp", "tls"]);
+    const KIND: Kind = Kind::OneOf(&["udp", "tcp", "tls", "ws", "wss"]);
 
     fn from_text(text: &str) -> Result<Self, Fault> {
         match Self::from_name(text.as_bytes()) {
-            Some(transport @ (Self::Udp | Self::Tcp | Self::Tls)) => Ok(transport),
-            Some(_) => Err(Fault::NotThereYet("transports are udp, tcp and tls")),
-            None => Err(not_known(text, &["udp", "tcp", "tls"])),
+            Some(Self::Sctp) => Err(Fault::NotThereYet("transports are udp, tcp, tls, ws and wss")),
+            Some(transport) => Ok(transport),
+            None => Err(not_known(text, &["udp", "tcp", "tls", "ws", "wss"])),
         }
     }
 

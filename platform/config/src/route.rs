@@ -84,6 +84,9 @@ impl FromText for NextHop {
         let (host, parameters) =
             rest.split_once(';').map_or((rest, None), |(host, after)| (host, Some(after)));
         let written = parameters.map(read_transport).transpose()?;
+        if written.is_some_and(Transport::is_websocket) {
+            return Err(Fault::Malformed("nobody is dialled by WebSocket: browsers connect to us"));
+        }
         let transport = match (secure, written) {
             (true, None | Some(Transport::Tcp | Transport::Tls)) => Transport::Tls,
             (true, Some(_)) => return Err(Fault::Malformed("sips travels by TLS alone")),
@@ -146,7 +149,8 @@ mod tests {
             ("sip:192.0.2.9:70000", "the port must be"),
             ("sip:alice@192.0.2.9", "no user part"),
             ("sip:192.0.2.9;lr", "no parameter but"),
-            ("sip:192.0.2.9;transport=ws", "not there yet, transports are udp, tcp and tls"),
+            ("sip:192.0.2.9;transport=ws", "nobody is dialled by WebSocket"),
+            ("sip:192.0.2.9;transport=sctp", "not there yet, transports are udp, tcp, tls, ws and wss"),
             ("sip:192.0.2.9;transport=upd", "did you mean \"udp\"?"),
             ("sip:192.0.2.9;transport=udp;lr", "no parameter but"),
             ("", "a sip URI is wanted"),

@@ -119,6 +119,10 @@ events! {
     TlsRefused "tls.refused" Error { error: &'a str }
         "certificates have changed and are not used, the old ones stay: {error}";
 
+    /// A WebSocket was not opened, or broke its rules; the peer was told the same.
+    WebSocketFailed "websocket.failed" Info { peer: SocketAddr, why: &'a str }
+        "WebSocket of {peer} failed: {why}";
+
     /// A bound was reached and something was refused for it. Source none: no single one has caused it.
     LimitReached "limit.reached" Warn { which: &'a str, limit: u64, source: Option<SocketAddr> }
         "{which} of {limit} reached, source {source}";

@@ -52,6 +52,7 @@ fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
         (Event::TlsMade { file: "data/tls/certificate.pem", names: "example.org" }, "certificate made in data/tls/certificate.pem for example.org"),
         (Event::TlsReloaded { file: "/etc/offhook/fullchain.pem" }, "certificates read again, first /etc/offhook/fullchain.pem"),
         (Event::TlsRefused { error: "cannot read a.pem" }, "certificates have changed and are not used, the old ones stay: cannot read a.pem"),
+        (Event::WebSocketFailed { peer, why: "closed with 1002: frame without mask" }, "WebSocket of [2001:db8::7]:5060 failed: closed with 1002: frame without mask"),
         (Event::LimitReached { which: "connections_per_source_max", limit: 500, source: Some(source) }, "connections_per_source_max of 500 reached, source 192.0.2.7:5060"),
         (Event::StoreFailed { what: "write a binding", error: "disk full" }, "the store failed to write a binding: disk full"),
         (Event::LocationRecovered { bindings: 1_000, torn_bytes: 17 }, "1000 bindings recovered, 17 torn bytes dropped"),
