@@ -40,8 +40,8 @@ impl<'m, 'a> Arrival<'m, 'a> {
     ) -> Self {
         // RFC 7118 §5.3: over WebSocket `received` is of no use, and may tell a browser what stands in front of us.
         let mends = !from.transport.is_websocket() && parts.via.needs_mending(from.remote);
+        buffer.clear();
         if mends {
-            buffer.clear();
             parts.via.write_mended(from.remote, buffer);
         }
         let mended_len = buffer.len();

@@ -229,7 +229,7 @@ fn the_exchange_starts_again() {
 }
 
 /// The connection of the caller is gone when the callee hangs up: there is no way, and the BYE is answered at once.
-/// RFC 3261 §16.9.
+/// RFC 3261 §16.9, RFC 3261 §21.4.18.
 #[test]
 fn the_page_was_closed_in_the_middle_of_a_call() {
     play(
@@ -244,7 +244,7 @@ fn the_page_was_closed_in_the_middle_of_a_call() {
                   proxy -> bob     ACK
         alice  -> proxy            close
                   proxy <- bob     BYE
-                  proxy -> bob     502
+                  proxy -> bob     480
     ",
     )
     .leaves_nothing();

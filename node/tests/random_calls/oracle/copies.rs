@@ -169,7 +169,18 @@ fn is_relayed(received: &Packet<'_>, response: &Packet<'_>, status: u16) -> bool
     let before = received.lines.iter().enumerate().filter(|(i, _)| Some(*i) != gone).map(|(_, line)| line);
     let had_length = !received.value("Content-Length").is_empty();
     let after = response.lines.iter().filter(|(name, _)| had_length || *name != "Content-Length");
-    same_line && before.eq(after) && received.body == response.body
+    same_line && before.map(line_parts).eq(after.map(line_parts)) && received.body == response.body
+}
+
+/// A line, without what we may say in a Via.
+fn line_parts<'a>(&(name, value): &(&'a str, &'a str)) -> (&'a str, Vec<&'a str>) {
+    (name, if name == "Via" { via_parts(value) } else { vec![value] })
+}
+
+/// A Via without what neighbours say of their load, each to the next only: RFC 7339 §5.2, §5.4.
+fn via_parts(via: &str) -> Vec<&str> {
+    let load = |part: &&str| *part == "oc" || part.starts_with("oc=") || part.starts_with("oc-");
+    via.split(';').filter(|part| !load(part)).collect()
 }
 
 fn rest_is_same(request: &Packet<'_>, copy: &Packet<'_>) -> bool {
@@ -185,7 +196,7 @@ fn vias_below(vias: &[&str], request: &Packet<'_>, from: &Flow) -> bool {
     let came = request.via();
     let plain = |via: &str| -> Vec<String> {
         let ours = |part: &&str| !part.starts_with("received=") && !part.starts_with("rport");
-        via.split(';').filter(ours).map(str::to_owned).collect()
+        via_parts(via).into_iter().filter(ours).map(str::to_owned).collect()
     };
     let asks = has_flag(came, "rport");
     let (_, sent_by) = via_key(came);
