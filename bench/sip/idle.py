@@ -35,7 +35,13 @@ connections_max = 100000
 connections_per_source_max = 100000
 [log]
 level = "error"
+[websocket]
+ping_interval_s = 3600
 """
+
+OPENING = (b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+           b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: sip\r\n"
+           b"Sec-WebSocket-Version: 13\r\n\r\n")
 
 
 def options(number, transport):
@@ -47,13 +53,25 @@ def options(number, transport):
 def connect(number, transport, context):
     source = "127.0.0.%d" % (2 + number // PER_SOURCE)
     stream = socket.create_connection(("127.0.0.1", PORT), 20, (source, 0))
-    return context.wrap_socket(stream, server_hostname="localhost") if transport == "tls" else stream
+    if transport in ("tls", "wss"):
+        stream = context.wrap_socket(stream, server_hostname="localhost")
+    if transport in ("ws", "wss"):
+        stream.sendall(OPENING)
+        answer = stream.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 101 "), answer
+    return stream
+
+
+def framed(message):
+    """One masked text frame; a mask of zeros changes nothing."""
+    return b"\x81" + bytes([0x80 | 126]) + len(message).to_bytes(2, "big") + bytes(4) + message
 
 
 def ask(stream, number, transport):
-    stream.sendall(options(number, transport))
+    message = options(number, transport)
+    stream.sendall(framed(message) if transport in ("ws", "wss") else message)
     answer = stream.recv(4096)
-    assert answer.startswith(b"SIP/2.0 "), answer
+    assert b"SIP/2.0 " in answer[:20], answer
 
 
 def memory_kib(pid):
@@ -64,7 +82,7 @@ def memory_kib(pid):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True)
-    parser.add_argument("--transport", choices=("tcp", "tls"), default="tls")
+    parser.add_argument("--transport", choices=("tcp", "tls", "ws", "wss"), default="tls")
     parser.add_argument("--connections", type=int, default=20000)
     parser.add_argument("--rest", type=float, default=30, help="seconds of silence before the look at the memory")
     arguments = parser.parse_args()

@@ -1,16 +1,37 @@
 #!/usr/bin/env bash
-# Installs the programs by others that test/interop drives: two softphones and SIPp, from Debian.
+# Installs the programs by others that test/interop drives: two softphones, SIPp and a browser, from Debian; and the
+# libraries of the browser's phones, from npm.
 # Does nothing, in no time, where they are there already. Needs root (or sudo without a password) otherwise.
 set -eu
 
 # package=program it brings
-WANTED="baresip-core=baresip linphone-cli=linphonec sip-tester=sipp"
+WANTED="baresip-core=baresip linphone-cli=linphonec sip-tester=sipp chromium=chromium chromium-driver=chromedriver npm=npm"
+# Two phones, and what puts them and the page together.
+LIBRARIES="jssip@3.13.8 sip.js@0.21.2 esbuild@0.25.12"
+MODULES=${INTEROP_MODULES:-${XDG_CACHE_HOME:-$HOME/.cache}/offhook-interop}
+
+libraries() {
+  [ "$(cat "$MODULES/installed" 2> /dev/null)" != "$LIBRARIES" ] || return 0
+  echo "installing $LIBRARIES"
+  mkdir -p "$MODULES"
+  echo '{ "private": true }' > "$MODULES/package.json"
+  # Word by word: each is an argument. None of them may run anything of its own.
+  # shellcheck disable=SC2086
+  if ! (cd "$MODULES" && npm install --silent --no-audit --no-fund --ignore-scripts $LIBRARIES); then
+    echo "install.sh: npm failed (is there a network?)" >&2
+    exit 1
+  fi
+  echo "$LIBRARIES" > "$MODULES/installed"
+}
 
 need=()
 for wanted in $WANTED; do
   command -v "${wanted#*=}" > /dev/null || need+=("${wanted%=*}")
 done
-[ ${#need[@]} -gt 0 ] || exit 0
+if [ ${#need[@]} = 0 ]; then
+  libraries
+  exit 0
+fi
 
 fail() {
   echo "install.sh: $1" >&2
@@ -35,3 +56,4 @@ echo "installing ${need[*]}"
 apt install --no-install-recommends "${need[@]}" ||
   { apt update && apt install --no-install-recommends "${need[@]}"; } ||
   { tail -n 20 "$log" >&2; fail "apt-get failed (is there a network?)"; }
+libraries

@@ -20,9 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 
-from flows import calls, ladders, restart  # noqa: E402
+from flows import browsers, calls, ladders, restart  # noqa: E402
 from lab import child  # noqa: E402
 from lab.baresip import Baresip  # noqa: E402
+from lab.browser import Browser  # noqa: E402
 from lab.linphone import Linphone  # noqa: E402
 from lab.report import Report  # noqa: E402
 from lab.server import Server  # noqa: E402
@@ -92,6 +93,33 @@ def sipp(transport):
     return flows
 
 
+def browser_phones(transport):
+    """Two phones of two libraries in a browser; and each with a desk phone."""
+    def flows(check, lab):
+        with Browser(lab.folder) as browser:
+            jssip, sipjs = browser.phone("jssip"), browser.phone("sipjs")
+            alice, bob = lab.phone(jssip, "alice", transport), lab.phone(sipjs, "bob", transport)
+            stranger = lab.phone(jssip, "carol", transport, password="wrong")
+            with alice:
+                with bob:
+                    calls.register(check, alice, bob)
+                    for a, b in ((alice, bob), (bob, alice)):
+                        browsers.call(check, a, b, ends=alice)
+                        browsers.call(check, a, b, ends=bob)
+                        calls.refused(check, a, b)
+                        calls.given_up(check, a, b)
+                        browsers.message(check, a, b, "hello-from-%s" % a.account.user)
+                        calls.unknown_user(check, a)
+                        calls.nobody_home(check, a, "carol")
+                    with stranger:
+                        calls.wrong_password(check, stranger)
+                browsers.with_desk_phones(check, lab, alice)
+            with lab.phone(sipjs, "alice", transport) as alice:
+                calls.register(check, alice)
+                browsers.with_desk_phones(check, lab, alice)
+    return flows
+
+
 def silence(check, lab):
     """A phone that says nothing; apart, because it takes as long as Timer B."""
     pair = ladders.Pair(check, lab, "udp")
@@ -122,6 +150,8 @@ GROUPS = {
     "linphone-tls": ("the same with another kind", phones(Linphone, "tls", "SHA-256"), SHA_TOO),
     "mixed-tls": ("a phone on TLS and one on UDP, of two makers", mixed_tls, ""),
     "mixed": ("phones of two makers on two transports; a user with two phones", mixed, ""),
+    "browser-ws": ("JsSIP and SIP.js in Chromium, and desk phones", browser_phones("ws"), ""),
+    "browser-wss": ("the same over TLS", browser_phones("wss"), ""),
     "sipp-udp": ("every message as it should be, and a little load", sipp("udp"), ""),
     "sipp-tcp": ("the same over TCP", sipp("tcp"), ""),
     "killed-baresip": ("the server is killed in the middle of a call", killed(Baresip), ""),

@@ -24,6 +24,9 @@ class Account:
         self.port = server.tls_port if transport == "tls" else server.port
         self.authority = server.certificate if transport == "tls" else None
 
+        if transport in server.websocket_ports:
+            self.websocket = "%s://%s:%d/" % (transport, self.host, server.websocket_ports[transport])
+
     @property
     def aor(self):
         return "sip:%s@%s" % (self.user, self.domain)
@@ -44,16 +47,21 @@ class Server:
         self.config, self.data = os.path.join(folder, "offhook.toml"), os.path.join(folder, "data")
         # Made by the server itself at its first start; phones trust it and nobody else.
         self.tls_port, self.certificate = free_port(), os.path.join(self.data, "tls", "certificate.pem")
+        self.websocket_ports = {"ws": free_port(), "wss": free_port()}
         self.log = os.path.join(folder, "server.log")
         os.makedirs(self.data)
         with open(self.config, "w") as file:
             file.write('data_dir = "%s"\ndomains = ["%s"]\n' % (self.data, DOMAIN))
-            for transport, port in (("udp", self.port), ("tcp", self.port), ("tls", self.tls_port)):
+            for transport, port in self._listeners():
                 file.write('\n[[listen]]\ntransport = "%s"\naddress = "%s:%d"\n' % (transport, self.host, port))
             file.write("\n" + settings)
         for user in USERS:
             self._add_account(user)
         self.child = None
+
+    def _listeners(self):
+        yield from (("udp", self.port), ("tcp", self.port), ("tls", self.tls_port))
+        yield from self.websocket_ports.items()
 
     def _add_account(self, user):
         argv = [self.binary, "account", "add", "%s@%s" % (user, DOMAIN), "--password-stdin", "--config", self.config]

@@ -13,7 +13,7 @@ A flow is written as its ladder, one message a line, as the side that runs it se
     -> BYE
     <- 200
 
-A line that goes out may carry `sdp`, `auth`, `no-contact`, `expires=N`, `max-forwards=N`; one that comes in may carry
+A line that goes out may carry `sdp`, `webrtc` (what a browser wants to see in an SDP), `auth`, `no-contact`, `expires=N`, `max-forwards=N`; one that comes in may carry
 `has=TEXT` or `lacks=TEXT`, which must stand in it or must not.
 """
 
@@ -57,6 +57,25 @@ c=IN IP4 [media_ip]
 t=0 0
 m=audio [media_port] RTP/AVP 0
 a=rtpmap:0 PCMU/8000
+"""
+
+# The answer to a browser, or an offer to one: enough for its side of the call, and nobody is there for the media.
+WEBRTC = """\
+v=0
+o=sipp 1 1 IN IP4 [media_ip]
+s=-
+t=0 0
+a=group:BUNDLE 0
+m=audio [media_port] UDP/TLS/RTP/SAVPF 0
+c=IN IP4 [media_ip]
+a=mid:0
+a=rtpmap:0 PCMU/8000
+a=sendrecv
+a=rtcp-mux
+a=setup:{setup}
+a=ice-ufrag:sipp
+a=ice-pwd:twenty-two-letters-of-ice
+a=fingerprint:sha-256 {fingerprint}
 """
 
 CALLER = "From: <sip:{user}@{domain}>;tag=[pid]f[call_number]\nTo: <sip:{to}>{to_tag}"
@@ -138,11 +157,18 @@ class Scenario:
 
     def _send(self, what, options, following):
         text = self._answer(what, options) if what.isdigit() else self._request(what, options)
-        text += "Content-Type: application/sdp\n" if "sdp" in options else ""
-        text += "Content-Length: [len]\n\n" + (SDP if "sdp" in options else "")
+        body = self._body(what, options)
+        text += "Content-Type: application/sdp\n" if body else ""
+        text += "Content-Length: [len]\n\n" + body
         # Over UDP SIPp sends again, until the next message comes, what it is told to: requests, and finals to INVITE.
         again = following == ["<-", "ACK"] if what.isdigit() else what != "ACK"
         return "<send%s><![CDATA[\n%s\n]]></send>" % (' retrans="500"' if again else "", text)
+
+    def _body(self, what, options):
+        if "webrtc" in options:
+            fingerprint = ":".join("%02X" % byte for byte in range(32))
+            return WEBRTC.format(setup="active" if what.isdigit() else "actpass", fingerprint=fingerprint)
+        return SDP if "sdp" in options else ""
 
     def _request(self, method, options):
         values = dict(option.split("=") for option in options if "=" in option)
