@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use offhook_sip::Transport;
 
-use crate::encoding::{Cursor, put_address, put_signed, put_string, put_varint};
+use offhook_frames::encoding::{Cursor, put_address, put_signed, put_string, put_varint};
 
 /// A contact where an address-of-record can be reached, borrowed from its record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

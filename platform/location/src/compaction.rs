@@ -20,11 +20,12 @@ use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
+use offhook_frames::{Header, put_frame, seal};
+
 use crate::disk::DiskFile;
 use crate::error::LocationError;
-use crate::format::{Header, put_frame, seal};
 use crate::log::{Log, random};
-use crate::segments;
+use crate::segments::{self, FILE};
 use crate::shared::{Shared, Slot, Store};
 
 /// How much of the snapshot is collected before it is written.
@@ -84,7 +85,7 @@ fn turn_logs(shared: &Shared, store: &Store) -> Result<u64, LocationError> {
 fn write_records(shared: &Shared, store: &Store, path: &Path, generation: u64) -> Result<(), LocationError> {
     let header = Header { salt: random() as u32, generation };
     let file = store.disk.create(path)?;
-    file.append(&header.to_bytes())?;
+    file.append(&header.to_bytes(FILE))?;
     let mut frames = Vec::with_capacity(WRITE_BYTES);
     for stripe in 0..shared.table.stripes() {
         if store.stopping.load(Relaxed) {

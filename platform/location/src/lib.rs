@@ -17,7 +17,7 @@
 //! - [`Writer`] belongs to one shard: [`update`](Writer::update) decides and changes an address-of-record as one step,
 //!   [`commit`](Writer::commit) makes everything since the last commit durable, or undoes it. A REGISTER is answered
 //!   after the commit.
-//! - What the files hold, what may be lost and what may never come back stands in `format` and `compaction`.
+//! - What the files hold, what may be lost and what may never come back stands in `segments`, `replay` and `compaction`.
 //!
 //! Not here: what a REGISTER may do (the registrar decides), canonical form of an address-of-record (the caller's),
 //! choosing among bindings (the proxy's).
@@ -27,10 +27,7 @@
 mod binding;
 mod compaction;
 mod disk;
-mod encoding;
 mod error;
-mod format;
-mod frames;
 mod keeper;
 mod limits;
 mod location;

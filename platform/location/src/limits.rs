@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::format::PAYLOAD_BYTES_MAX;
+use offhook_frames::PAYLOAD_BYTES_MAX;
 
 /// Bounds and habits of a [`Location`](crate::Location). What is loaded from disk is kept even where it exceeds a bound
 /// that has been lowered since.

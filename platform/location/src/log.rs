@@ -4,11 +4,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 
+use offhook_frames::{HEADER_BYTES, Header, seal};
+
 use crate::disk::{Disk, DiskFile};
 use crate::error::LocationError;
-use crate::format::{HEADER_BYTES, Header, seal};
 use crate::limits::SyncPolicy;
-use crate::segments;
+use crate::segments::{self, FILE};
 
 /// A file that ends with a whole frame, or is put right before the next one is written.
 pub(crate) struct Log {
@@ -32,7 +33,7 @@ impl Log {
     ) -> Result<Self, LocationError> {
         let file = disk.create(&segments::path(folder, shard, generation))?;
         let salt = random() as u32;
-        if let Err(error) = file.append(&Header { salt, generation }.to_bytes()) {
+        if let Err(error) = file.append(&Header { salt, generation }.to_bytes(FILE)) {
             let _ = disk.remove(&segments::path(folder, shard, generation)); // empty it means nothing
             return Err(error);
         }

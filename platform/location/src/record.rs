@@ -8,8 +8,9 @@
 //! A record without bindings is a tombstone: it says that whatever older logs hold of this address-of-record is gone.
 //! In memory it stays only until it is committed; in files until a snapshot replaces them.
 
+use offhook_frames::encoding::{Cursor, put_string, put_varint};
+
 use crate::binding::{Binding, Bindings, expires_at_ms};
-use crate::encoding::{Cursor, put_string, put_varint};
 
 /// Beyond what counting up from 1 can reach, and far enough from the end to go on counting.
 const VERSION_MAX: u64 = 1 << 62;

@@ -2,15 +2,22 @@
 //!
 //! The order does not matter, because each record carries a version that grows with every change of its
 //! address-of-record: the highest one wins, whichever log it is in. Tombstones are kept until all is read.
+//!
+//! **Damage.** Where a frame does not check, reading goes on at the next one that does: the bytes between are counted
+//! as damaged, or as a torn tail when no frame follows. An address-of-record whose latest frame is lost falls back to
+//! the frame before it, if a file still holds one. Files are not mended in place: soon after such a start a snapshot
+//! replaces them. A file whose header is damaged is lost as a whole and moved aside; phones register again within
+//! their expiry.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
+use offhook_frames::Frames;
+use offhook_frames::{BadHeader, HEADER_BYTES, Header};
+
 use crate::binding::Binding;
 use crate::error::LocationError;
-use crate::format::{BadHeader, FORMAT, HEADER_BYTES, Header};
-use crate::frames::Frames;
 use crate::record::Payload;
 use crate::segments;
 use crate::table::Table;
@@ -152,7 +159,11 @@ impl Loaded {
         ownership: Ownership,
     ) -> Result<(), LocationError> {
         if let BadHeader::Newer(format) = bad {
-            return Err(LocationError::NewerFormat { path: path.to_owned(), format, supported: FORMAT });
+            return Err(LocationError::NewerFormat {
+                path: path.to_owned(),
+                format,
+                supported: segments::FILE.format,
+            });
         }
         self.report.damaged_files += 1;
         if ownership == Ownership::Foreign {
@@ -178,7 +189,7 @@ fn read_header(file: &mut File, path: &Path) -> Result<Result<Header, BadHeader>
     let mut bytes = Vec::with_capacity(HEADER_BYTES);
     let read = file.take(HEADER_BYTES as u64).read_to_end(&mut bytes);
     read.map_err(LocationError::io("read", path))?;
-    Ok(Header::parse(&bytes))
+    Ok(Header::parse(&bytes, segments::FILE))
 }
 
 fn snapshot_header(path: &Path) -> Result<Option<Header>, LocationError> {

@@ -1,9 +1,15 @@
-//! Names of the files in the data folder.
+//! Names of the files in the data folder. Logs (`location-SHARD.GENERATION.log`) and the snapshot (`location.snapshot`)
+//! look alike: a header and frames as in [`offhook_frames`], whose payload is a record (see `record`). A log's
+//! generation is in its name too; the snapshot's says that all logs of a lower generation are replaced by it.
 
 use std::path::{Path, PathBuf};
 
+use offhook_frames::{GENERATION_MAX, Kind};
+
 use crate::error::LocationError;
-use crate::format::GENERATION_MAX;
+
+/// What their headers say that they are.
+pub(crate) const FILE: Kind = Kind { magic: *b"offhookL", format: 1 };
 
 /// Everything as of one moment; replaces all logs of a lower generation than its own.
 pub(crate) const SNAPSHOT: &str = "location.snapshot";

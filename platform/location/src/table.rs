@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashTable;
+use offhook_frames::FRAME_HEADER_BYTES;
 use siphasher::sip::SipHasher13;
 
 use crate::binding::Binding;
-use crate::format::FRAME_HEADER_BYTES;
 use crate::record::{Mark, Payload, Record};
 
 /// The records of all addresses-of-record.

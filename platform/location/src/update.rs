@@ -1,7 +1,8 @@
 //! What a caller may do to a record.
 
+use offhook_frames::encoding::put_string;
+
 use crate::binding::Binding;
-use crate::encoding::put_string;
 
 /// What becomes of the record of an address-of-record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

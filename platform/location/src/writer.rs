@@ -9,9 +9,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 
+use offhook_frames::{FRAME_HEADER_BYTES, put_frame};
+
 use crate::binding::Bindings;
 use crate::error::LocationError;
-use crate::format::{FRAME_HEADER_BYTES, put_frame};
 use crate::keeper::Keeper;
 use crate::limits::SyncPolicy;
 use crate::log::Log;

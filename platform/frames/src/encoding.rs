@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 /// Appends `value` in one to ten bytes.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -12,18 +12,18 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends the length of `string`, then its bytes.
-pub(crate) fn put_string(out: &mut Vec<u8>, string: &[u8]) {
+pub fn put_string(out: &mut Vec<u8>, string: &[u8]) {
     put_varint(out, string.len() as u64);
     out.extend_from_slice(string);
 }
 
 /// Appends a difference so that small ones of either sign stay short (zigzag).
-pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
+pub fn put_signed(out: &mut Vec<u8>, value: i64) {
     put_varint(out, ((value << 1) ^ (value >> 63)) as u64);
 }
 
 /// Appends the address without its family, which the caller notes elsewhere.
-pub(crate) fn put_address(out: &mut Vec<u8>, address: &SocketAddr) {
+pub fn put_address(out: &mut Vec<u8>, address: &SocketAddr) {
     match address {
         SocketAddr::V4(v4) => out.extend_from_slice(&v4.ip().octets()),
         SocketAddr::V6(v6) => {
@@ -36,32 +36,37 @@ pub(crate) fn put_address(out: &mut Vec<u8>, address: &SocketAddr) {
 
 /// Reads what the functions above wrote. Every step is checked: `None` where the bytes end or make no sense.
 #[derive(Clone, Copy)]
-pub(crate) struct Cursor<'a> {
+pub struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// Reads from the first byte on.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
-    pub(crate) fn rest(&self) -> &'a [u8] {
+    /// What has not been read.
+    pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    pub(crate) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+    /// So many bytes.
+    pub fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         Some(taken)
     }
 
-    pub(crate) fn byte(&mut self) -> Option<u8> {
+    /// One byte.
+    pub fn byte(&mut self) -> Option<u8> {
         let (&byte, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(byte)
     }
 
-    pub(crate) fn varint(&mut self) -> Option<u64> {
+    /// A varint.
+    pub fn varint(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -78,25 +83,29 @@ impl<'a> Cursor<'a> {
     }
 
     /// A varint that must fit the type.
-    pub(crate) fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
+    pub fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
         T::try_from(self.varint()?).ok()
     }
 
-    pub(crate) fn signed(&mut self) -> Option<i64> {
+    /// A difference of either sign.
+    pub fn signed(&mut self) -> Option<i64> {
         let value = self.varint()?;
         Some((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
+    /// A string with its length before it.
+    pub fn string(&mut self) -> Option<&'a [u8]> {
         let length = self.number()?;
         self.take(length)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    /// So many bytes as an array.
+    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
 
-    pub(crate) fn address(&mut self, is_v6: bool) -> Option<SocketAddr> {
+    /// An address of the family that was noted elsewhere.
+    pub fn address(&mut self, is_v6: bool) -> Option<SocketAddr> {
         if !is_v6 {
             let ip = IpAddr::V4(Ipv4Addr::from(self.array::<4>()?));
             return Some(SocketAddr::new(ip, u16::from_le_bytes(self.array()?)));

@@ -1,46 +1,51 @@
-//! What the files hold. Logs (`location-SHARD.GENERATION.log`) and the snapshot (`location.snapshot`) look alike:
+//! Header and frames of a file:
 //!
 //! ```text
-//! header:  "offhookL" │ format (2) │ salt (4) │ generation (8) │ CRC-32 of the above (4)
+//! header:  what it is (8) │ format (2) │ salt (4) │ generation (8) │ CRC-32 of the above (4)
 //! frame:   F5 FF │ payload length (2) │ CRC-32 of length and payload, begun with the salt (4) │ payload
 //! frame …
 //! ```
 //!
-//! Numbers are little-endian; the payload is a record (see `record`). A log's generation is in its name too; the
-//! snapshot's says that all logs of a lower generation are replaced by it.
-//!
-//! **Damage.** Where a frame does not check, reading goes on at the next one that does: the bytes between are counted
-//! as damaged, or as a torn tail when no frame follows. An address-of-record whose latest frame is lost falls back to
-//! the frame before it, if a file still holds one. Files are not mended in place: soon after such a start a snapshot
-//! replaces them. A file whose header is damaged is lost as a whole and moved aside; phones register again within
-//! their expiry.
+//! Numbers are little-endian. What payloads hold and what a generation means is for the owner of the file to say, and
+//! for him to say what becomes of a damaged one.
 //!
 //! The marker begins with bytes that no UTF-8 text holds, and the salt is random for each file, so that nobody can hide
 //! a valid frame inside a Contact and have it found there after damage.
 
-/// What a record may take in a file and in memory: its length has two bytes.
-pub(crate) const PAYLOAD_BYTES_MAX: usize = u16::MAX as usize;
-pub(crate) const HEADER_BYTES: usize = 26;
-pub(crate) const FRAME_HEADER_BYTES: usize = 8;
-pub(crate) const FRAME_BYTES_MAX: usize = FRAME_HEADER_BYTES + PAYLOAD_BYTES_MAX;
+/// The longest payload: its length has two bytes.
+pub const PAYLOAD_BYTES_MAX: usize = u16::MAX as usize;
+/// Length of the header.
+pub const HEADER_BYTES: usize = 26;
+/// What stands before each payload.
+pub const FRAME_HEADER_BYTES: usize = 8;
+/// The longest frame.
+pub const FRAME_BYTES_MAX: usize = FRAME_HEADER_BYTES + PAYLOAD_BYTES_MAX;
 /// Beyond what compactions can reach, and far enough from the end to go on counting.
-pub(crate) const GENERATION_MAX: u64 = 1 << 62;
-/// The format that is written, and the newest that can be read.
-pub(crate) const FORMAT: u16 = 1;
+pub const GENERATION_MAX: u64 = 1 << 62;
 
-const MAGIC: [u8; 8] = *b"offhookL";
+/// What kind of file a header speaks of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kind {
+    /// The first eight bytes.
+    pub magic: [u8; 8],
+    /// The format that is written, and the newest that can be read.
+    pub format: u16,
+}
+
 const MARKER: [u8; 2] = [0xf5, 0xff];
 
-/// The first bytes of a log or snapshot.
+/// The first bytes of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Header {
-    pub(crate) salt: u32,
-    pub(crate) generation: u64,
+pub struct Header {
+    /// Begins the check of every frame; another one for each file, which nobody outside can guess.
+    pub salt: u32,
+    /// Orders the files of one owner.
+    pub generation: u64,
 }
 
 /// Why a file has no usable header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum BadHeader {
+pub enum BadHeader {
     /// The file ends before the header does: it was being created when the machine stopped.
     Short,
     /// Not one of ours, or damaged.
@@ -50,10 +55,11 @@ pub(crate) enum BadHeader {
 }
 
 impl Header {
-    pub(crate) fn to_bytes(self) -> [u8; HEADER_BYTES] {
+    /// The header as bytes.
+    pub fn to_bytes(self, kind: Kind) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
-        bytes[0..8].copy_from_slice(&MAGIC);
-        bytes[8..10].copy_from_slice(&FORMAT.to_le_bytes());
+        bytes[0..8].copy_from_slice(&kind.magic);
+        bytes[8..10].copy_from_slice(&kind.format.to_le_bytes());
         bytes[10..14].copy_from_slice(&self.salt.to_le_bytes());
         bytes[14..22].copy_from_slice(&self.generation.to_le_bytes());
         let crc = crc32fast::hash(&bytes[..22]);
@@ -61,10 +67,14 @@ impl Header {
         bytes
     }
 
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, BadHeader> {
+    /// The header that a file of this kind begins with.
+    ///
+    /// # Errors
+    /// [`BadHeader`] says what is there instead.
+    pub fn parse(bytes: &[u8], kind: Kind) -> Result<Self, BadHeader> {
         let format = bytes.get(8..10).ok_or(BadHeader::Short)?;
         let format = u16::from_le_bytes([format[0], format[1]]);
-        if bytes.starts_with(&MAGIC) && format > FORMAT {
+        if bytes.starts_with(&kind.magic) && format > kind.format {
             return Err(BadHeader::Newer(format)); // whatever its header looks like after this
         }
         let bytes: &[u8; HEADER_BYTES] = bytes.first_chunk().ok_or(BadHeader::Short)?;
@@ -72,14 +82,17 @@ impl Header {
             salt: u32::from_le_bytes([bytes[10], bytes[11], bytes[12], bytes[13]]),
             generation: u64::from_le_bytes(*bytes[14..].first_chunk().ok_or(BadHeader::Short)?),
         };
-        let checks = header.to_bytes() == *bytes && header.generation <= GENERATION_MAX;
+        let checks = header.to_bytes(kind) == *bytes && header.generation <= GENERATION_MAX;
         if checks { Ok(header) } else { Err(BadHeader::Damaged) }
     }
 }
 
 /// Appends a frame around the payload that `write` appends, not sealed yet: the salt is that of the file it ends up in.
 /// Returns where the frame begins.
-pub(crate) fn put_frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+///
+/// # Panics
+/// When `write` appends more than [`PAYLOAD_BYTES_MAX`]: records are bounded before they are framed.
+pub fn put_frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
     let start = out.len();
     out.extend_from_slice(&MARKER);
     out.extend_from_slice(&[0; FRAME_HEADER_BYTES - MARKER.len()]);
@@ -91,7 +104,7 @@ pub(crate) fn put_frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> 
 }
 
 /// Seals every frame in `frames`, which holds nothing else.
-pub(crate) fn seal(frames: &mut [u8], salt: u32) {
+pub fn seal(frames: &mut [u8], salt: u32) {
     let mut rest = frames;
     while let Some((frame, after)) = split_frame(rest) {
         let crc = frame_crc(frame, salt);
@@ -101,7 +114,7 @@ pub(crate) fn seal(frames: &mut [u8], salt: u32) {
 }
 
 /// The payload of the frame that `bytes` begins with, if it checks.
-pub(crate) fn frame_payload(bytes: &[u8], salt: u32) -> Option<&[u8]> {
+pub fn frame_payload(bytes: &[u8], salt: u32) -> Option<&[u8]> {
     if !bytes.starts_with(&MARKER) {
         return None;
     }
@@ -111,7 +124,7 @@ pub(crate) fn frame_payload(bytes: &[u8], salt: u32) -> Option<&[u8]> {
 }
 
 /// How far to go from the beginning of `bytes` to where the next frame may begin.
-pub(crate) fn next_candidate(bytes: &[u8]) -> usize {
+pub fn next_candidate(bytes: &[u8]) -> usize {
     bytes.iter().skip(1).position(|&byte| byte == MARKER[0]).map_or(bytes.len(), |at| at + 1)
 }
 
@@ -136,28 +149,30 @@ fn frame_crc(frame: &[u8], salt: u32) -> u32 {
 mod tests {
     use super::*;
 
+    const KIND: Kind = Kind { magic: *b"offhookT", format: 1 };
+
     #[test]
     fn a_header_comes_back() {
         let header = Header { salt: 0xdead_beef, generation: 42 };
-        assert_eq!(Header::parse(&header.to_bytes()), Ok(header));
+        assert_eq!(Header::parse(&header.to_bytes(KIND), KIND), Ok(header));
     }
 
     #[test]
     fn any_changed_byte_of_a_header_is_noticed() {
-        let bytes = Header { salt: 1, generation: 2 }.to_bytes();
+        let bytes = Header { salt: 1, generation: 2 }.to_bytes(KIND);
         for at in 0..bytes.len() {
             let mut bytes = bytes;
             bytes[at] ^= 0x10;
-            assert!(Header::parse(&bytes).is_err(), "byte {at}");
-            assert_eq!(Header::parse(&bytes[..at]), Err(BadHeader::Short));
+            assert!(Header::parse(&bytes, KIND).is_err(), "byte {at}");
+            assert_eq!(Header::parse(&bytes[..at], KIND), Err(BadHeader::Short));
         }
     }
 
     #[test]
     fn a_newer_format_is_told_from_damage() {
-        let mut bytes = Header { salt: 1, generation: 2 }.to_bytes();
+        let mut bytes = Header { salt: 1, generation: 2 }.to_bytes(KIND);
         bytes[8] = 9;
-        assert_eq!(Header::parse(&bytes), Err(BadHeader::Newer(9)));
+        assert_eq!(Header::parse(&bytes, KIND), Err(BadHeader::Newer(9)));
     }
 
     #[test]

@@ -5,28 +5,33 @@ use std::io::{self, Read};
 use crate::format::{FRAME_BYTES_MAX, frame_payload, next_candidate};
 
 /// The payloads of a file, after its header.
-pub(crate) struct Frames<R> {
+pub struct Frames<R> {
     source: R,
     salt: u32,
     buffer: Vec<u8>,
     start: usize,
     ended: bool,
     /// Bytes between frames that belong to none.
-    pub(crate) damaged_bytes: u64,
+    pub damaged_bytes: u64,
     /// Bytes after the last frame.
-    pub(crate) torn_bytes: u64,
+    pub torn_bytes: u64,
 }
 
 /// How much is read at a time. Several times the largest frame, so that little is moved.
 const READ_BYTES: usize = 1024 * 1024;
 
 impl<R: Read> Frames<R> {
-    pub(crate) fn new(source: R, salt: u32) -> Self {
+    /// Reads from `source`, whose header had this salt.
+    pub fn new(source: R, salt: u32) -> Self {
         Self { source, salt, buffer: Vec::new(), start: 0, ended: false, damaged_bytes: 0, torn_bytes: 0 }
     }
 
     /// The next payload whose check holds. Its content may still make no sense.
-    pub(crate) fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    ///
+    /// # Errors
+    /// Those of the source.
+    #[expect(clippy::should_implement_trait, reason = "what it lends it takes back")]
+    pub fn next(&mut self) -> io::Result<Option<&[u8]>> {
         let mut skipped = 0;
         loop {
             self.fill()?;
