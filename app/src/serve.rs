@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use offhook_accounts::{Accounts, Directory};
+use offhook_cdr::Spool;
 use offhook_config::{Config, LogFormat, LogLevel};
 use offhook_journal::{Event, Format, Journal, Level, LogThread};
 use offhook_location::Location;
@@ -129,6 +130,7 @@ impl House {
             location: self.location.clone(),
             directory: Arc::clone(directory),
             journal: self.journal(),
+            spool: Spool::off(),
             secrets: self.secrets.clone(),
             drain: Arc::clone(&self.drain),
             whereabouts: self.whereabouts.clone(),

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use libfuzzer_sys::fuzz_target;
 use offhook_accounts::Directory;
 use offhook_config::Config;
+use offhook_cdr::MemorySpool;
 use offhook_journal::{EventKind, Journal};
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Listener, Outbox};
@@ -38,6 +39,7 @@ fn shard() -> (Shard, Arc<offhook_journal::Counters>) {
         location: Location::in_memory(Limits::default()),
         directory: Arc::new(ArcSwap::from_pointee(Directory::of_passwords([("a", "b", "c")]))),
         journal,
+        spool: MemorySpool::default().spool(1, 0),
         secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
         drain: Arc::new(Drain::new(1)),
         whereabouts: Whereabouts::new(1),

@@ -21,6 +21,7 @@ impl Switchboard {
             self.accept(arrival, out);
             self.with_upstream(invite, |u| u.fork.cancel());
             let reason = arrival.message.value(Name::Reason).unwrap_or_default();
+            self.note_cancelled(arrival.now_ms, invite, reason);
             return self.cancel_branches(arrival.now_ms, invite, reason, out);
         }
         if self.belongs_elsewhere(arrival, key, out) {

@@ -10,6 +10,7 @@ use offhook_net::Flow;
 use offhook_proxy::fork::Fork;
 use offhook_transaction::{ClientId, ServerId};
 
+use crate::records::Role;
 use crate::targets::Targets;
 
 /// Beside a server transaction.
@@ -23,6 +24,8 @@ pub(crate) struct Upstream {
     pub answered: bool,
     /// Whether its sender listens to how much we can take (RFC 7339).
     pub tells_load: bool,
+    /// What it means to the record of a call.
+    pub role: Role,
     /// The newest branch; each names the one before it.
     pub branches: Option<ClientId>,
     /// What only requests with several targets need.

@@ -25,6 +25,7 @@ mod hop;
 mod identify;
 mod neighbours;
 mod overload;
+mod records;
 mod register;
 mod relay;
 mod reply;

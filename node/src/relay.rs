@@ -2,6 +2,7 @@
 
 use offhook_journal::{Event, EventKind};
 use offhook_net::Outbox;
+use offhook_proxy::access::Sender;
 use offhook_proxy::fork::Fork;
 use offhook_proxy::forward::{self, Branch, Forward};
 use offhook_proxy::record_route::Sides;
@@ -12,6 +13,7 @@ use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
 use crate::arrival::Arrival;
 use crate::context::{Cancel, Downstream, Rest, Upstream};
+use crate::records::Role;
 use crate::register::is_behind_nat;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
@@ -64,17 +66,32 @@ impl Switchboard {
         let mut targets = std::mem::take(&mut self.targets);
         targets.clear();
         match self.find_targets(&passage, way, sender, &mut targets, out) {
-            Err(refusal) => self.refuse(arrival, refusal, out),
+            Err(refusal) => self.refuse_call(&passage, (way, sender), refusal, out),
             Ok(()) if self.holds_back(arrival, &mut targets) => {
                 // RFC 7339 §5.10: without Retry-After, or the peer would leave us alone, not only that next hop.
-                self.refuse(arrival, Refusal::new(503).because("Next hop overloaded"), out);
+                let refusal = Refusal::new(503).because("Next hop overloaded");
+                self.refuse_call(&passage, (way, sender), refusal, out);
             }
             Ok(()) if is_stateless(way, arrival) => {
                 self.forward_stateless(&passage, &targets, out);
             }
-            Ok(()) => self.forward_stateful(&passage, &mut targets, key, out),
+            Ok(()) => self.forward_stateful(&passage, (way, sender), &mut targets, key, out),
         }
         self.targets = targets;
+    }
+
+    /// Refuses what was let in and leads nowhere: a call has its record all the same.
+    fn refuse_call(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        way: (&Way<'_, '_>, Sender),
+        refusal: Refusal<'_>,
+        out: &mut Outbox,
+    ) {
+        if self.role_of(passage.screened) == Role::Call {
+            self.note_begun(passage, way, None, refusal.status());
+        }
+        self.refuse(passage.arrival, refusal, out);
     }
 
     /// §16.3 step 3: no hop is left, and it has not arrived.
@@ -88,17 +105,20 @@ impl Switchboard {
     fn forward_stateful(
         &mut self,
         passage: &Passage<'_, '_, '_>,
+        way: (&Way<'_, '_>, Sender),
         targets: &mut Targets,
         key: &ServerKey<'_>,
         out: &mut Outbox,
     ) {
         let arrival = passage.arrival;
         let invite = passage.screened.method == Method::Invite;
+        let role = self.role_of(passage.screened);
         let upstream = Upstream {
             reply_to: arrival.reply_to,
             fork: Fork::new(invite),
             answered: false,
             tells_load: arrival.tells_load(),
+            role,
             branches: None,
             rest: None,
         };
@@ -111,6 +131,9 @@ impl Switchboard {
             self.whereabouts.note(arrival.now_ms, &lookup, self.shard);
         }
         self.at_work += 1;
+        if role == Role::Call {
+            self.note_begun(passage, way, Some(id), 0);
+        }
         let slow_ms = self.transactions.timing().non_invite_trying_after_ms();
         self.transactions.set_user_timer(arrival.now_ms, id, if invite { TRYING_AFTER_MS } else { slow_ms });
         if targets.list().len() > 1 {
@@ -170,6 +193,7 @@ impl Switchboard {
         if verdict == ServerVerdict::Send {
             self.at_work = self.at_work.saturating_sub(1);
             self.with_upstream(id, |u| u.answered = true);
+            self.note_final(arrival.now_ms, id, (refusal.status(), true), arrival.message);
             out.send(start, arrival.reply_to, 0);
         }
     }

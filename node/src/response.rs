@@ -90,6 +90,7 @@ impl Switchboard {
             return self.provisional(settings, now_ms, (server, id), status, message, out);
         }
         let again = std::mem::replace(&mut record.user.finished, true);
+        let target = record.user.flow.remote;
         let Some(upstream) = self.transactions.server_mut(server) else {
             return;
         };
@@ -99,6 +100,9 @@ impl Switchboard {
             (true, 200..=299) => fork.another_2xx(),
             (true, _) => return,
         };
+        if status < 300 && verdict.pass {
+            self.note_answered(now_ms, server, target, message);
+        }
         self.carry_out(settings, now_ms, server, status, Final::Received(message), verdict, out);
     }
 
@@ -124,6 +128,7 @@ impl Switchboard {
         // Step 3: a 100 goes no further; we send our own.
         let passes = self.transactions.server(server).is_some_and(|s| s.user.fork.provisional().pass);
         if status > 100 && passes {
+            self.note_rang(now_ms, server);
             self.pass_upstream(now_ms, server, status, message, out);
         }
     }

@@ -66,6 +66,9 @@ impl Switchboard {
         let by = self.transport_upstream(server);
         write_without_our_via(message, status, by, &mut self.scratch, out.arena());
         self.respond(now_ms, server, status, start, out);
+        if status >= 200 {
+            self.note_final(now_ms, server, (status, false), message);
+        }
         if status >= 300 {
             self.note_failed(now_ms, message, status);
         }
@@ -128,9 +131,14 @@ impl Switchboard {
                 let status = upstream_status(status);
                 self.write_own(&message, status, out.arena());
                 self.respond(now_ms, server, status, start, out);
+                self.note_final(now_ms, server, (status, true), &message);
                 self.note_failed(now_ms, &message, status);
             }
-            _ => self.give_up(now_ms, server),
+            Ok(message) => {
+                self.note_final(now_ms, server, (status, true), &message);
+                self.give_up(now_ms, server);
+            }
+            Err(_) => self.give_up(now_ms, server),
         }
         self.draft = draft;
     }
@@ -221,6 +229,7 @@ impl Switchboard {
         }
         splice.write_to(out.arena());
         self.respond(now_ms, server, status, start, out);
+        self.note_final(now_ms, server, (status, false), &message);
         self.note_failed(now_ms, &message, status);
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use offhook_accounts::Directory;
+use offhook_cdr::Spool;
 use offhook_digest::{Algorithm, Ha1, NonceKey};
 use offhook_journal::{Event, EventKind, Journal};
 use offhook_location::{Location, LocationError};
@@ -51,6 +52,8 @@ pub struct Resources {
     pub directory: Arc<ArcSwap<Directory>>,
     /// Where this shard's events go.
     pub journal: Journal,
+    /// Where its facts for call detail records go.
+    pub spool: Spool,
     /// The keys.
     pub secrets: Secrets,
     /// How the server stops.
@@ -84,7 +87,7 @@ impl Shard {
     /// # Errors
     /// The log of its bindings cannot be opened.
     pub fn new(number: u8, settings: Arc<Settings>, resources: Resources) -> Result<Self, LocationError> {
-        let Resources { location, directory, journal, secrets, drain, whereabouts } = resources;
+        let Resources { location, directory, journal, spool, secrets, drain, whereabouts } = resources;
         let transactions_max = u32::try_from(settings.transactions_max).unwrap_or(u32::MAX);
         let transactions = Transactions::new(&Config {
             timing: settings.timing,
@@ -112,6 +115,7 @@ impl Shard {
             nonce_counter: u64::from(number) << 56,
             decoy: Ha1::from_password(algorithm, b"nobody", b"nowhere", b""),
             journal,
+            spool,
             closed: ClosedConnections::default(),
             certified: Certified::default(),
             admission: Admission::new(secrets.hashes),
@@ -277,6 +281,7 @@ impl Engine for Shard {
 
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {
         self.switchboard.settle_registrations(now_ms, out);
+        self.switchboard.settle_records(now_ms);
         self.switchboard.drain.tell(self.switchboard.shard, self.switchboard.at_work);
         self.switchboard.journal.flush(now_ms);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use offhook_accounts::Directory;
+use offhook_cdr::Spool;
 use offhook_digest::{Ha1, NonceKey};
 use offhook_journal::Journal;
 use offhook_location::{Location, Writer};
@@ -41,6 +42,8 @@ pub(crate) struct Switchboard {
     pub nonce_counter: u64,
     /// What is verified when there is no such user.
     pub decoy: Ha1,
+    /// Where facts for call detail records go.
+    pub spool: Spool,
     /// Where events go.
     pub journal: Journal,
     /// Connections that are gone.

@@ -95,6 +95,7 @@ impl Scene {
             location: Location::in_memory(Limits::default()),
             directory: Arc::new(ArcSwap::from_pointee(Directory::of_passwords([("a", "b", "c")]))),
             journal: Journal::silent(),
+            spool: offhook_cdr::Spool::off(),
             secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
             drain: Arc::new(Drain::new(1)),
             whereabouts: Whereabouts::new(1),

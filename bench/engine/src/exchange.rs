@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use offhook_accounts::Directory;
+use offhook_cdr::Spool;
 use offhook_config::Config;
 use offhook_journal::Journal;
 use offhook_location::{Limits, Location};
@@ -39,6 +40,7 @@ pub(crate) fn shard_of(configuration: &str, listeners: &[Listener]) -> anyhow::R
         location: Location::in_memory(Limits::default()),
         directory: Arc::new(ArcSwap::from_pointee(directory)),
         journal: Journal::silent(),
+        spool: Spool::off(),
         secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
         drain: Arc::new(Drain::new(1)),
         whereabouts: Whereabouts::new(1),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use offhook_accounts::Directory;
+use offhook_cdr::{Fact, Joiner, MemorySpool, Policy, Record};
 use offhook_config::Config;
 use offhook_journal::{Counters, EventKind, Journal};
 use offhook_ladder::{Ladder, Site, Stage, User};
@@ -14,6 +15,11 @@ use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
 use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, Whereabouts};
 use tempfile::TempDir;
+
+use crate::ledger;
+
+/// A call without BYE and session timer is given up after this.
+pub(crate) const CALL_MAX_MS: u64 = 3_600_000;
 
 /// Nobody is challenged.
 pub(crate) const OPEN: &str = "[access]\nauthenticate_register = false\nauthenticate_calls = false\n";
@@ -72,6 +78,8 @@ pub(crate) struct Plan {
     /// Its bindings, and where they are if not in memory alone.
     pub(crate) location: Location,
     folder: Option<TempDir>,
+    /// What it has noted about calls, in all its lives.
+    facts: MemorySpool,
     /// How it stops.
     pub(crate) drain: Arc<Drain>,
     whereabouts: Whereabouts,
@@ -99,6 +107,7 @@ impl Plan {
             life: 3,
             location: Location::in_memory(Limits::default()),
             folder: None,
+            facts: MemorySpool::default(),
             drain: Arc::new(Drain::new(usize::from(shards))),
             whereabouts: Whereabouts::new(usize::from(shards)),
         }
@@ -121,6 +130,30 @@ impl Plan {
         Arc::new(Self { life: plan.life + 1, drain, whereabouts, ..plan.on_disk(now_ms) })
     }
 
+    /// The records of all calls, as far as they are over at this time.
+    pub(crate) fn records(&self, now_ms: u64) -> Vec<Record> {
+        let mut joiner = Joiner::new(Policy { call_max_ms: CALL_MAX_MS, calls_max: 1_000 });
+        let mut run = 0;
+        for (life, shard, payload) in self.facts.facts() {
+            if life > run {
+                let (began_ms, _) = Fact::read(&payload).expect("a fact");
+                joiner.run_began(life, began_ms);
+                run = life;
+            }
+            assert!(joiner.take(life, shard.into(), &payload), "a fact that makes no sense");
+        }
+        if run < self.life.into() {
+            joiner.run_began(self.life.into(), now_ms.saturating_sub(CALL_MAX_MS));
+        }
+        joiner.pass_time(now_ms);
+        joiner.take_records()
+    }
+
+    /// Whether some of its routes forward without state.
+    pub(crate) fn is_stateless(&self) -> bool {
+        self.settings.routes.iter().any(|route| route.stateless)
+    }
+
     /// One of its shards.
     pub(crate) fn shard(self: &Arc<Self>, number: u8) -> Exchange {
         let journal = Journal::silent();
@@ -129,6 +162,7 @@ impl Plan {
             location: self.location.clone(),
             directory: Arc::clone(&self.directory),
             journal,
+            spool: self.facts.spool(self.life.into(), number),
             secrets: Secrets { cookies: [self.keys; 16], nonces: [self.keys; 32], hashes: [self.life; 16] },
             drain: Arc::clone(&self.drain),
             whereabouts: self.whereabouts.clone(),
@@ -210,6 +244,9 @@ pub(crate) trait Observed {
     /// The exchange dies as of `kill -9`, and starts again: bindings, accounts and keys are what is left.
     fn kill_and_restart(&mut self);
 
+    /// The records of all calls that are over.
+    fn records(&self) -> Vec<Record>;
+
     /// What this header said when a phone last sent it.
     fn last_header(&self, phone: &str, name: &str) -> String;
 
@@ -229,6 +266,10 @@ impl Observed for Stage {
         self.restart(plan.shard(0));
     }
 
+    fn records(&self) -> Vec<Record> {
+        self.exchange().plan.records(self.world().now_ms())
+    }
+
     fn last_header(&self, phone: &str, name: &str) -> String {
         let sent = self.world().trace().iter().rev().filter(|entry| entry.from == self.phone(phone));
         let texts = sent.filter_map(|entry| entry.message()).map(String::from_utf8_lossy);
@@ -238,6 +279,8 @@ impl Observed for Stage {
 
     fn leaves_nothing(mut self) {
         self.play("+80s");
+        let wrong = ledger::wrong(self.world(), self.proxy(), &self.exchange().plan);
+        assert!(wrong.is_empty(), "call detail records are not what happened:\n{}", wrong.join("\n"));
         for number in 0..self.exchange().plan.shards {
             let exchange: &Exchange = self.world().shard(self.proxy(), number);
             let held = exchange.held();

@@ -2,6 +2,7 @@
 //! for each subject; the comment above a test is its story, and names what it proves.
 
 mod exchange;
+mod ledger;
 
 mod access;
 mod answers;
@@ -14,6 +15,7 @@ mod forwarding;
 mod ipv6;
 mod nat;
 mod overload;
+mod records;
 mod registration;
 mod routes;
 mod screening;

@@ -12,6 +12,8 @@ mod caller;
 #[path = "../ladders/exchange.rs"]
 #[allow(dead_code, reason = "ladders use the rest of it")]
 mod exchange;
+#[path = "../ladders/ledger.rs"]
+mod ledger;
 mod oracle;
 mod phone;
 mod rules;

@@ -5,6 +5,7 @@ use offhook_simnet::NodeId;
 
 use crate::callee;
 use crate::caller::{Client, State, What};
+use crate::ledger;
 use crate::oracle;
 use crate::phone::{Dialog, Phone};
 use crate::scene::{Place, Scene};
@@ -143,6 +144,9 @@ fn other_side<'s>(scene: &'s Scene, dialog: &Dialog) -> Option<(&'s Phone, &'s D
 /// Each message was right when it was sent, and nothing is left of what passed through.
 fn exchanges(scene: &Scene, broken: &mut Vec<String>) {
     for Place { node, plan, shards, facts, log, .. } in &scene.exchanges {
+        if !scene.torn {
+            broken.extend(ledger::wrong(&scene.world, *node, plan));
+        }
         let name = scene.world.name(*node);
         for number in 0..*shards {
             let exchange = scene.world.shard::<Sniffer>(*node, number).exchange();

@@ -28,6 +28,8 @@ pub(crate) struct Scene {
     pub(crate) phones: Vec<NodeId>,
     /// A restart of an exchange, or broken streams: then what was under way may be lost.
     pub(crate) disturbed: bool,
+    /// Streams broke: what was meant to be sent by them is not in the trace.
+    pub(crate) torn: bool,
     /// Links lose, double and swap nothing.
     pub(crate) perfect: bool,
     dice: Rng,
@@ -51,6 +53,7 @@ impl Scene {
             exchanges: Vec::new(),
             phones: Vec::new(),
             disturbed: false,
+            torn: false,
             perfect: false,
             dice: Rng::new(seed ^ 0x5eed),
         };
@@ -209,6 +212,7 @@ impl Scene {
 
     fn break_streams(&mut self) {
         self.disturbed = true;
+        self.torn = true;
         for phone in self.phones.clone() {
             if self.dice.permille(500) {
                 for exchange in &self.exchanges {

@@ -131,6 +131,10 @@ events! {
     StoreFailed "store.failed" Error { what: &'a str, error: &'a str }
         "the store failed to {what}: {error}";
 
+    /// Facts about calls could not be written to the spool of call records; calls go on. Those that are not lost wait.
+    CdrUnwritten "cdr.unwritten" Error { lost: u64, error: &'a str }
+        "call records: the spool cannot be written ({error}), facts lost: {lost}";
+
     /// Registrations were read back at start. Torn bytes are what a crash cut off in the middle of writing.
     LocationRecovered "location.recovered" Info { bindings: u64, torn_bytes: u64 }
         "{bindings} bindings recovered, {torn_bytes} torn bytes dropped";

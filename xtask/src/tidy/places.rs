@@ -39,6 +39,7 @@ const PLACES: &[Place] = &[
         except: &[
             "platform/store/",
             "platform/location/",
+            "platform/cdr/",
             "platform/config/",
             "platform/certificates/",
             "platform/net/src/sys/", // a File there is a descriptor of the system, nothing on disk

@@ -1,0 +1,202 @@
+//! What the shard notes for call detail records: who called whom, and what became of it. Facts only; the joiner
+//! ([`offhook_cdr::Joiner`]) makes calls of them.
+//!
+//! ```text
+//!   relay: INVITE on its way ─► Begun      response: 18x ─► Rang, 2xx ─► Answered      settle: other finals ─► Refused
+//!   cancel: CANCEL ─► Cancelled            in the dialog: 2xx to re-INVITE or UPDATE ─► Renewed, answer to BYE ─► Ended
+//! ```
+
+use std::net::SocketAddr;
+
+use offhook_cdr::{Answered, Begun, Fact, InDialog};
+use offhook_digest::Credentials;
+use offhook_journal::Event;
+use offhook_proxy::Screened;
+use offhook_proxy::access::Sender;
+use offhook_sip::{Message, Method, Name, reason_phrase};
+use offhook_transaction::ServerId;
+
+use crate::relay::Passage;
+use crate::settings::Settings;
+use crate::switchboard::Switchboard;
+use crate::way::Way;
+
+/// What a transaction means to the record of its call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// Nothing.
+    None,
+    /// It is the call: an INVITE outside a dialog.
+    Call,
+    /// The same, and the caller has heard it ring.
+    Rung,
+    /// The same, and the caller has given up.
+    Cancelled,
+    /// It renews the session timer: an INVITE or UPDATE in a dialog.
+    Renewal,
+    /// It ends the call: a BYE.
+    Goodbye,
+}
+
+impl Role {
+    const fn is_call(self) -> bool {
+        matches!(self, Self::Call | Self::Rung | Self::Cancelled)
+    }
+}
+
+impl Switchboard {
+    /// What a new request means.
+    pub(crate) fn role_of(&self, screened: &Screened<'_, '_>) -> Role {
+        if !self.spool.is_on() {
+            return Role::None;
+        }
+        // Only what our seal proves to belong to a dialog may say anything about it.
+        match (screened.method, screened.routed.in_dialog) {
+            (Method::Invite, _) if screened.parts.to_tag.is_empty() => Role::Call,
+            (Method::Invite | Method::Update, Some(_)) => Role::Renewal,
+            (Method::Bye, Some(_)) => Role::Goodbye,
+            _ => Role::None,
+        }
+    }
+
+    /// An INVITE that was let in is on its way (`leg`), or was refused by us.
+    pub(crate) fn note_begun(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        (way, sender): (&Way<'_, '_>, Sender),
+        leg: Option<ServerId>,
+        refused: u16,
+    ) {
+        let Passage { arrival, screened, .. } = *passage;
+        let (message, parts) = (arrival.message, &arrival.parts);
+        let value = |name| message.value(name).unwrap_or_default();
+        let fact = Begun {
+            leg: leg.map_or(0, ServerId::to_bits),
+            refused,
+            in_path: arrival.settings.record_route,
+            cseq: parts.cseq.number,
+            transport: arrival.from.transport.name().as_bytes(),
+            source: arrival.from.remote,
+            call_id: parts.call_id,
+            from_tag: parts.from_tag,
+            from: parts.from.uri,
+            to: parts.to.uri,
+            request_uri: screened.routed.uri.text,
+            user: proved_user(passage, sender),
+            contact: value(Name::Contact),
+            agent: value(Name::UserAgent),
+            route: route_name(way),
+            trunk: b"",
+        };
+        self.spool.note(arrival.now_ms, &Fact::Begun(fact));
+    }
+
+    /// The caller was sent a provisional response above 100.
+    pub(crate) fn note_rang(&mut self, now_ms: u64, server: ServerId) {
+        if let Some(record) = self.transactions.server_mut(server)
+            && matches!(record.user.role, Role::Call | Role::Cancelled)
+        {
+            if record.user.role == Role::Call {
+                record.user.role = Role::Rung;
+            }
+            self.spool.note(now_ms, &Fact::Rang { leg: server.to_bits() });
+        }
+    }
+
+    /// The caller has given up.
+    pub(crate) fn note_cancelled(&mut self, now_ms: u64, server: ServerId, reason: &[u8]) {
+        if let Some(record) = self.transactions.server_mut(server)
+            && matches!(record.user.role, Role::Call | Role::Rung)
+        {
+            record.user.role = Role::Cancelled;
+            self.spool.note(now_ms, &Fact::Cancelled { leg: server.to_bits(), reason });
+        }
+    }
+
+    /// A 2xx of a branch that was sent to `target` is on its way to the caller.
+    pub(crate) fn note_answered(
+        &mut self,
+        now_ms: u64,
+        server: ServerId,
+        target: SocketAddr,
+        message: &Message<'_>,
+    ) {
+        if !self.role(server).is_call() {
+            return;
+        }
+        let value = |name| message.value(name).unwrap_or_default();
+        let fact = Answered {
+            leg: server.to_bits(),
+            status: message.status().unwrap_or(200),
+            target,
+            to: value(Name::To),
+            contact: value(Name::Contact),
+            agent: message.value(Name::UserAgent).unwrap_or_else(|| value(Name::Server)),
+            session_expires: value(Name::SessionExpires),
+        };
+        self.spool.note(now_ms, &Fact::Answered(fact));
+    }
+
+    /// The final answer of a transaction, if it was none of a phone that takes the call. `message` has its Call-ID, From
+    /// and To; `unheard`: nothing came, the answer is ours.
+    pub(crate) fn note_final(
+        &mut self,
+        now_ms: u64,
+        server: ServerId,
+        (status, unheard): (u16, bool),
+        message: &Message<'_>,
+    ) {
+        let value = |name| message.value(name).unwrap_or_default();
+        let dialog =
+            || InDialog { call_id: value(Name::CallId), from: value(Name::From), to: value(Name::To) };
+        let fact = match self.role(server) {
+            Role::None => return,
+            Role::Call | Role::Rung | Role::Cancelled if status >= 300 => {
+                let told = if unheard { None } else { message.value(Name::Reason) };
+                let reason = told.unwrap_or_else(|| reason_phrase(status).as_bytes());
+                Fact::Refused { leg: server.to_bits(), status, reason }
+            }
+            Role::Renewal if status < 300 => {
+                Fact::Renewed { dialog: dialog(), session_expires: value(Name::SessionExpires) }
+            }
+            Role::Goodbye => Fact::Ended { dialog: dialog(), status, unheard },
+            _ => return,
+        };
+        self.spool.note(now_ms, &fact);
+    }
+
+    fn role(&self, server: ServerId) -> Role {
+        self.transactions.server(server).map_or(Role::None, |record| record.user.role)
+    }
+
+    /// The end of a batch: its facts are on disk before its messages leave. Calls never wait for a disk that refuses.
+    pub(crate) fn settle_records(&mut self, now_ms: u64) {
+        if let Some(trouble) = self.spool.commit(now_ms) {
+            let error = trouble.error.to_string();
+            let event = Event::CdrUnwritten { lost: trouble.lost, error: &error };
+            self.journal.note(now_ms, &event);
+        }
+    }
+}
+
+/// The account whose secret the caller knows, where he was asked.
+fn proved_user<'a>(passage: &Passage<'_, '_, 'a>, sender: Sender) -> &'a [u8] {
+    let Passage { arrival, spent, .. } = *passage;
+    let settings: &Settings = arrival.settings;
+    let proved = matches!(sender, Sender::Proved | Sender::ProvedAnother);
+    let Some(line) = spent.filter(|_| proved && settings.rules.authenticate_calls) else { return b"" };
+    let message: &Message<'a> = arrival.message;
+    Credentials::parse(message.line_value(line)).map(|credentials| credentials.username).unwrap_or_default()
+}
+
+/// How the way was found, for people.
+fn route_name<'n>(way: &Way<'n, '_>) -> &'n [u8] {
+    match way {
+        Way::User { .. } => b"user",
+        Way::Static(route) => route.domain.as_deref().map_or(b"static", str::as_bytes),
+        Way::Dialog(_) => b"dialog",
+        Way::Route(_) => b"route",
+        Way::Uri(_) => b"uri",
+        Way::Us | Way::Lost => b"",
+    }
+}

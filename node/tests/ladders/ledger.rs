@@ -1,0 +1,156 @@
+//! Checks call detail records against what really travelled: for each call that the exchange sent on its way there is
+//! exactly one, and it tells what the caller was told, when, and who hung up.
+//!
+//! It reads the trace of the simulated network and knows nothing of the code that makes the records.
+
+use std::collections::BTreeMap;
+
+use offhook_cdr::{EndedBy, Outcome, Record};
+use offhook_simnet::{Fate, NodeId, World};
+use offhook_sip::{Message, Method};
+
+use crate::exchange::{CALL_MAX_MS, Plan};
+
+/// What the trace tells about a call: Call-ID and the caller's tag.
+#[derive(Default, Debug)]
+struct Seen {
+    /// When its INVITEs arrived: one of them, perhaps not the first, was taken.
+    arrived_ms: Vec<u64>,
+    /// The numbers of its attempts.
+    attempts: Vec<u32>,
+    rang_ms: Option<u64>,
+    /// When the caller was sent the first 2xx.
+    answered_ms: Option<u64>,
+    /// The tags of those who answered.
+    callees: Vec<Vec<u8>>,
+    /// The last refusal that the caller was sent.
+    refused: Option<(u16, u64)>,
+    /// Who sent the first BYE whose good end the exchange passed on, and when it did.
+    ended: Option<(EndedBy, u64)>,
+}
+
+type Calls = BTreeMap<(Vec<u8>, Vec<u8>), Seen>;
+
+/// Everything in the records of the exchange that is not what happened.
+pub(crate) fn wrong(world: &World, exchange: NodeId, plan: &Plan) -> Vec<String> {
+    let records = plan.records(world.now_ms() + 2 * CALL_MAX_MS);
+    let epoch_ms = world.now_ms() - world.elapsed_ms();
+    let mut wrong = Vec::new();
+    if plan.is_stateless() {
+        return wrong; // such routes leave no records
+    }
+    let seen = calls(world, exchange);
+    for ((call_id, _), call) in &seen {
+        let call_id = String::from_utf8_lossy(call_id);
+        let its: Vec<&Record> = records.iter().filter(|record| record.call_id == call_id).collect();
+        let others = seen.keys().filter(|(other, _)| *other == call_id.as_bytes()).count();
+        match its[..] {
+            [record] => compare(call, record, epoch_ms, &mut wrong),
+            [] => wrong.push(format!("no record of {call_id}: {call:?}")),
+            // Redialled under the same Call-ID after a refusal, or the same Call-ID from two callers.
+            _ if its.len() <= others.max(call.attempts.len()) => {}
+            _ => wrong.push(format!("{} records of {call_id}: {call:?}\n{its:?}", its.len())),
+        }
+    }
+    wrong
+}
+
+fn compare(call: &Seen, record: &Record, epoch_ms: u64, wrong: &mut Vec<String>) {
+    let at = |ms: u64| ms + epoch_ms;
+    let expected = match (call.answered_ms, call.refused) {
+        (Some(answered_ms), _) => (true, Some(at(answered_ms)), None),
+        (None, Some((status, _))) => (false, None, Some(status)),
+        (None, None) => (false, None, None),
+    };
+    let is_answered = record.outcome == Outcome::Answered;
+    let status = Some(record.status).filter(|status| !is_answered && *status > 0);
+    // Challenged by us, the caller has tried once more: that end is not in the record of the first attempt.
+    let told = (is_answered, record.answer_ms, status.and(expected.2.map(|_| record.status)));
+    let mut complain = |what: &str| wrong.push(format!("{what}: {call:?}\n{record:?}"));
+    if told != expected && call.attempts.len() == 1 {
+        complain("the record does not tell what the caller was told");
+    }
+    if !call.arrived_ms.iter().any(|arrived_ms| record.start_ms == at(*arrived_ms)) {
+        complain("the record begins at another time");
+    }
+    if record.ring_ms != call.rang_ms.map(at) && call.attempts.len() == 1 {
+        complain("the record rings at another time");
+    }
+    let told = call.ended.map(|(by, ended_ms)| (Some(by), Some(at(ended_ms))));
+    let is_one = is_answered && call.callees.len() == 1;
+    if is_one && told.is_some_and(|told| told != (record.ended_by, record.end_ms)) {
+        complain("the record ends in another way");
+    }
+}
+
+fn calls(world: &World, exchange: NodeId) -> Calls {
+    let mut calls = sent(world, exchange);
+    for entry in world.trace().iter().filter(|entry| entry.to == Some(exchange)) {
+        let Some(message) = entry.message().and_then(|bytes| Message::parse(bytes).ok()) else { continue };
+        let (Fate::Arrived { at_ms, .. }, Some(Method::Invite)) = (entry.fate, message.method()) else {
+            continue;
+        };
+        let (Ok(call_id), Ok(from)) = (message.call_id(), message.from()) else { continue };
+        if let Some(call) = calls.get_mut(&(call_id.to_vec(), from.tag().unwrap_or_default().to_vec())) {
+            call.arrived_ms.push(at_ms);
+        }
+    }
+    calls
+}
+
+/// Everything but the arrivals.
+fn sent(world: &World, exchange: NodeId) -> Calls {
+    let mut calls = Calls::new();
+    for entry in world.trace().iter().filter(|entry| entry.from == exchange) {
+        let Some(message) = entry.message().and_then(|bytes| Message::parse(bytes).ok()) else { continue };
+        let (Ok(call_id), Ok(cseq)) = (message.call_id(), message.cseq()) else { continue };
+        let (Ok(from), Ok(to)) = (message.from(), message.to()) else { continue };
+        let tag = |tag: Option<&[u8]>| tag.unwrap_or_default().to_vec();
+        let (from_tag, to_tag) = (tag(from.tag()), tag(to.tag()));
+        let key = (call_id.to_vec(), from_tag.clone());
+        if message.method() == Some(Method::Invite) && to_tag.is_empty() {
+            let call = calls.entry(key).or_default();
+            if !call.attempts.contains(&cseq.number) {
+                call.attempts.push(cseq.number);
+            }
+            continue;
+        }
+        let Some(status) = message.status() else { continue };
+        match cseq.method {
+            b"INVITE" => {
+                if let Some(call) = calls.get_mut(&key).filter(|call| call.attempts.contains(&cseq.number)) {
+                    answer(call, status, to_tag, entry.sent_ms);
+                }
+            }
+            b"BYE" if matches!(status, 200..=299 | 408 | 481) => {
+                let turned = (call_id.to_vec(), to_tag.clone());
+                end(calls.get_mut(&key), (EndedBy::Caller, entry.sent_ms), &to_tag);
+                end(calls.get_mut(&turned), (EndedBy::Callee, entry.sent_ms), &from_tag);
+            }
+            _ => {}
+        }
+    }
+    calls
+}
+
+fn answer(call: &mut Seen, status: u16, callee: Vec<u8>, sent_ms: u64) {
+    match status {
+        101..=199 => {
+            call.rang_ms.get_or_insert(sent_ms);
+        }
+        200..=299 => {
+            call.answered_ms.get_or_insert(sent_ms);
+            if !call.callees.contains(&callee) {
+                call.callees.push(callee);
+            }
+        }
+        300.. => call.refused = Some((status, sent_ms)),
+        _ => {}
+    }
+}
+
+fn end(call: Option<&mut Seen>, end: (EndedBy, u64), callee: &[u8]) {
+    if let Some(call) = call.filter(|call| call.callees.iter().any(|tag| tag == callee)) {
+        call.ended.get_or_insert(end);
+    }
+}

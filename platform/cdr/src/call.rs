@@ -1,0 +1,301 @@
+//! A call that is not over: what its facts have said so far, kept as they came.
+
+use offhook_frames::encoding::{Cursor, put_string, put_varint};
+use offhook_sip::NameAddr;
+
+use crate::fact::{Answered, Begun, Fact};
+use crate::joiner::Policy;
+
+/// How long a refused call may still go on: by an attempt with credentials (RFC 3261 §22.2), or by a retransmission of
+/// an INVITE that we refused without a transaction or lost in a restart. 64·T1.
+pub(crate) const LINGER_MS: u64 = 32_000;
+
+/// Between the end of a session timer and the BYE it causes (RFC 4028 §10) facts may be under way: Timer F.
+const SESSION_GRACE_MS: u64 = 32_000;
+
+/// Phones that answered the same call, RFC 3261 §13.2.2.4. One more is not followed.
+const DIALOGS_MAX: usize = 8;
+
+/// Why nothing more comes of an attempt.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) at_ms: u64,
+    /// 0: the server was stopped while it rang.
+    pub(crate) status: u16,
+    pub(crate) reason: Box<[u8]>,
+}
+
+/// Who ended a dialog.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndedBy {
+    /// The caller hung up.
+    Caller,
+    /// The callee hung up.
+    Callee,
+    /// Nobody was heard of any more, and the session timer ran out (RFC 4028 §10).
+    SessionTimer,
+    /// No BYE was seen.
+    Unknown,
+}
+
+/// One phone that answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Dialog {
+    pub(crate) at_ms: u64,
+    /// The fact, as it came.
+    pub(crate) answered: Box<[u8]>,
+    pub(crate) session_ends_ms: Option<u64>,
+    pub(crate) end: Option<(u64, EndedBy)>,
+}
+
+/// One call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Call {
+    pub(crate) run: u32,
+    pub(crate) shard: u16,
+    pub(crate) leg: u64,
+    /// Of its first attempt.
+    pub(crate) began_ms: u64,
+    /// The fact of its latest attempt, as it came.
+    pub(crate) begun: Box<[u8]>,
+    pub(crate) rang_ms: Option<u64>,
+    pub(crate) cancel: Option<Box<[u8]>>,
+    pub(crate) refusal: Option<Refusal>,
+    pub(crate) dialogs: Vec<Dialog>,
+}
+
+impl Call {
+    pub(crate) fn new(run: u32, shard: u16, at_ms: u64, begun: &Begun<'_>, payload: &[u8]) -> Self {
+        Self {
+            run,
+            shard,
+            leg: begun.leg,
+            began_ms: at_ms,
+            begun: payload.into(),
+            rang_ms: None,
+            cancel: None,
+            refusal: None,
+            dialogs: Vec::new(),
+        }
+    }
+
+    /// The latest attempt. It was read once, so it can be read again.
+    pub(crate) fn begun(&self) -> Option<Begun<'_>> {
+        match Fact::read(&self.begun)?.1 {
+            Fact::Begun(begun) => Some(begun),
+            _ => None,
+        }
+    }
+
+    /// Goes on with another attempt of the same caller.
+    pub(crate) fn try_again(&mut self, run: u32, shard: u16, begun: &Begun<'_>, payload: &[u8]) {
+        let again = Self::new(run, shard, self.began_ms, begun, payload);
+        *self = Self { rang_ms: self.rang_ms, ..again };
+    }
+
+    /// A phone has answered; a repeated 2xx changes nothing.
+    pub(crate) fn answer(&mut self, at_ms: u64, answered: &Answered<'_>, payload: &[u8]) -> bool {
+        let known = self.dialogs.iter().any(|dialog| dialog.tag() == tag_of(answered.to));
+        if known || self.dialogs.len() >= DIALOGS_MAX {
+            return false;
+        }
+        let session_ends_ms = session_end(at_ms, answered.session_expires);
+        self.dialogs.push(Dialog { at_ms, answered: payload.into(), session_ends_ms, end: None });
+        true
+    }
+
+    pub(crate) fn dialog_mut(&mut self, tag: &[u8]) -> Option<&mut Dialog> {
+        self.dialogs.iter_mut().find(|dialog| dialog.end.is_none() && dialog.tag() == tag)
+    }
+
+    /// Whether every phone that answered has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        !self.dialogs.is_empty() && self.dialogs.iter().all(|dialog| dialog.end.is_some())
+    }
+
+    /// When it is to be looked at again, whatever is heard.
+    pub(crate) fn deadline_ms(&self, policy: &Policy) -> u64 {
+        if let Some(refusal) = &self.refusal {
+            return refusal.at_ms + LINGER_MS;
+        }
+        let open = self.dialogs.iter().filter(|dialog| dialog.end.is_none());
+        let first = open.map(|dialog| dialog.deadline(policy).0).min();
+        first.unwrap_or(self.began_ms + policy.call_max_ms)
+    }
+
+    /// Ends what has gone on for too long.
+    pub(crate) fn expire(&mut self, now_ms: u64, policy: &Policy) {
+        for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.end.is_none()) {
+            let (deadline_ms, end) = dialog.deadline(policy);
+            if deadline_ms <= now_ms {
+                dialog.end = Some(end);
+            }
+        }
+    }
+
+    /// Ends it now, though nothing was heard.
+    pub(crate) fn give_up(&mut self) {
+        for dialog in self.dialogs.iter_mut().filter(|dialog| dialog.end.is_none()) {
+            dialog.end = Some((dialog.at_ms, EndedBy::Unknown));
+        }
+    }
+
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        for number in [self.run.into(), self.shard.into(), self.leg, self.began_ms] {
+            put_varint(out, number);
+        }
+        put_string(out, &self.begun);
+        put_option(out, self.rang_ms);
+        put_varint(out, self.cancel.is_some().into());
+        put_string(out, self.cancel.as_deref().unwrap_or_default());
+        put_option(out, self.refusal.as_ref().map(|refusal| refusal.at_ms));
+        put_varint(out, self.refusal.as_ref().map_or(0, |refusal| refusal.status.into()));
+        put_string(out, self.refusal.as_ref().map_or(&[], |refusal| &refusal.reason));
+        put_varint(out, self.dialogs.len() as u64);
+        for dialog in &self.dialogs {
+            put_varint(out, dialog.at_ms);
+            put_string(out, &dialog.answered);
+            put_option(out, dialog.session_ends_ms);
+            put_option(out, dialog.end.map(|(at_ms, _)| at_ms));
+            put_varint(out, dialog.end.map_or(0, |(_, by)| by as u64));
+        }
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut from = Cursor::new(bytes);
+        let (run, shard, leg, began_ms) = (from.number()?, from.number()?, from.varint()?, from.varint()?);
+        let begun: Box<[u8]> = from.string()?.into();
+        let rang_ms = option(&mut from)?;
+        let (cancelled, reason) = (from.varint()? != 0, from.string()?);
+        let (refused_ms, status, why) = (option(&mut from)?, from.number()?, from.string()?);
+        let mut dialogs = Vec::new();
+        for _ in 0..from.varint()? {
+            dialogs.push(Dialog::decode(&mut from)?);
+        }
+        let refusal = refused_ms.map(|at_ms| Refusal { at_ms, status, reason: why.into() });
+        let cancel = cancelled.then(|| reason.into());
+        let call = Self { run, shard, leg, began_ms, begun, rang_ms, cancel, refusal, dialogs };
+        (from.rest().is_empty() && call.begun().is_some()).then_some(call)
+    }
+}
+
+impl Dialog {
+    pub(crate) fn answered(&self) -> Option<Answered<'_>> {
+        match Fact::read(&self.answered)?.1 {
+            Fact::Answered(answered) => Some(answered),
+            _ => None,
+        }
+    }
+
+    fn tag(&self) -> &[u8] {
+        self.answered().map_or(&[], |answered| tag_of(answered.to))
+    }
+
+    fn deadline(&self, policy: &Policy) -> (u64, (u64, EndedBy)) {
+        let longest_ms = self.at_ms + policy.call_max_ms;
+        match self.session_ends_ms {
+            Some(end_ms) if end_ms + SESSION_GRACE_MS < longest_ms => {
+                (end_ms + SESSION_GRACE_MS, (end_ms, EndedBy::SessionTimer))
+            }
+            _ => (longest_ms, (longest_ms, EndedBy::Unknown)),
+        }
+    }
+
+    fn decode(from: &mut Cursor<'_>) -> Option<Self> {
+        let (at_ms, answered) = (from.varint()?, from.string()?.into());
+        let (session_ends_ms, ended_ms) = (option(from)?, option(from)?);
+        let by = match from.varint()? {
+            0 => EndedBy::Caller,
+            1 => EndedBy::Callee,
+            2 => EndedBy::SessionTimer,
+            _ => EndedBy::Unknown,
+        };
+        Some(Self { at_ms, answered, session_ends_ms, end: ended_ms.map(|at_ms| (at_ms, by)) })
+    }
+}
+
+/// When a session that was agreed on at this time ends unless it is renewed: RFC 4028 §4. `None`: there is no timer.
+pub(crate) fn session_end(at_ms: u64, session_expires: &[u8]) -> Option<u64> {
+    let digits = session_expires.split(|byte| !byte.is_ascii_digit()).next()?;
+    let seconds: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(at_ms + u64::from(seconds) * 1_000)
+}
+
+/// The tag of a From or To as it stood, empty where there is none.
+pub(crate) fn tag_of(value: &[u8]) -> &[u8] {
+    NameAddr::parse(value).and_then(|address| address.tag()).unwrap_or_default()
+}
+
+/// A time that may be missing: one more than it, or 0.
+fn put_option(out: &mut Vec<u8>, value: Option<u64>) {
+    put_varint(out, value.map_or(0, |value| value.saturating_add(1)));
+}
+
+fn option(from: &mut Cursor<'_>) -> Option<Option<u64>> {
+    from.varint().map(|value| value.checked_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call() -> Call {
+        let begun = Begun {
+            leg: 7,
+            refused: 0,
+            in_path: true,
+            cseq: 1,
+            transport: b"udp",
+            source: "192.0.2.1:5060".parse().unwrap(),
+            call_id: b"c",
+            from_tag: b"f",
+            from: b"sip:a@b",
+            to: b"sip:b@b",
+            request_uri: b"sip:b@b",
+            user: b"",
+            contact: b"",
+            agent: b"",
+            route: b"user",
+            trunk: b"",
+        };
+        let mut payload = Vec::new();
+        Fact::Begun(begun).write(5, &mut payload);
+        Call::new(1, 2, 5, &begun, &payload)
+    }
+
+    #[test]
+    fn an_open_call_comes_back() {
+        let mut call = call();
+        call.rang_ms = Some(0);
+        call.cancel = Some(Box::default());
+        call.refusal = Some(Refusal { at_ms: 9, status: 487, reason: b"SIP".as_slice().into() });
+        for end in [
+            None,
+            Some((77, EndedBy::Callee)),
+            Some((78, EndedBy::SessionTimer)),
+            Some((79, EndedBy::Unknown)),
+        ] {
+            call.dialogs.push(Dialog {
+                at_ms: 8,
+                answered: b"x".as_slice().into(),
+                session_ends_ms: Some(60_008),
+                end,
+            });
+        }
+        let mut bytes = Vec::new();
+        call.encode(&mut bytes);
+        assert_eq!(Call::decode(&bytes).as_ref(), Some(&call));
+        for length in 0..bytes.len() {
+            assert_eq!(Call::decode(&bytes[..length]), None, "cut at {length}");
+        }
+    }
+
+    /// RFC 4028 §4.
+    #[test]
+    fn session_timers_are_read() {
+        assert_eq!(session_end(1_000, b"90;refresher=uac"), Some(91_000));
+        assert_eq!(session_end(1_000, b"1800"), Some(1_801_000));
+        assert_eq!(session_end(1_000, b""), None);
+        assert_eq!(session_end(1_000, b"99999999999"), None);
+    }
+}

@@ -1,0 +1,394 @@
+//! Makes calls of facts: RFC 3261 §12 for what belongs to which dialog, §13 and §15 for where one begins and ends.
+//!
+//! ```text
+//!                 Refused, lingers ──── Begun again ────┐
+//!                    ▲                                  ▼
+//!   Begun ──► no answer yet ── Answered (each phone) ──► in a call ── Ended, session timer, call_max_s ──► Record
+//!                    └── Refused for good ──────────────────────────────────────────────────────────────► Record
+//! ```
+//! Facts of one transaction come in their order. An `Ended` from another shard may be read before the `Answered` it
+//! belongs to: it waits a while for its call. The joiner is a value: no files, no clock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+
+use offhook_frames::encoding::{Cursor, put_string, put_varint};
+
+use crate::call::{Call, EndedBy, Refusal, session_end, tag_of};
+use crate::fact::{Begun, Fact, InDialog, clip};
+use crate::record::Record;
+
+/// How long a BYE waits for its call: its cause was on disk before it, so the next look at all spools finds it.
+const ORPHAN_MS: u64 = 5_000;
+
+/// BYEs that may wait at a time. One more belongs to no call of ours, most likely.
+const ORPHANS_MAX: usize = 10_000;
+
+/// How calls end of which nothing more is heard.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// An answered call without BYE and without session timer ends after this, ms.
+    pub call_max_ms: u64,
+    /// Calls that are followed at a time. When there is one more, the oldest is recorded as it is, end unknown.
+    pub calls_max: usize,
+}
+
+/// The open calls.
+pub struct Joiner {
+    policy: Policy,
+    calls: BTreeMap<u64, Call>,
+    next_id: u64,
+    /// By a hash of Call-ID and the caller's tag.
+    keys: BTreeSet<(u64, u64)>,
+    legs: HashMap<(u32, u16, u64), u64>,
+    deadlines: BTreeSet<(u64, u64)>,
+    orphans: VecDeque<Orphan>,
+    records: Vec<Record>,
+    dirty: BTreeSet<u64>,
+    stored: BTreeSet<u64>,
+    gone: Vec<u64>,
+    /// Facts that the spools could not keep.
+    pub lost: u64,
+    /// Calls recorded before their end because there were too many.
+    pub cut_short: u64,
+    hash: RandomState,
+}
+
+/// A BYE whose call is not there yet.
+struct Orphan {
+    since_ms: u64,
+    payload: Box<[u8]>,
+}
+
+/// What an INVITE is to the calls that are open.
+enum Attempt {
+    /// The first of its call.
+    None,
+    /// Nothing new.
+    Same,
+    /// The next one of this call.
+    GoesOn(u64),
+}
+
+/// What must be stored so that a joiner can go on after a crash.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// New and changed calls by id, encoded.
+    pub changed: Vec<(u64, Vec<u8>)>,
+    /// Calls that were stored and are over.
+    pub gone: Vec<u64>,
+    /// Records of calls that are over.
+    pub records: Vec<Record>,
+    /// The BYEs that wait, encoded.
+    pub orphans: Vec<u8>,
+    /// What the next call gets.
+    pub next_id: u64,
+}
+
+impl Joiner {
+    /// No call.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            calls: BTreeMap::new(),
+            next_id: 1,
+            keys: BTreeSet::new(),
+            legs: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            orphans: VecDeque::new(),
+            records: Vec::new(),
+            dirty: BTreeSet::new(),
+            stored: BTreeSet::new(),
+            gone: Vec::new(),
+            lost: 0,
+            cut_short: 0,
+            hash: RandomState::new(),
+        }
+    }
+
+    /// Takes the next fact of a shard in this run. `false`: it makes no sense.
+    pub fn take(&mut self, run: u32, shard: u16, payload: &[u8]) -> bool {
+        let Some((at_ms, fact)) = Fact::read(payload) else { return false };
+        match fact {
+            Fact::Begun(begun) => self.begun(run, shard, at_ms, &begun, payload),
+            Fact::Rang { leg } => self.change((run, shard, leg), |call| {
+                call.rang_ms.get_or_insert(at_ms);
+            }),
+            Fact::Cancelled { leg, reason } => {
+                self.change((run, shard, leg), |call| call.cancel = Some(reason.into()));
+            }
+            Fact::Answered(answered) => self.change((run, shard, answered.leg), |call| {
+                if call.answer(at_ms, &answered, payload) && call.begun().is_some_and(|begun| !begun.in_path)
+                {
+                    call.give_up();
+                }
+            }),
+            Fact::Refused { leg, status, reason } => self.change((run, shard, leg), |call| {
+                call.refusal = Some(Refusal { at_ms, status, reason: reason.into() });
+            }),
+            Fact::Renewed { dialog, session_expires } => {
+                self.in_dialog(&dialog, |call, tag, _| {
+                    let Some(dialog) = call.dialog_mut(tag) else { return false };
+                    dialog.session_ends_ms = session_end(at_ms, session_expires);
+                    true
+                });
+            }
+            Fact::Ended { status, unheard, .. } if !ends(status, unheard) => {}
+            Fact::Ended { dialog, .. } => {
+                if !self.ended(at_ms, &dialog) && self.orphans.len() < ORPHANS_MAX {
+                    self.orphans.push_back(Orphan { since_ms: at_ms, payload: payload.into() });
+                }
+            }
+            Fact::Lost { facts } => self.lost += facts,
+        }
+        true
+    }
+
+    /// Ends what has waited for too long. To be called after each look at all spools.
+    pub fn pass_time(&mut self, now_ms: u64) {
+        for orphan in std::mem::take(&mut self.orphans) {
+            let Some((at_ms, Fact::Ended { dialog, .. })) = Fact::read(&orphan.payload) else { continue };
+            if !self.ended(at_ms, &dialog) && now_ms < orphan.since_ms + ORPHAN_MS {
+                self.orphans.push_back(orphan);
+            }
+        }
+        while let Some(&(_, id)) = self.deadlines.first().filter(|(at_ms, _)| *at_ms <= now_ms) {
+            let policy = self.policy;
+            self.change_by_id(id, |call| call.expire(now_ms, &policy));
+            // What has no answer by now will not get one.
+            if self.calls.get(&id).is_some_and(|call| call.deadline_ms(&policy) <= now_ms) {
+                self.finish(id);
+            }
+            debug_assert!(self.deadlines.first().is_none_or(|(_, first)| self.calls.contains_key(first)));
+        }
+    }
+
+    /// All facts of runs before `run` have been read: whatever had no answer in them got none. Their callers may try
+    /// again for a while.
+    pub fn run_began(&mut self, run: u32, now_ms: u64) {
+        let waits = |call: &Call| call.run < run && call.dialogs.is_empty() && call.refusal.is_none();
+        let cut: Vec<u64> = self.calls.iter().filter(|(_, call)| waits(call)).map(|(id, _)| *id).collect();
+        for id in cut {
+            self.change_by_id(id, |call| {
+                call.refusal = Some(Refusal { at_ms: now_ms, status: 0, reason: Box::default() });
+            });
+        }
+    }
+
+    /// Takes the records of calls that are over.
+    pub fn take_records(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.records)
+    }
+
+    /// Takes all that is to be stored since this was last asked.
+    pub fn take_changes(&mut self) -> Changes {
+        let mut changes = Changes { next_id: self.next_id, ..Changes::default() };
+        for id in std::mem::take(&mut self.dirty) {
+            let Some(call) = self.calls.get(&id) else { continue };
+            let mut bytes = Vec::new();
+            call.encode(&mut bytes);
+            changes.changed.push((id, bytes));
+            self.stored.insert(id);
+        }
+        for orphan in &self.orphans {
+            put_varint(&mut changes.orphans, orphan.since_ms);
+            put_string(&mut changes.orphans, &orphan.payload);
+        }
+        changes.gone = std::mem::take(&mut self.gone);
+        changes.records = self.take_records();
+        changes
+    }
+
+    /// A joiner that goes on where another stopped. What makes no sense is left out.
+    pub fn restore(policy: Policy, next_id: u64, calls: &[(u64, Vec<u8>)], orphans: &[u8]) -> Self {
+        let mut joiner = Self { next_id, ..Self::new(policy) };
+        for (id, bytes) in calls {
+            let Some(call) = Call::decode(bytes) else { continue };
+            joiner.next_id = joiner.next_id.max(id + 1);
+            joiner.deadlines.insert((call.deadline_ms(&policy), *id));
+            joiner.stored.insert(*id);
+            joiner.insert(*id, call);
+        }
+        let mut from = Cursor::new(orphans);
+        while let (Some(since_ms), Some(payload)) = (from.varint(), from.string()) {
+            joiner.orphans.push_back(Orphan { since_ms, payload: payload.into() });
+        }
+        joiner
+    }
+
+    /// Calls that are not over.
+    pub fn open_calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    fn begun(&mut self, run: u32, shard: u16, at_ms: u64, begun: &Begun<'_>, payload: &[u8]) {
+        let key = self.key(begun.call_id, begun.from_tag);
+        match self.earlier_attempt(key, run, begun) {
+            Attempt::Same => {}
+            Attempt::GoesOn(id) => {
+                self.change_by_id(id, |call| call.try_again(run, shard, begun, payload));
+                self.note_attempt(id, at_ms, begun);
+            }
+            Attempt::None => {
+                self.make_room();
+                let id = self.next_id;
+                self.next_id += 1;
+                let call = Call::new(run, shard, at_ms, begun, payload);
+                self.deadlines.insert((call.deadline_ms(&self.policy), id));
+                self.insert(id, call);
+                self.dirty.insert(id);
+                self.note_attempt(id, at_ms, begun);
+            }
+        }
+    }
+
+    /// What was refused without a transaction has its end with its beginning.
+    fn note_attempt(&mut self, id: u64, at_ms: u64, begun: &Begun<'_>) {
+        if begun.refused > 0 {
+            let reason = offhook_sip::reason_phrase(begun.refused).as_bytes().into();
+            self.change_by_id(id, |call| {
+                call.refusal = Some(Refusal { at_ms, status: begun.refused, reason });
+            });
+        }
+    }
+
+    fn earlier_attempt(&self, key: u64, run: u32, begun: &Begun<'_>) -> Attempt {
+        for id in self.ids(key) {
+            let Some((call, before)) = self.calls.get(&id).and_then(|call| Some((call, call.begun()?)))
+            else {
+                continue;
+            };
+            if before.call_id != begun.call_id
+                || before.from_tag != begun.from_tag
+                || !call.dialogs.is_empty()
+            {
+                continue;
+            }
+            match &call.refusal {
+                // Challenged, here or further on, and now with credentials; or cut off by a restart, and sent again.
+                Some(refusal) if matches!(refusal.status, 0 | 401 | 407) && begun.cseq >= before.cseq => {
+                    return Attempt::GoesOn(id);
+                }
+                // A copy of what is refused already.
+                Some(_) if begun.cseq == before.cseq => return Attempt::Same,
+                Some(_) => {}
+                // It comes by again on its way: a spiral.
+                None if begun.cseq == before.cseq && call.run == run => return Attempt::Same,
+                None if begun.cseq == before.cseq => return Attempt::GoesOn(id),
+                None => {}
+            }
+        }
+        Attempt::None
+    }
+
+    /// RFC 3261 §15.1.1: the dialog that a BYE was about is over. `false`: there is no such dialog.
+    fn ended(&mut self, at_ms: u64, dialog: &InDialog<'_>) -> bool {
+        self.in_dialog(dialog, |call, tag, by| {
+            let Some(dialog) = call.dialog_mut(tag) else { return false };
+            dialog.end = Some((at_ms, by));
+            true
+        })
+    }
+
+    /// Looks for the dialog of an in-dialog request, which either side may have sent.
+    fn in_dialog(
+        &mut self,
+        dialog: &InDialog<'_>,
+        mut change: impl FnMut(&mut Call, &[u8], EndedBy) -> bool,
+    ) -> bool {
+        let (from, to) = (tag_of(dialog.from), tag_of(dialog.to));
+        for (caller, callee, by) in [(from, to, EndedBy::Caller), (to, from, EndedBy::Callee)] {
+            for id in self.ids(self.key(dialog.call_id, caller)) {
+                let is_it =
+                    |begun: Begun<'_>| begun.call_id == dialog.call_id && begun.from_tag == clip(caller);
+                if !self.calls.get(&id).and_then(Call::begun).is_some_and(is_it) {
+                    continue;
+                }
+                let mut found = false;
+                self.change_by_id(id, |call| found = change(call, callee, by));
+                if found {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn change(&mut self, leg: (u32, u16, u64), change: impl FnOnce(&mut Call)) {
+        if let Some(&id) = self.legs.get(&leg) {
+            self.change_by_id(id, change);
+        }
+    }
+
+    fn change_by_id(&mut self, id: u64, change: impl FnOnce(&mut Call)) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (deadline_ms, leg) = (call.deadline_ms(&self.policy), (call.run, call.shard, call.leg));
+        change(call);
+        let (later_ms, leg_after) = (call.deadline_ms(&self.policy), (call.run, call.shard, call.leg));
+        let over = call.is_over() || call.refusal.as_ref().is_some_and(|refusal| is_final(refusal, call));
+        if leg != leg_after {
+            self.legs.remove(&leg);
+            self.legs.insert(leg_after, id);
+        }
+        if deadline_ms != later_ms {
+            self.deadlines.remove(&(deadline_ms, id));
+            self.deadlines.insert((later_ms, id));
+        }
+        self.dirty.insert(id);
+        if over {
+            self.finish(id);
+        }
+    }
+
+    /// The call is over: its record, and nothing else, is left of it.
+    fn finish(&mut self, id: u64) {
+        let Some(call) = self.calls.remove(&id) else { return };
+        self.legs.remove(&(call.run, call.shard, call.leg));
+        self.deadlines.remove(&(call.deadline_ms(&self.policy), id));
+        if let Some(begun) = call.begun() {
+            self.keys.remove(&(self.key(begun.call_id, begun.from_tag), id));
+        }
+        self.dirty.remove(&id);
+        if self.stored.remove(&id) {
+            self.gone.push(id);
+        }
+        self.records.extend(Record::of(id, &call));
+    }
+
+    fn make_room(&mut self) {
+        while self.calls.len() >= self.policy.calls_max.max(1) {
+            let Some((&oldest, _)) = self.calls.first_key_value() else { return };
+            self.cut_short += 1;
+            self.change_by_id(oldest, Call::give_up);
+            self.finish(oldest);
+        }
+    }
+
+    fn insert(&mut self, id: u64, call: Call) {
+        if let Some(begun) = call.begun() {
+            self.keys.insert((self.key(begun.call_id, begun.from_tag), id));
+        }
+        self.legs.insert((call.run, call.shard, call.leg), id);
+        self.calls.insert(id, call);
+    }
+
+    fn key(&self, call_id: &[u8], caller_tag: &[u8]) -> u64 {
+        self.hash.hash_one((clip(call_id), clip(caller_tag)))
+    }
+
+    fn ids(&self, key: u64) -> Vec<u64> {
+        self.keys.range((key, 0)..=(key, u64::MAX)).map(|(_, id)| *id).collect()
+    }
+}
+
+/// RFC 3261 §15.1.1: a dialog is over when its BYE succeeds, when the other side does not know it, and when nothing is
+/// heard of it. Any other refusal leaves it as it was.
+const fn ends(status: u16, unheard: bool) -> bool {
+    unheard || matches!(status, 200..=299 | 408 | 481)
+}
+
+/// Whether no further attempt can belong to the same call.
+fn is_final(refusal: &Refusal, call: &Call) -> bool {
+    let stateless = call.begun().is_some_and(|begun| begun.refused > 0);
+    call.dialogs.is_empty() && !stateless && !matches!(refusal.status, 0 | 401 | 407)
+}

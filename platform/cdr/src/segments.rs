@@ -1,0 +1,63 @@
+//! Names of the spool's files: `spool-SHARD.RUN.NUMBER.log`. A run is one life of the server; in it each shard writes
+//! its segments one after the other. Each is a header and frames as in [`offhook_frames`]; a payload is a
+//! [`Fact`](crate::Fact).
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use offhook_frames::Kind;
+
+/// What their headers say that they are.
+pub(crate) const FILE: Kind = Kind { magic: *b"offhookC", format: 1 };
+
+/// One file of the spool. Ordered as they are to be read: a run after the other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Segment {
+    /// Which life of the server.
+    pub(crate) run: u32,
+    /// Which shard wrote it.
+    pub(crate) shard: u16,
+    /// Which one of this shard and run.
+    pub(crate) number: u32,
+}
+
+impl Segment {
+    pub(crate) fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("spool-{}.{}.{}.log", self.shard, self.run, self.number))
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        let mut parts = name.strip_prefix("spool-")?.strip_suffix(".log")?.split('.');
+        let mut number = || parts.next()?.parse::<u32>().ok();
+        let (shard, run, last) = (number()?, number()?, number()?);
+        let segment = Self { run, shard: u16::try_from(shard).ok()?, number: last };
+        parts.next().is_none().then_some(segment)
+    }
+}
+
+/// All segments in the folder, in their order.
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<Segment>> {
+    let mut segments = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        segments.extend(entry?.file_name().to_str().and_then(Segment::from_name));
+    }
+    segments.sort_unstable();
+    Ok(segments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_is_known_by_its_name() {
+        let segment = Segment { run: 12, shard: 3, number: 45 };
+        let path = segment.path(Path::new(""));
+        assert_eq!(Segment::from_name(path.to_str().unwrap()), Some(segment));
+        for other in
+            ["spool-1.2.log", "spool-1.2.3.4.log", "spool-70000.1.1.log", "cdr-1.2.3.log", "spool-a.1.1.log"]
+        {
+            assert_eq!(Segment::from_name(other), None, "{other}");
+        }
+    }
+}

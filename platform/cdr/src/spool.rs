@@ -1,0 +1,265 @@
+//! Where a shard puts its facts: an append-only file, one write for each batch.
+//!
+//! ```text
+//!   note, note, note ──► pending ── commit: one write ──► spool-SHARD.RUN.NUMBER.log ──► assembler
+//! ```
+//! What was committed survives `kill -9`. The shard commits before the messages of its batch leave, so nobody has been
+//! told of what the spool does not hold. Calls never wait for it and never fail for it: where the disk takes nothing,
+//! facts wait in a bounded buffer, and those that find no room there are counted and told.
+
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use offhook_frames::{FRAME_HEADER_BYTES, HEADER_BYTES, Header, put_frame, seal};
+
+use crate::fact::Fact;
+use crate::segments::{self, FILE, Segment};
+
+/// Facts that wait for a disk that takes nothing: some hundreds of calls. Beyond it they are lost.
+const PENDING_BYTES_MAX: usize = 256 * 1024;
+
+/// A segment is closed when it has grown to this: ten thousand calls, and read in a moment.
+pub(crate) const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// How long a disk that refused is left alone.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+/// Who calls whom concerns only the server's own user.
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
+
+/// Shards of one server: more than it can be given.
+const SHARDS_MAX: usize = 256;
+
+/// The folder of the spool in one run of the server.
+#[derive(Clone, Debug)]
+pub struct SpoolFolder {
+    folder: PathBuf,
+    run: u32,
+    segments_max: u32,
+    /// Of each shard the number of the oldest segment of this run that is still there.
+    oldest: Arc<[AtomicU32]>,
+}
+
+impl SpoolFolder {
+    /// Makes the folder where it is missing, and begins a run. All shards together may keep about `bytes_max` in it.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read.
+    pub fn open(folder: &Path, bytes_max: u64, shards: usize) -> io::Result<Self> {
+        std::fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
+        let last = segments::list(folder)?.last().map_or(0, |segment| segment.run);
+        let per_shard = bytes_max / SEGMENT_BYTES / shards.max(1) as u64;
+        Ok(Self {
+            folder: folder.to_owned(),
+            run: last.saturating_add(1),
+            segments_max: u32::try_from(per_shard).unwrap_or(u32::MAX).max(2),
+            oldest: (0..SHARDS_MAX).map(|_| AtomicU32::new(1)).collect(),
+        })
+    }
+
+    /// The spool of this shard.
+    pub fn spool(&self, shard: u8) -> Spool {
+        let at = Segment { run: self.run, shard: shard.into(), number: 0 };
+        let files = Files { folder: self.clone(), at, open: None };
+        Spool { medium: Medium::Files(files), ..Spool::off() }
+    }
+
+    /// Which life of the server this is.
+    pub fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Of this shard everything before segment `number` is gone.
+    pub fn note_oldest(&self, shard: u16, number: u32) {
+        if let Some(oldest) = self.oldest.get(usize::from(shard)) {
+            oldest.store(number, Relaxed);
+        }
+    }
+}
+
+/// Facts kept in memory, for tests that look at them.
+#[derive(Clone, Default, Debug)]
+pub struct MemorySpool(Arc<Mutex<Vec<Noted>>>);
+
+/// Run, shard and payload.
+type Noted = (u32, u8, Vec<u8>);
+
+impl MemorySpool {
+    /// The spool of this shard in this run.
+    pub fn spool(&self, run: u32, shard: u8) -> Spool {
+        Spool { medium: Medium::Memory(run, shard, self.clone()), ..Spool::off() }
+    }
+
+    /// What was committed: run, shard and payload, in the order of the commits.
+    pub fn facts(&self) -> Vec<(u32, u8, Vec<u8>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Facts could not be written. Calls go on.
+#[derive(Debug)]
+pub struct SpoolTrouble {
+    /// So many were lost since this was last told; the others wait.
+    pub lost: u64,
+    /// What the system said.
+    pub error: io::Error,
+}
+
+/// The spool of one shard.
+#[derive(Debug)]
+pub struct Spool {
+    medium: Medium,
+    /// Framed, not sealed.
+    pending: Vec<u8>,
+    /// Lost, and not in the spool yet.
+    lost: u64,
+    /// Lost, and not told yet.
+    untold: u64,
+    retry_at_ms: u64,
+}
+
+#[derive(Debug)]
+enum Medium {
+    Off,
+    Memory(u32, u8, MemorySpool),
+    Files(Files),
+}
+
+impl Spool {
+    /// A spool that takes nothing: records are switched off.
+    pub fn off() -> Self {
+        Self { medium: Medium::Off, pending: Vec::new(), lost: 0, untold: 0, retry_at_ms: 0 }
+    }
+
+    /// Whether facts are wanted.
+    pub fn is_on(&self) -> bool {
+        !matches!(self.medium, Medium::Off)
+    }
+
+    /// Takes a fact of the batch.
+    pub fn note(&mut self, at_ms: u64, fact: &Fact<'_>) {
+        if self.pending.len() >= PENDING_BYTES_MAX {
+            self.lost += 1;
+            self.untold += 1;
+        } else if self.is_on() {
+            put_frame(&mut self.pending, |out| fact.write(at_ms, out));
+        }
+    }
+
+    /// Writes the facts of the batch. They are kept where that fails, as long as there is room.
+    pub fn commit(&mut self, now_ms: u64) -> Option<SpoolTrouble> {
+        if self.pending.is_empty() || now_ms < self.retry_at_ms {
+            return None;
+        }
+        let written = match &mut self.medium {
+            Medium::Off => Ok(()),
+            Medium::Memory(run, shard, memory) => {
+                memory.append(*run, *shard, &self.pending);
+                Ok(())
+            }
+            Medium::Files(files) => files.append(&mut self.pending),
+        };
+        if let Err(error) = written {
+            self.retry_at_ms = now_ms + RETRY_AFTER_MS;
+            return Some(SpoolTrouble { lost: std::mem::take(&mut self.untold), error });
+        }
+        self.pending.clear();
+        if self.lost > 0 {
+            let facts = std::mem::take(&mut self.lost);
+            self.note(now_ms, &Fact::Lost { facts });
+        }
+        None
+    }
+}
+
+impl MemorySpool {
+    fn append(&self, run: u32, shard: u8, mut frames: &[u8]) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((head, rest)) = frames.split_at_checked(FRAME_HEADER_BYTES) {
+            let length = usize::from(u16::from_le_bytes([head[2], head[3]]));
+            let (payload, rest) = rest.split_at(length);
+            kept.push((run, shard, payload.to_vec()));
+            frames = rest;
+        }
+    }
+}
+
+/// The segments of one shard in one run.
+#[derive(Debug)]
+struct Files {
+    folder: SpoolFolder,
+    /// The segment that was opened last; number 0: none.
+    at: Segment,
+    open: Option<Open>,
+}
+
+/// A segment that ends with a whole frame, or is put right before the next one is written.
+#[derive(Debug)]
+struct Open {
+    file: File,
+    salt: u32,
+    length: u64,
+    /// A failed write may have left bytes beyond `length` that could not be cut off yet.
+    torn: bool,
+}
+
+impl Files {
+    fn append(&mut self, frames: &mut [u8]) -> io::Result<()> {
+        let full = |open: &Open| {
+            open.length + frames.len() as u64 > SEGMENT_BYTES && open.length > HEADER_BYTES as u64
+        };
+        let open = match self.open.take_if(|open| !full(open)) {
+            Some(open) => open,
+            None => self.next_segment()?,
+        };
+        self.open.insert(open).append(frames)
+    }
+
+    fn next_segment(&mut self) -> io::Result<Open> {
+        let oldest =
+            self.folder.oldest.get(usize::from(self.at.shard)).map_or(1, |oldest| oldest.load(Relaxed));
+        let next = Segment { number: self.at.number.saturating_add(1), ..self.at };
+        if next.number.saturating_sub(oldest) >= self.folder.segments_max {
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "the spool has reached cdr.spool_bytes_max",
+            ));
+        }
+        let path = next.path(&self.folder.folder);
+        let mut file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(&path)?;
+        file.set_len(0)?; // left by an attempt that failed
+        let salt = RandomState::new().hash_one(0) as u32;
+        let generation = u64::from(next.run) << 32 | u64::from(next.number);
+        file.write_all(&Header { salt, generation }.to_bytes(FILE))?;
+        self.at = next;
+        Ok(Open { file, salt, length: HEADER_BYTES as u64, torn: false })
+    }
+}
+
+impl Open {
+    /// Seals the frames and appends them, all or none.
+    fn append(&mut self, frames: &mut [u8]) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.length)?;
+            self.torn = false;
+        }
+        seal(frames, self.salt);
+        let written = self.file.write_all(frames);
+        match &written {
+            Ok(()) => self.length += frames.len() as u64,
+            Err(_) => self.torn = self.file.set_len(self.length).is_err(),
+        }
+        written
+    }
+}
