@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::ping::Target;
 
@@ -43,6 +46,9 @@ pub enum Command {
     Account(AccountCommand),
     /// Show who is registered where.
     Bindings(BindingsArguments),
+    /// Look at call detail records.
+    #[command(subcommand)]
+    Cdr(CdrCommand),
     /// Check the configuration and say what it means.
     Check,
     /// Ask a SIP server whether it lives, with OPTIONS.
@@ -114,6 +120,47 @@ pub struct BindingsArguments {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What can be done with call detail records.
+#[derive(Subcommand, Debug)]
+pub enum CdrCommand {
+    /// List calls that are over: the latest that fit, the oldest of them first.
+    List(CdrListArguments),
+}
+
+/// What `cdr list` may be asked.
+#[derive(Args, Debug)]
+pub struct CdrListArguments {
+    /// Only calls that began then or later: 2026-11-21, or 2026-11-21T08:15:03Z (a date is UTC).
+    #[arg(long, value_name = "TIME", value_parser = utc_ms)]
+    pub since: Option<u64>,
+    /// Only calls that began before.
+    #[arg(long, value_name = "TIME", value_parser = utc_ms)]
+    pub until: Option<u64>,
+    /// Only calls with this in the caller's URI or account.
+    #[arg(long, value_name = "TEXT")]
+    pub from: Option<String>,
+    /// Only calls with this in To or in the Request-URI.
+    #[arg(long, value_name = "TEXT")]
+    pub to: Option<String>,
+    /// Only calls with this final status.
+    #[arg(long)]
+    pub status: Option<u16>,
+    /// How many at most.
+    #[arg(long, value_name = "CALLS", default_value_t = 50)]
+    pub limit: u32,
+    /// One JSON object a line, with all that is known.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A point in time as it was typed, in ms since 1970.
+fn utc_ms(text: &str) -> Result<u64, String> {
+    let midnight = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+    let at = text.parse::<Timestamp>().ok().or_else(midnight);
+    let at = at.ok_or("a date (2026-11-21) or a time (2026-11-21T08:15:03Z) is wanted")?;
+    u64::try_from(at.as_millisecond()).map_err(|_| "before 1970 nobody called".to_owned())
 }
 
 /// What `ping` may be asked.

@@ -92,6 +92,7 @@ fn is_data(error: &anyhow::Error) -> bool {
     error.is::<StoreError>()
         || error.is::<LocationError>()
         || error.is::<NoData>()
+        || crate::cdr::keep::is_data(error)
         || matches!(error.downcast_ref(), Some(AccountError::Store(_)))
         || matches!(error.downcast_ref(), Some(ImportError::Store(_)))
 }

@@ -4,6 +4,7 @@
 
 mod account;
 mod bindings;
+mod cdr;
 mod certificates;
 mod check;
 mod cli;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         None | Some(Command::Serve) => serve::run(&options.common),
         Some(Command::Account(command)) => account::run(&options.common, command),
         Some(Command::Bindings(arguments)) => bindings::run(&options.common, arguments),
+        Some(Command::Cdr(command)) => cdr::run(&options.common, command),
         Some(Command::Check) => check::run(&options.common),
         Some(Command::Ping(arguments)) => ping::run(arguments),
     };

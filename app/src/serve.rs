@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use offhook_accounts::{Accounts, Directory};
-use offhook_cdr::Spool;
 use offhook_config::{Config, LogFormat, LogLevel};
 use offhook_journal::{Event, Format, Journal, Level, LogThread};
 use offhook_location::Location;
@@ -19,6 +18,7 @@ use offhook_websocket::Policy;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
+use crate::cdr::keep::{Keeper, Spools};
 use crate::certificates::Certificates;
 use crate::check;
 use crate::cli::Common;
@@ -54,6 +54,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
         settings: Settings::new(&config, &listeners, shards),
         log,
         location,
+        spools: Spools::open(&config, shards)?,
         drain: Arc::new(Drain::new(shards)),
         whereabouts: Whereabouts::new(shards),
         secrets: secrets(&store)?,
@@ -72,6 +73,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let directory = accounts.snapshot()?;
     let open = |sockets| house.open_shard(sockets, &directory, &stopper, signals.handle());
     let threads = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    let records = Keeper::start(&house.spools, &store, &house.config, house.journal(), clock)?;
     let (alive, caretaker) = look_after(accounts, certificates, house.journal(), clock)?;
 
     welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
@@ -83,6 +85,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     stopper.stop();
     drop(alive);
     let ended = threads.into_iter().try_for_each(join);
+    records.finish()?;
     caretaker.join().map_err(|_| anyhow::anyhow!("the caretaker has panicked"))?;
     journal.note(clock.now_ms(), &Event::ServerStopped { uptime_s: started.elapsed().as_secs() });
     drop(journal);
@@ -96,6 +99,7 @@ struct House {
     settings: Settings,
     log: LogThread,
     location: Location,
+    spools: Spools,
     drain: Arc<Drain>,
     whereabouts: Whereabouts,
     secrets: Secrets,
@@ -130,7 +134,7 @@ impl House {
             location: self.location.clone(),
             directory: Arc::clone(directory),
             journal: self.journal(),
-            spool: Spool::off(),
+            spool: self.spools.spool(number as u8),
             secrets: self.secrets.clone(),
             drain: Arc::clone(&self.drain),
             whereabouts: self.whereabouts.clone(),

@@ -86,6 +86,7 @@ impl Switchboard {
         if let Some(id) = self.transactions.find_acknowledged(key, has_tag)
             && self.transactions.ack(arrival.now_ms, id) == AckVerdict::Absorb
         {
+            self.note_heard(arrival.now_ms, id);
             return;
         }
         if to_tag == self.stateless_tag(&arrival.parts) || self.belongs_elsewhere(arrival, key, out) {

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //!   relay: INVITE on its way ─► Begun      response: 18x ─► Rang, 2xx ─► Answered      settle: other finals ─► Refused
-//!   cancel: CANCEL ─► Cancelled            in the dialog: 2xx to re-INVITE or UPDATE ─► Renewed, answer to BYE ─► Ended
+//!   cancel: CANCEL ─► Cancelled, ACK to a refusal ─► Heard
+//!   in the dialog: 2xx to re-INVITE or UPDATE ─► Renewed, answer to BYE ─► Ended
 //! ```
 
 use std::net::SocketAddr;
@@ -110,6 +111,13 @@ impl Switchboard {
         {
             record.user.role = Role::Cancelled;
             self.spool.note(now_ms, &Fact::Cancelled { leg: server.to_bits(), reason });
+        }
+    }
+
+    /// The caller has acknowledged a refusal.
+    pub(crate) fn note_heard(&mut self, now_ms: u64, server: ServerId) {
+        if self.role(server).is_call() {
+            self.spool.note(now_ms, &Fact::Heard { leg: server.to_bits() });
         }
     }
 

@@ -6,7 +6,7 @@ use offhook_sip::NameAddr;
 use crate::fact::{Answered, Begun, Fact};
 use crate::joiner::Policy;
 
-/// How long a refused call may still go on: by an attempt with credentials (RFC 3261 §22.2), or by a retransmission of
+/// How long a refused call may still go on, unless its refusal was acknowledged: by an attempt with credentials (RFC 3261 §22.2), or by a retransmission of
 /// an INVITE that we refused without a transaction or lost in a restart. 64·T1.
 pub(crate) const LINGER_MS: u64 = 32_000;
 
@@ -23,6 +23,8 @@ pub(crate) struct Refusal {
     /// 0: the server was stopped while it rang.
     pub(crate) status: u16,
     pub(crate) reason: Box<[u8]>,
+    /// The caller has acknowledged it.
+    pub(crate) heard: bool,
 }
 
 /// Who ended a dialog.
@@ -90,7 +92,8 @@ impl Call {
     /// Goes on with another attempt of the same caller.
     pub(crate) fn try_again(&mut self, run: u32, shard: u16, begun: &Begun<'_>, payload: &[u8]) {
         let again = Self::new(run, shard, self.began_ms, begun, payload);
-        *self = Self { rang_ms: self.rang_ms, ..again };
+        let dialogs = std::mem::take(&mut self.dialogs);
+        *self = Self { rang_ms: self.rang_ms, dialogs, ..again };
     }
 
     /// A phone has answered; a repeated 2xx changes nothing.
@@ -116,11 +119,11 @@ impl Call {
     /// When it is to be looked at again, whatever is heard.
     pub(crate) fn deadline_ms(&self, policy: &Policy) -> u64 {
         if let Some(refusal) = &self.refusal {
-            return refusal.at_ms + LINGER_MS;
+            return refusal.at_ms.saturating_add(LINGER_MS);
         }
         let open = self.dialogs.iter().filter(|dialog| dialog.end.is_none());
         let first = open.map(|dialog| dialog.deadline(policy).0).min();
-        first.unwrap_or(self.began_ms + policy.call_max_ms)
+        first.unwrap_or(self.began_ms.saturating_add(policy.call_max_ms))
     }
 
     /// Ends what has gone on for too long.
@@ -150,6 +153,7 @@ impl Call {
         put_string(out, self.cancel.as_deref().unwrap_or_default());
         put_option(out, self.refusal.as_ref().map(|refusal| refusal.at_ms));
         put_varint(out, self.refusal.as_ref().map_or(0, |refusal| refusal.status.into()));
+        put_varint(out, self.refusal.as_ref().is_some_and(|refusal| refusal.heard).into());
         put_string(out, self.refusal.as_ref().map_or(&[], |refusal| &refusal.reason));
         put_varint(out, self.dialogs.len() as u64);
         for dialog in &self.dialogs {
@@ -167,12 +171,13 @@ impl Call {
         let begun: Box<[u8]> = from.string()?.into();
         let rang_ms = option(&mut from)?;
         let (cancelled, reason) = (from.varint()? != 0, from.string()?);
-        let (refused_ms, status, why) = (option(&mut from)?, from.number()?, from.string()?);
+        let (refused_ms, status) = (option(&mut from)?, from.number()?);
+        let (heard, why) = (from.varint()? != 0, from.string()?);
         let mut dialogs = Vec::new();
         for _ in 0..from.varint()? {
             dialogs.push(Dialog::decode(&mut from)?);
         }
-        let refusal = refused_ms.map(|at_ms| Refusal { at_ms, status, reason: why.into() });
+        let refusal = refused_ms.map(|at_ms| Refusal { at_ms, status, reason: why.into(), heard });
         let cancel = cancelled.then(|| reason.into());
         let call = Self { run, shard, leg, began_ms, begun, rang_ms, cancel, refusal, dialogs };
         (from.rest().is_empty() && call.begun().is_some()).then_some(call)
@@ -192,7 +197,7 @@ impl Dialog {
     }
 
     fn deadline(&self, policy: &Policy) -> (u64, (u64, EndedBy)) {
-        let longest_ms = self.at_ms + policy.call_max_ms;
+        let longest_ms = self.at_ms.saturating_add(policy.call_max_ms);
         match self.session_ends_ms {
             Some(end_ms) if end_ms + SESSION_GRACE_MS < longest_ms => {
                 (end_ms + SESSION_GRACE_MS, (end_ms, EndedBy::SessionTimer))
@@ -268,7 +273,7 @@ mod tests {
         let mut call = call();
         call.rang_ms = Some(0);
         call.cancel = Some(Box::default());
-        call.refusal = Some(Refusal { at_ms: 9, status: 487, reason: b"SIP".as_slice().into() });
+        call.refusal = Some(Refusal { at_ms: 9, status: 487, reason: b"SIP".as_slice().into(), heard: true });
         for end in [
             None,
             Some((77, EndedBy::Callee)),

@@ -23,6 +23,10 @@ const REFUSED: u8 = 5;
 const RENEWED: u8 = 6;
 const ENDED: u8 = 7;
 const LOST: u8 = 8;
+const HEARD: u8 = 9;
+
+/// No fact is later than this, ms: what is kept of it fits the store (the year 287,396).
+const TIME_MAX_MS: u64 = 1 << 53;
 
 /// An INVITE outside a dialog went on its way, or was refused by us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,6 +123,11 @@ pub enum Fact<'a> {
         /// Reason, or the reason phrase where there is none.
         reason: &'a [u8],
     },
+    /// The caller has acknowledged that refusal: no retransmission of the INVITE will come.
+    Heard {
+        /// The transaction of the INVITE.
+        leg: u64,
+    },
     /// A 2xx to a re-INVITE or an UPDATE: the session timer begins anew (RFC 4028 §8.2).
     Renewed {
         /// The dialog.
@@ -173,6 +182,10 @@ impl<'a> Fact<'a> {
                 put_varint(out, (*status).into());
                 put_text(out, reason);
             }
+            Self::Heard { leg } => {
+                head(out, HEARD);
+                put_varint(out, *leg);
+            }
             Self::Renewed { dialog, session_expires } => {
                 head(out, RENEWED);
                 dialog.write(out);
@@ -206,10 +219,11 @@ impl<'a> Fact<'a> {
                 let (status, unheard) = (from.number()?, from.byte()? != 0);
                 Self::Ended { dialog: InDialog::read(&mut from)?, status, unheard }
             }
+            HEARD => Self::Heard { leg: from.varint()? },
             LOST => Self::Lost { facts: from.varint()? },
             _ => return None,
         };
-        from.rest().is_empty().then_some((at_ms, fact))
+        (from.rest().is_empty() && at_ms <= TIME_MAX_MS).then_some((at_ms, fact))
     }
 }
 
@@ -360,6 +374,7 @@ mod tests {
             Fact::Refused { leg: 3, status: 486, reason: b"Busy Here" },
             Fact::Renewed { dialog, session_expires: b"90" },
             Fact::Ended { dialog, status: 408, unheard: true },
+            Fact::Heard { leg: 3 },
             Fact::Lost { facts: 9 },
         ]
     }

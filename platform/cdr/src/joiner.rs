@@ -33,6 +33,13 @@ pub struct Policy {
     pub calls_max: usize,
 }
 
+impl Changes {
+    /// Whether no call has changed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.gone.is_empty() && self.records.is_empty()
+    }
+}
+
 /// The open calls.
 pub struct Joiner {
     policy: Policy,
@@ -48,9 +55,9 @@ pub struct Joiner {
     stored: BTreeSet<u64>,
     gone: Vec<u64>,
     /// Facts that the spools could not keep.
-    pub lost: u64,
+    pub(crate) lost: u64,
     /// Calls recorded before their end because there were too many.
-    pub cut_short: u64,
+    pub(crate) cut_short: u64,
     hash: RandomState,
 }
 
@@ -72,7 +79,7 @@ enum Attempt {
 
 /// What must be stored so that a joiner can go on after a crash.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// New and changed calls by id, encoded.
     pub changed: Vec<(u64, Vec<u8>)>,
     /// Calls that were stored and are over.
@@ -124,7 +131,12 @@ impl Joiner {
                 }
             }),
             Fact::Refused { leg, status, reason } => self.change((run, shard, leg), |call| {
-                call.refusal = Some(Refusal { at_ms, status, reason: reason.into() });
+                call.refusal = Some(Refusal { at_ms, status, reason: reason.into(), heard: false });
+            }),
+            Fact::Heard { leg } => self.change((run, shard, leg), |call| {
+                if let Some(refusal) = &mut call.refusal {
+                    refusal.heard = true;
+                }
             }),
             Fact::Renewed { dialog, session_expires } => {
                 self.in_dialog(&dialog, |call, tag, _| {
@@ -148,7 +160,7 @@ impl Joiner {
     pub fn pass_time(&mut self, now_ms: u64) {
         for orphan in std::mem::take(&mut self.orphans) {
             let Some((at_ms, Fact::Ended { dialog, .. })) = Fact::read(&orphan.payload) else { continue };
-            if !self.ended(at_ms, &dialog) && now_ms < orphan.since_ms + ORPHAN_MS {
+            if !self.ended(at_ms, &dialog) && now_ms < orphan.since_ms.saturating_add(ORPHAN_MS) {
                 self.orphans.push_back(orphan);
             }
         }
@@ -170,7 +182,8 @@ impl Joiner {
         let cut: Vec<u64> = self.calls.iter().filter(|(_, call)| waits(call)).map(|(id, _)| *id).collect();
         for id in cut {
             self.change_by_id(id, |call| {
-                call.refusal = Some(Refusal { at_ms: now_ms, status: 0, reason: Box::default() });
+                call.refusal =
+                    Some(Refusal { at_ms: now_ms, status: 0, reason: Box::default(), heard: false });
             });
         }
     }
@@ -181,7 +194,7 @@ impl Joiner {
     }
 
     /// Takes all that is to be stored since this was last asked.
-    pub fn take_changes(&mut self) -> Changes {
+    pub(crate) fn take_changes(&mut self) -> Changes {
         let mut changes = Changes { next_id: self.next_id, ..Changes::default() };
         for id in std::mem::take(&mut self.dirty) {
             let Some(call) = self.calls.get(&id) else { continue };
@@ -200,7 +213,7 @@ impl Joiner {
     }
 
     /// A joiner that goes on where another stopped. What makes no sense is left out.
-    pub fn restore(policy: Policy, next_id: u64, calls: &[(u64, Vec<u8>)], orphans: &[u8]) -> Self {
+    pub(crate) fn restore(policy: Policy, next_id: u64, calls: &[(u64, Vec<u8>)], orphans: &[u8]) -> Self {
         let mut joiner = Self { next_id, ..Self::new(policy) };
         for (id, bytes) in calls {
             let Some(call) = Call::decode(bytes) else { continue };
@@ -247,7 +260,7 @@ impl Joiner {
         if begun.refused > 0 {
             let reason = offhook_sip::reason_phrase(begun.refused).as_bytes().into();
             self.change_by_id(id, |call| {
-                call.refusal = Some(Refusal { at_ms, status: begun.refused, reason });
+                call.refusal = Some(Refusal { at_ms, status: begun.refused, reason, heard: false });
             });
         }
     }
@@ -258,24 +271,18 @@ impl Joiner {
             else {
                 continue;
             };
-            if before.call_id != begun.call_id
-                || before.from_tag != begun.from_tag
-                || !call.dialogs.is_empty()
-            {
+            if before.call_id != begun.call_id || before.from_tag != begun.from_tag {
                 continue;
             }
-            match &call.refusal {
-                // Challenged, here or further on, and now with credentials; or cut off by a restart, and sent again.
-                Some(refusal) if matches!(refusal.status, 0 | 401 | 407) && begun.cseq >= before.cseq => {
-                    return Attempt::GoesOn(id);
-                }
-                // A copy of what is refused already.
-                Some(_) if begun.cseq == before.cseq => return Attempt::Same,
-                Some(_) => {}
-                // It comes by again on its way: a spiral.
-                None if begun.cseq == before.cseq && call.run == run => return Attempt::Same,
-                None if begun.cseq == before.cseq => return Attempt::GoesOn(id),
-                None => {}
+            if begun.cseq == before.cseq {
+                // A copy: of what is refused already, or on its way around (a spiral). From an earlier run: the caller
+                // has not heard what became of it, and asks again.
+                return if call.run == run { Attempt::Same } else { Attempt::GoesOn(id) };
+            }
+            // Challenged, here or further on, and now with credentials.
+            let challenged = call.refusal.as_ref().is_some_and(|r| matches!(r.status, 0 | 401 | 407));
+            if challenged && call.dialogs.is_empty() && begun.cseq > before.cseq {
+                return Attempt::GoesOn(id);
             }
         }
         Attempt::None
@@ -387,8 +394,8 @@ const fn ends(status: u16, unheard: bool) -> bool {
     unheard || matches!(status, 200..=299 | 408 | 481)
 }
 
-/// Whether no further attempt can belong to the same call.
+/// Whether no further attempt can belong to the same call: its caller knows, and will not ask again.
 fn is_final(refusal: &Refusal, call: &Call) -> bool {
     let stateless = call.begun().is_some_and(|begun| begun.refused > 0);
-    call.dialogs.is_empty() && !stateless && !matches!(refusal.status, 0 | 401 | 407)
+    call.dialogs.is_empty() && refusal.heard && !stateless && !matches!(refusal.status, 0 | 401 | 407)
 }

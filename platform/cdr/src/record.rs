@@ -90,6 +90,22 @@ impl Outcome {
         }
     }
 
+    pub(crate) fn from_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name).unwrap_or(Self::Failed)
+    }
+
+    const ALL: [Self; 9] = [
+        Self::Answered,
+        Self::Cancelled,
+        Self::Busy,
+        Self::NoAnswer,
+        Self::Declined,
+        Self::Unavailable,
+        Self::Redirected,
+        Self::Interrupted,
+        Self::Failed,
+    ];
+
     const fn of(status: u16, cancelled: bool) -> Self {
         match status {
             0 => Self::Interrupted,
@@ -114,6 +130,11 @@ impl EndedBy {
             Self::SessionTimer => "session-timer",
             Self::Unknown => "unknown",
         }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Self {
+        let all = [Self::Caller, Self::Callee, Self::SessionTimer];
+        all.into_iter().find(|by| by.name() == name).unwrap_or(Self::Unknown)
     }
 }
 

@@ -76,12 +76,12 @@ impl SpoolFolder {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.folder
     }
 
     /// Of this shard everything before segment `number` is gone.
-    pub fn note_oldest(&self, shard: u16, number: u32) {
+    pub(crate) fn note_oldest(&self, shard: u16, number: u32) {
         if let Some(oldest) = self.oldest.get(usize::from(shard)) {
             oldest.store(number, Relaxed);
         }

@@ -13,7 +13,7 @@ use crate::listen::Listen;
 use crate::place::Place;
 use crate::report::Report;
 use crate::route::Route;
-use crate::settings::{Access, Digest, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
+use crate::settings::{Access, Cdr, Digest, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
 use crate::syntax::explain;
 use crate::table::{root, section};
 use crate::tls::Tls;
@@ -56,6 +56,8 @@ section! {
         overload: Overload = Overload::default();
         /// Use of the machine.
         engine: Engine = Engine::default();
+        /// Call detail records.
+        cdr: Cdr = Cdr::default();
         /// TLS.
         tls: Tls = Tls::default();
         /// WebSocket.

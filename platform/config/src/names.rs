@@ -60,6 +60,16 @@ names! {
         Md5 = "MD5",
     }
 
+    /// Files of call detail records.
+    pub enum CdrFiles {
+        /// One JSON object per line.
+        JsonLines = "jsonl",
+        /// Comma-separated values, RFC 4180.
+        Csv = "csv",
+        /// None: the records are in the store only.
+        None = "none",
+    }
+
     /// The least grave lines the log still holds.
     pub enum LogLevel {
         /// Something is broken and needs a hand.

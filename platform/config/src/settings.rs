@@ -1,6 +1,6 @@
 //! The sections that are plain settings. Each field says what it means, its default and the default's reason.
 
-use crate::names::{DigestAlgorithm, LogFormat, LogLevel};
+use crate::names::{CdrFiles, DigestAlgorithm, LogFormat, LogLevel};
 use crate::table::section;
 
 section! {
@@ -122,6 +122,36 @@ section! {
         /// Threads that carry the signalling, each with its own share of sockets and transactions; 0 chooses.
         shards: usize = 0, within 0..=64,
             because "the number that suits the machine's cores is known only when it starts";
+    }
+}
+
+section! {
+    /// Call detail records: one for each call, in the store (`offhook cdr list`) and in files; [cdr.md](cdr.md).
+    pub struct Cdr {
+        /// Whether calls are recorded.
+        enabled: bool = true,
+            because "what was not recorded cannot be looked up, and it costs a call less than 5 %";
+        /// Files beside the store, in the directory `cdr` of the data directory: JSON lines, CSV (RFC 4180), or none.
+        files: CdrFiles = CdrFiles::JsonLines,
+            because "who bills or searches reads files, and JSON needs no word about its columns";
+        /// A file that has grown to this many bytes is closed and the next one begun; so is one at the end of a day
+        /// (UTC).
+        file_bytes_max: u64 = 67_108_864, within 4_096..=1_099_511_627_776,
+            because "a hundred thousand calls, and still opened by an editor";
+        /// Records and files are removed after this many days.
+        keep_days: u64 = 90, within 1..=36_500,
+            because "a bill is disputed within a quarter, and who called whom should not be known for ever";
+        /// An answered call of which nothing more is heard, and which has no session timer (RFC 4028), ends after this
+        /// many seconds. Its record says `unknown`.
+        call_max_s: u64 = 43_200, within 60..=2_592_000,
+            because "calls of half a day are rare, and phones that lose power send no BYE";
+        /// Calls that are followed at a time. When there is one more, the oldest is recorded as it is.
+        open_calls_max: usize = 200_000, within 1..=10_000_000,
+            because "each takes about a kilobyte";
+        /// What may wait on disk while the store takes nothing, in bytes. Beyond it facts are lost and counted; calls
+        /// go on.
+        spool_bytes_max: u64 = 1_073_741_824, within 16_777_216..=1_099_511_627_776,
+            because "a million calls, and the disk is not filled by what nobody reads";
     }
 }
 

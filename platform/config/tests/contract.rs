@@ -67,6 +67,14 @@ fn every_key_is_understood() {
         message_arrival_s = 2
         [engine]
         shards = 2
+        [cdr]
+        enabled = false
+        files = "csv"
+        file_bytes_max = 10000
+        keep_days = 30
+        call_max_s = 3600
+        open_calls_max = 1000
+        spool_bytes_max = 100000000
         [log]
         level = "debug"
         format = "json"

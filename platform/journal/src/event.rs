@@ -135,6 +135,11 @@ events! {
     CdrUnwritten "cdr.unwritten" Error { lost: u64, error: &'a str }
         "call records: the spool cannot be written ({error}), facts lost: {lost}";
 
+    /// Facts about calls are gone: there was no room for them, or their bytes on disk make no sense. Records may be missing
+    /// or incomplete.
+    CdrLost "cdr.lost" Error { facts: u64, damaged_bytes: u64 }
+        "call records: {facts} facts were lost, {damaged_bytes} bytes cannot be read; records may be incomplete";
+
     /// Registrations were read back at start. Torn bytes are what a crash cut off in the middle of writing.
     LocationRecovered "location.recovered" Info { bindings: u64, torn_bytes: u64 }
         "{bindings} bindings recovered, {torn_bytes} torn bytes dropped";

@@ -56,6 +56,7 @@ fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
         (Event::LimitReached { which: "connections_per_source_max", limit: 500, source: Some(source) }, "connections_per_source_max of 500 reached, source 192.0.2.7:5060"),
         (Event::StoreFailed { what: "write a binding", error: "disk full" }, "the store failed to write a binding: disk full"),
         (Event::CdrUnwritten { lost: 3, error: "disk full" }, "call records: the spool cannot be written (disk full), facts lost: 3"),
+        (Event::CdrLost { facts: 3, damaged_bytes: 17 }, "call records: 3 facts were lost, 17 bytes cannot be read; records may be incomplete"),
         (Event::LocationRecovered { bindings: 1_000, torn_bytes: 17 }, "1000 bindings recovered, 17 torn bytes dropped"),
         (Event::PanicCaught { what: "an INVITE", message: "index out of bounds" }, "a bug ended an INVITE: index out of bounds"),
         (Event::LogSuppressed { of: "auth.failed", lines: 150 }, "lines left out: 150 of auth.failed"),

@@ -7,10 +7,14 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::StoreError;
 
-const STEPS: [&str; 2] = [include_str!("schema/0001_meta.sql"), include_str!("schema/0002_accounts.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/0001_meta.sql"),
+    include_str!("schema/0002_accounts.sql"),
+    include_str!("schema/0003_cdr.sql"),
+];
 
 pub(crate) fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
-    upgrade_by(connection, &STEPS)
+    upgrade_by(connection, STEPS)
 }
 
 fn upgrade_by(connection: &mut Connection, steps: &[&str]) -> Result<(), StoreError> {

@@ -1,0 +1,296 @@
+//! Spool, joiner, tables and files together, with crashes between and in the middle of everything.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+
+use offhook_cdr::{
+    Answered, Assembler, Begun, Fact, FileFormat, FileOptions, Filter, InDialog, Options, Outcome, Policy,
+    Record, Spool, SpoolFolder,
+};
+use offhook_store::Store;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+const START_MS: u64 = 1_795_248_903_123;
+const SHARDS: u8 = 2;
+
+/// The records of a server, without the server.
+struct House {
+    dir: TempDir,
+    folder: SpoolFolder,
+    spools: Vec<Spool>,
+    assembler: Assembler,
+    format: FileFormat,
+    now_ms: u64,
+}
+
+impl House {
+    fn new(format: FileFormat) -> Self {
+        let dir = TempDir::new().unwrap();
+        let (folder, spools, assembler) = open(&dir, format);
+        Self { dir, folder, spools, assembler, format, now_ms: START_MS }
+    }
+
+    /// The server dies. Its spools may end with the first bytes of a frame, its newest file with lines that nobody has
+    /// noted, and a next file may have been begun.
+    fn crash(&mut self) {
+        let append = |path: &PathBuf, bytes: &[u8]| {
+            OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
+        };
+        self.spool_files().iter().for_each(|path| append(path, &[0xf5, 0xff, 9]));
+        if let Some(newest) = self.files().last() {
+            append(newest, b"{\"half a li");
+            std::fs::write(self.folder().join("cdr-20991231-999999.jsonl"), "a line too many\n").unwrap();
+        }
+        (self.folder, self.spools, self.assembler) = open(&self.dir, self.format);
+    }
+
+    fn note(&mut self, shard: usize, fact: &Fact<'_>) {
+        self.now_ms += 7;
+        self.spools[shard].note(self.now_ms, fact);
+        assert!(self.spools[shard].commit(self.now_ms).is_none());
+    }
+
+    fn turn(&mut self) {
+        self.now_ms += 50;
+        self.assembler.turn(self.now_ms).unwrap();
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.dir.path().join("cdr")
+    }
+
+    fn named(&self, prefix: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.folder()).unwrap().map(|entry| entry.unwrap().path());
+        let has_prefix = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with(prefix) && !name.ends_with(".aside")
+        };
+        let mut paths: Vec<_> = entries.filter(has_prefix).collect();
+        paths.sort();
+        paths
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.named("cdr-")
+    }
+
+    fn spool_files(&self) -> Vec<PathBuf> {
+        self.named("spool-")
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let text = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
+        self.files().iter().map(text).collect::<String>().lines().map(str::to_owned).collect()
+    }
+
+    fn list(&self) -> Vec<Record> {
+        let store = Store::open(self.dir.path()).unwrap();
+        offhook_cdr::list(&store, &Filter { limit: 10_000, ..Filter::default() }).unwrap()
+    }
+}
+
+fn open(dir: &TempDir, format: FileFormat) -> (SpoolFolder, Vec<Spool>, Assembler) {
+    let folder = SpoolFolder::open(&dir.path().join("cdr"), 1 << 30, SHARDS.into()).unwrap();
+    let options = Options {
+        policy: Policy { call_max_ms: 3_600_000, calls_max: 100 },
+        files: Some(FileOptions { format, bytes_max: 3_000 }),
+        keep_days: 30,
+    };
+    let assembler = Assembler::open(Store::open(dir.path()).unwrap(), folder.clone(), options).unwrap();
+    let spools = (0..SHARDS).map(|shard| folder.spool(shard)).collect();
+    (folder, spools, assembler)
+}
+
+/// One call and how far it is. Those of even number are answered, the others are refused.
+struct Call {
+    number: usize,
+    call_id: String,
+    /// In which run its INVITE went through.
+    run: u32,
+    stage: u8,
+}
+
+impl Call {
+    fn new(number: usize) -> Self {
+        Self { number, call_id: format!("call-{number}"), run: 0, stage: 0 }
+    }
+
+    fn is_over(&self) -> bool {
+        self.stage == if self.number % 2 == 0 { 3 } else { 2 }
+    }
+
+    /// The next thing that happens to it.
+    fn go_on(&mut self, house: &mut House) {
+        let (shard, leg) = (self.number % usize::from(SHARDS), self.number as u64 + 1);
+        if self.stage == 1 && self.run != house.folder.run() {
+            self.stage = 0; // nobody had answered when the server died: the INVITE comes again
+        }
+        match (self.stage, self.number % 2) {
+            (0, _) => {
+                self.run = house.folder.run();
+                house.note(shard, &Fact::Begun(begun(&self.call_id, leg)));
+                house.note(shard, &Fact::Rang { leg });
+            }
+            (1, 0) => house.note(shard, &Fact::Answered(answered(leg))),
+            (1, _) => {
+                house.note(shard, &Fact::Refused { leg, status: 486, reason: b"Busy Here" });
+                house.note(shard, &Fact::Heard { leg });
+            }
+            (2, 0) => {
+                let (a, b): (&[u8], &[u8]) = (b"<sip:a@example.org>;tag=a", b"<sip:bob@example.org>;tag=b");
+                let (from, to) = if self.number % 4 == 0 { (a, b) } else { (b, a) };
+                let dialog = InDialog { call_id: self.call_id.as_bytes(), from, to };
+                // The BYE comes by another shard than the call.
+                house.note(1 - shard, &Fact::Ended { dialog, status: 200, unheard: false });
+            }
+            _ => return,
+        }
+        self.stage += 1;
+    }
+}
+
+fn begun(call_id: &str, leg: u64) -> Begun<'_> {
+    Begun {
+        leg,
+        refused: 0,
+        in_path: true,
+        cseq: 1,
+        transport: b"udp",
+        source: "192.0.2.1:5060".parse().unwrap(),
+        call_id: call_id.as_bytes(),
+        from_tag: b"a",
+        from: b"sip:a@example.org",
+        to: b"sip:bob@example.org",
+        request_uri: b"sip:bob@example.org",
+        user: b"a",
+        contact: b"<sip:a@192.0.2.1>",
+        agent: b"",
+        route: b"user",
+        trunk: b"",
+    }
+}
+
+fn answered(leg: u64) -> Answered<'static> {
+    Answered {
+        leg,
+        status: 200,
+        target: "192.0.2.2:5060".parse().unwrap(),
+        to: b"<sip:bob@example.org>;tag=b",
+        contact: b"<sip:bob@192.0.2.2>",
+        agent: b"phone, \"soft\"",
+        session_expires: b"",
+    }
+}
+
+/// Every call has one record, and the files have the same ones, a line each.
+#[track_caller]
+fn check(house: &House, calls: usize) {
+    let records = house.list();
+    let mut of_call: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+    records.iter().for_each(|record| of_call.entry(&record.call_id).or_default().push(record));
+    assert!(of_call.values().all(|its| its.len() == 1), "{of_call:#?}");
+    assert_eq!(of_call.len(), calls);
+    let lines = house.lines();
+    assert_eq!(lines.len(), calls, "{lines:#?}");
+    for record in &records {
+        let number: usize = record.call_id.strip_prefix("call-").unwrap().parse().unwrap();
+        let expected = if number % 2 == 0 { Outcome::Answered } else { Outcome::Busy };
+        assert_eq!(record.outcome, expected, "{record:?}");
+        assert!(lines.contains(&record.object().to_string()), "no line of {record:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+
+    #[test]
+    fn crashes_lose_nothing_and_double_nothing(steps in prop::collection::vec(0usize..16, 1..100)) {
+        let mut house = House::new(FileFormat::JsonLines);
+        let mut calls: Vec<Call> = (0..12).map(Call::new).collect();
+        for step in steps {
+            match step {
+                12 | 13 => house.turn(),
+                14 => house.crash(),
+                15 => house.now_ms += 100,
+                call => calls[call].go_on(&mut house),
+            }
+        }
+        while !calls.iter().all(Call::is_over) {
+            calls.iter_mut().for_each(|call| call.go_on(&mut house));
+        }
+        house.turn();
+        house.turn();
+        check(&house, calls.len());
+        prop_assert_eq!(house.assembler.open_calls(), 0);
+        house.crash();
+        house.turn();
+        check(&house, calls.len());
+    }
+
+    /// Whatever stands in a spool, the assembler reads past it.
+    #[test]
+    fn any_bytes_in_a_spool(bytes in prop::collection::vec(any::<u8>(), 0..4_000), at in 0usize..2_000) {
+        let mut house = House::new(FileFormat::JsonLines);
+        let mut calls: Vec<Call> = (0..4).map(Call::new).collect();
+        (0..3).for_each(|_| calls.iter_mut().for_each(|call| call.go_on(&mut house)));
+        for path in house.spool_files() {
+            let mut spool = std::fs::read(&path).unwrap();
+            let at = at.min(spool.len());
+            spool.splice(at..(at + bytes.len() / 2).min(spool.len()), bytes.iter().copied());
+            std::fs::write(&path, spool).unwrap();
+        }
+        house.crash();
+        house.turn();
+        let mut later = Call::new(8);
+        (0..3).for_each(|_| later.go_on(&mut house));
+        house.turn();
+        prop_assert!(house.list().iter().any(|record| record.call_id == "call-8"));
+    }
+}
+
+#[test]
+fn segments_of_the_spool_go_when_they_are_in_the_store() {
+    let mut house = House::new(FileFormat::JsonLines);
+    let long = "x".repeat(900);
+    for number in 0..8_000u32 {
+        let call_id = format!("{number}");
+        let mut fact = begun(&call_id, u64::from(number) + 1);
+        (fact.agent, fact.contact) = (long.as_bytes(), long.as_bytes());
+        house.note(1, &Fact::Begun(fact));
+        if number % 1_000 == 0 {
+            house.turn();
+        }
+    }
+    house.turn();
+    assert_eq!(house.spool_files().len(), 1, "{:?}", house.spool_files());
+    assert!(house.assembler.open_calls() <= 100, "the table of open calls has its bound");
+    let store = Store::open(house.dir.path()).unwrap();
+    assert_eq!(offhook_cdr::losses(&store).unwrap(), (0, 7_900), "and says whom it has dropped");
+}
+
+#[test]
+fn csv_has_its_names_in_the_first_line_of_each_file() {
+    let mut house = House::new(FileFormat::Csv);
+    let mut calls: Vec<Call> = (0..40).map(Call::new).collect();
+    (0..3).for_each(|_| calls.iter_mut().for_each(|call| call.go_on(&mut house)));
+    house.turn();
+    house.turn();
+    let files = house.files();
+    assert!(files.len() > 2, "files are closed when they are full: {files:?}");
+    let mut rows = 0;
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.starts_with("id,start,ring,answer,end,duration_ms,outcome,"), "{text}");
+        assert!(text.ends_with("\r\n"));
+        rows += text.matches("\r\n").count() - 1;
+        assert_eq!(
+            text.matches(",\"phone, \"\"soft\"\"\",").count(),
+            text.matches(",answered,").count(),
+            "{text}"
+        );
+    }
+    assert_eq!(rows, 40);
+}
