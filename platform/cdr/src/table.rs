@@ -188,7 +188,7 @@ pub(crate) fn note_file(store: &Store, file: &FilePosition) -> std::result::Resu
 pub(crate) fn forget(store: &Store, before_ms: u64, seq: u64) -> std::result::Result<usize, StoreError> {
     store.write(|sql| {
         let gone = sql.execute("DELETE FROM cdr WHERE start_ms < ?1 AND seq <= ?2", params![before_ms, seq]);
-        Ok(gone.map_err(StoreError::from)?)
+        gone.map_err(StoreError::from)
     })
 }
 

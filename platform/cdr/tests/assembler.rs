@@ -119,7 +119,7 @@ impl Call {
     }
 
     fn is_over(&self) -> bool {
-        self.stage == if self.number % 2 == 0 { 3 } else { 2 }
+        self.stage == if self.number.is_multiple_of(2) { 3 } else { 2 }
     }
 
     /// The next thing that happens to it.
@@ -141,7 +141,7 @@ impl Call {
             }
             (2, 0) => {
                 let (a, b): (&[u8], &[u8]) = (b"<sip:a@example.org>;tag=a", b"<sip:bob@example.org>;tag=b");
-                let (from, to) = if self.number % 4 == 0 { (a, b) } else { (b, a) };
+                let (from, to) = if self.number.is_multiple_of(4) { (a, b) } else { (b, a) };
                 let dialog = InDialog { call_id: self.call_id.as_bytes(), from, to };
                 // The BYE comes by another shard than the call.
                 house.note(1 - shard, &Fact::Ended { dialog, status: 200, unheard: false });
@@ -197,7 +197,7 @@ fn check(house: &House, calls: usize) {
     assert_eq!(lines.len(), calls, "{lines:#?}");
     for record in &records {
         let number: usize = record.call_id.strip_prefix("call-").unwrap().parse().unwrap();
-        let expected = if number % 2 == 0 { Outcome::Answered } else { Outcome::Busy };
+        let expected = if number.is_multiple_of(2) { Outcome::Answered } else { Outcome::Busy };
         assert_eq!(record.outcome, expected, "{record:?}");
         assert!(lines.contains(&record.object().to_string()), "no line of {record:?}");
     }
