@@ -11,6 +11,7 @@ mod cli;
 mod exit;
 mod first_start;
 mod ping;
+mod seals;
 mod serve;
 mod table;
 mod visible;

@@ -22,6 +22,7 @@ use crate::cdr::keep::{Keeper, Spools};
 use crate::certificates::Certificates;
 use crate::check;
 use crate::cli::Common;
+use crate::seals::{Seals, entropy};
 use crate::{first_start, welcome};
 
 /// How long a stop waits for calls that are being set up.
@@ -59,6 +60,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
         whereabouts: Whereabouts::new(shards),
         secrets: secrets(&store)?,
         tls: None,
+        seals: Arc::new(Seals::open(&store, &config, clock.now_ms())?),
         config,
     };
     let mut journal = house.journal();
@@ -74,7 +76,8 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let open = |sockets| house.open_shard(sockets, &directory, &stopper, signals.handle());
     let threads = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     let records = Keeper::start(&house.spools, &store, &house.config, house.journal(), clock)?;
-    let (alive, caretaker) = look_after(accounts, certificates, house.journal(), clock)?;
+    let seals = Arc::clone(&house.seals);
+    let (alive, caretaker) = look_after(accounts, certificates, seals, house.journal(), clock)?;
 
     welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
     journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
@@ -104,6 +107,7 @@ struct House {
     whereabouts: Whereabouts,
     secrets: Secrets,
     tls: Option<Arc<TlsConfigs>>,
+    seals: Arc<Seals>,
 }
 
 impl House {
@@ -136,6 +140,7 @@ impl House {
             journal: self.journal(),
             spool: self.spools.spool(number as u8),
             secrets: self.secrets.clone(),
+            seals: self.seals.ring(),
             drain: Arc::clone(&self.drain),
             whereabouts: self.whereabouts.clone(),
         };
@@ -187,11 +192,12 @@ fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
     thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a shard has panicked")))
 }
 
-/// Looks after the accounts and the files of certificates until the other end of the channel is gone: whoever changes
-/// them, in this process or another, is heard within a second or two.
+/// Looks after the accounts, the files of certificates and the keys until the other end of the channel is gone: whoever
+/// changes accounts or certificates, in this process or another, is heard within a second or two.
 fn look_after(
     accounts: Accounts,
     mut certificates: Option<Certificates>,
+    seals: Arc<Seals>,
     mut journal: Journal,
     clock: Clock,
 ) -> anyhow::Result<(SyncSender<()>, JoinHandle<()>)> {
@@ -205,6 +211,7 @@ fn look_after(
             if let Some(certificates) = &mut certificates {
                 certificates.look(&mut journal, clock.now_ms());
             }
+            seals.refresh(clock.now_ms(), &mut journal);
             journal.flush(clock.now_ms());
         }
     };
@@ -225,11 +232,6 @@ fn wait(signals: &mut Signals, drain: &Drain) -> &'static str {
 }
 
 fn secrets(store: &Store) -> anyhow::Result<Secrets> {
-    let entropy = || {
-        let mut bytes = [0; 32];
-        let filled = getrandom::fill(&mut bytes).map(|()| bytes);
-        filled.map_err(|error| anyhow::anyhow!("the system has no entropy: {error}"))
-    };
     let kept = |name: &str| -> anyhow::Result<[u8; 32]> {
         let fresh = entropy()?;
         Ok(store.secret(name, || fresh)?)

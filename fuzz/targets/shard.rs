@@ -14,6 +14,7 @@ use offhook_journal::{EventKind, Journal};
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Listener, Outbox};
 use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
+use offhook_seal::Ring;
 use offhook_sip::Transport;
 
 /// Between two datagrams of the input.
@@ -41,6 +42,7 @@ fn shard() -> (Shard, Arc<offhook_journal::Counters>) {
         journal,
         spool: MemorySpool::default().spool(1, 0),
         secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
+        seals: Arc::new(ArcSwap::from_pointee(Ring::of_one([4; 32]))),
         drain: Arc::new(Drain::new(1)),
         whereabouts: Whereabouts::new(1),
     };

@@ -11,6 +11,7 @@ use offhook_journal::{Event, EventKind, Journal};
 use offhook_location::{Location, LocationError};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket, TlsFailure, WebSocketFailure};
 use offhook_proxy::CookieKey;
+use offhook_seal::Ring;
 use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine};
 use offhook_transaction::{ClientId, Config, Limits, Transactions};
 
@@ -36,7 +37,7 @@ const SWEEPS_PER_ROUND: usize = 64;
 /// Secrets of a server, the same in every shard and after a restart.
 #[derive(Clone)]
 pub struct Secrets {
-    /// Seals branches, tags and Record-Route.
+    /// Proves branches and tags.
     pub cookies: [u8; 16],
     /// Seals nonces.
     pub nonces: [u8; 32],
@@ -56,6 +57,8 @@ pub struct Resources {
     pub spool: Spool,
     /// The keys.
     pub secrets: Secrets,
+    /// The keys that seal what travels in messages. They change with time: each shard looks once a second.
+    pub seals: Arc<ArcSwap<Ring>>,
     /// How the server stops.
     pub drain: Arc<Drain>,
     /// Which shard works on what.
@@ -77,6 +80,7 @@ pub struct Held {
 pub struct Shard {
     settings: Arc<Settings>,
     switchboard: Switchboard,
+    seals: Arc<ArcSwap<Ring>>,
     via: Vec<u8>,
     next_sweep_ms: u64,
 }
@@ -87,7 +91,9 @@ impl Shard {
     /// # Errors
     /// The log of its bindings cannot be opened.
     pub fn new(number: u8, settings: Arc<Settings>, resources: Resources) -> Result<Self, LocationError> {
-        let Resources { location, directory, journal, spool, secrets, drain, whereabouts } = resources;
+        let Resources { location, directory, journal, spool, secrets, seals, drain, whereabouts } = resources;
+        // Until the first tick says what time it is, the newest key seals.
+        let newest = seals.load().seals(u64::MAX);
         let transactions_max = u32::try_from(settings.transactions_max).unwrap_or(u32::MAX);
         let transactions = Transactions::new(&Config {
             timing: settings.timing,
@@ -110,7 +116,7 @@ impl Shard {
             bindings: location.writer(u16::from(number))?,
             location,
             directory,
-            cookies: CookieKey::new(secrets.cookies).of_process(process_number(&secrets)),
+            cookies: CookieKey::new(secrets.cookies, newest).of_process(process_number(&secrets)),
             nonces: NonceKey::new(secrets.nonces),
             nonce_counter: u64::from(number) << 56,
             decoy: Ha1::from_password(algorithm, b"nobody", b"nowhere", b""),
@@ -130,7 +136,7 @@ impl Shard {
             scratch: Scratch::default(),
             draft: Vec::new(),
         };
-        Ok(Self { settings, switchboard, via: Vec::new(), next_sweep_ms: 0 })
+        Ok(Self { settings, switchboard, seals, via: Vec::new(), next_sweep_ms: 0 })
     }
 
     /// Whether no transaction is left: what a polite stop waits for.
@@ -263,6 +269,7 @@ impl Engine for Shard {
         self.guarded(now_ms, "a timer", |shard| shard.switchboard.tick(&shard.settings, now_ms, out));
         if now_ms >= self.next_sweep_ms {
             self.next_sweep_ms = now_ms + SWEEP_EVERY_MS;
+            self.switchboard.cookies.renew(self.seals.load().seals(now_ms));
             if self.switchboard.shard == 0 {
                 let stripes = self.switchboard.location.stripes().div_ceil(SWEEPS_PER_ROUND);
                 self.switchboard.location.expire(now_ms, stripes, |_, _| {});

@@ -10,6 +10,7 @@ use offhook_journal::Journal;
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Flow, Listener};
 use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
+use offhook_seal::Ring;
 use offhook_sip::Transport;
 
 /// The domain of the users.
@@ -42,6 +43,7 @@ pub(crate) fn shard_of(configuration: &str, listeners: &[Listener]) -> anyhow::R
         journal: Journal::silent(),
         spool: Spool::off(),
         secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
+        seals: Arc::new(ArcSwap::from_pointee(Ring::of_one([4; 32]))),
         drain: Arc::new(Drain::new(1)),
         whereabouts: Whereabouts::new(1),
     };

@@ -152,12 +152,9 @@ fn strangers_are_not_relayed() {
         ("bob", "Route: <sip:{carol};lr>"),
         ("bob", "Route: <sip:{proxy};lr>, <sip:{carol};lr>"),
         ("sip:carol@{carol}", "Route: <sip:{proxy};lr>"),
-        ("sip:carol@{carol}", "Route: <sip:{proxy};lr;oh=0000000000000000>"),
-        (
-            "sip:carol@{carol}",
-            "Route: <sip:.00000000000000000000013c4c000020b@{proxy};lr;oh=0123456789abcdef>",
-        ),
-        ("sip:{proxy};lr;oh=0123456789abcdef", "Route: <sip:carol@{carol}>"),
+        ("sip:carol@{carol}", "Route: <sip:{proxy};lr;oh=AQAAAAAAAAAAAAAAAAAAAAA>"),
+        ("sip:carol@{carol}", "Route: <sip:{proxy};lr;oh=AP8AAADEE8AAAguJvJhcVgZmVncmVncmVncmVn>"),
+        ("sip:{proxy};lr;oh=AAAAAAAAAAAAAAAAAAAAAAA", "Route: <sip:carol@{carol}>"),
         ("sip:carol@{carol};maddr={proxy.host}", ""),
     ] {
         for method in ["INVITE", "MESSAGE", "BYE", "OPTIONS", "TELEPORT"] {

@@ -14,6 +14,7 @@ use offhook_ladder::{Ladder, Site, Stage, User};
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
 use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, Whereabouts};
+use offhook_seal::Ring;
 use tempfile::TempDir;
 
 use crate::ledger;
@@ -75,6 +76,8 @@ pub(crate) struct Plan {
     keys: u8,
     /// Counts its lives: each has its own entropy.
     life: u8,
+    /// The keys of what travels in messages.
+    pub(crate) seals: Arc<ArcSwap<Ring>>,
     /// Its bindings, and where they are if not in memory alone.
     pub(crate) location: Location,
     folder: Option<TempDir>,
@@ -105,6 +108,7 @@ impl Plan {
             shards,
             keys: site.domain.bytes().next().unwrap_or_default(),
             life: 3,
+            seals: Arc::new(ArcSwap::from_pointee(Ring::of_one([4; 32]))),
             location: Location::in_memory(Limits::default()),
             folder: None,
             facts: MemorySpool::default(),
@@ -164,6 +168,7 @@ impl Plan {
             journal,
             spool: self.facts.spool(self.life.into(), number),
             secrets: Secrets { cookies: [self.keys; 16], nonces: [self.keys; 32], hashes: [self.life; 16] },
+            seals: Arc::clone(&self.seals),
             drain: Arc::clone(&self.drain),
             whereabouts: self.whereabouts.clone(),
         };

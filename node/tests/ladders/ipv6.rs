@@ -84,7 +84,7 @@ fn a_connection_over_ipv6() {
         given bob is registered over tcp
         alice  -> proxy/udp        INVITE bob
                   proxy -> bob     INVITE sip:bob@[2001:db8::b]:5060;transport=tcp
-            Record-Route: <sip:*@[2001:db8::1];transport=tcp;lr;oh=*>
+            Record-Route: <sip:[2001:db8::1];transport=tcp;lr;oh=*>
             Record-Route: <sip:[2001:db8::1];lr;oh=*>
                   proxy <- bob     200
         alice  <- proxy            200

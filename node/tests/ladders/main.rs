@@ -19,6 +19,7 @@ mod records;
 mod registration;
 mod routes;
 mod screening;
+mod seals;
 mod shards;
 mod stateless;
 mod tcp;

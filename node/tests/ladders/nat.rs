@@ -80,7 +80,7 @@ fn the_callee_behind_a_translator_hangs_up() {
         given bob is registered
         alice  -> proxy            INVITE bob
                   proxy -> bob     INVITE sip:bob@{bob}
-            Record-Route: <sip:*@{proxy.host};lr;oh=*>
+            Record-Route: <sip:{proxy.host};lr;oh=*>
                   proxy <- bob     180
         alice  <- proxy            180
                   proxy <- bob     200
@@ -133,7 +133,7 @@ fn the_caller_behind_a_translator() {
         given bob is registered
         alice  -> proxy            INVITE bob
                   proxy -> bob     INVITE
-            Record-Route: <sip:*@{proxy.host};lr;oh=*>
+            Record-Route: <sip:{proxy.host};lr;oh=*>
             Contact: <sip:alice@{alice}>
             Via: *
             Via: SIP/2.0/UDP {alice};branch=*;received=203.0.113.7;rport=20000
@@ -321,8 +321,10 @@ fn a_bent_flow_leads_nowhere() {
     ",
     );
     let route = stage.last_header("alice", "Route");
-    let bent = route.replace("cb007107", "c0000263");
-    assert_ne!(route, bent, "203.0.113.7 stands in the flow");
+    let (head, token) = route.split_once(";oh=").expect("our value");
+    let (last, other) = if token.contains('x') { ('x', "y") } else { ('A', "B") };
+    let bent = format!("{head};oh={}", token.replacen(last, other, 1));
+    assert_ne!(route, bent, "a letter of the token is another");
     stage.play(&format!(
         "
         alice  -> proxy            BYE

@@ -18,7 +18,7 @@ fn a_call_over_tcp() {
         alice  -> proxy            INVITE bob (auth)
                   proxy -> bob     INVITE sip:bob@{bob};transport=tcp
             Via: SIP/2.0/TCP {proxy.host};branch=*
-            Record-Route: <sip:*@{proxy.host};transport=tcp;lr;oh=*>
+            Record-Route: <sip:{proxy.host};transport=tcp;lr;oh=*>
                   proxy <- bob     180
         alice  <- proxy            180
                   proxy <- bob     200
@@ -66,7 +66,7 @@ fn from_tcp_to_udp() {
                   proxy -> bob     INVITE
             Via: SIP/2.0/UDP {{proxy.host}};*
             Via: SIP/2.0/TCP {{alice}};*
-            Record-Route: <sip:*@{{proxy.host}};lr;oh=*>
+            Record-Route: <sip:{{proxy.host}};lr;oh=*>
             Record-Route: <sip:{{proxy.host}};transport=tcp;lr;oh=*>
                   proxy <- bob     200
         alice  <- proxy            200
@@ -106,7 +106,7 @@ fn from_udp_to_tcp() {
         given bob is registered over tcp
         alice  -> proxy/udp        INVITE bob
                   proxy -> bob     INVITE
-            Record-Route: <sip:*@{{proxy.host}};transport=tcp;lr;oh=*>
+            Record-Route: <sip:{{proxy.host}};transport=tcp;lr;oh=*>
             Record-Route: <sip:{{proxy.host}};lr;oh=*>
                   proxy <- bob     200
         alice  <- proxy            200

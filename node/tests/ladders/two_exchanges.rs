@@ -53,7 +53,7 @@ fn a_call_through_two_proxies() {
             Via: SIP/2.0/TCP 198.51.100.2;branch=*
             Via: SIP/2.0/UDP 198.51.100.1;*;received=198.51.100.1;rport=5060
             Via: SIP/2.0/UDP {{alice}};*
-            Record-Route: <sip:*@198.51.100.2;transport=tcp;lr;oh=*>
+            Record-Route: <sip:198.51.100.2;transport=tcp;lr;oh=*>
             Record-Route: <sip:198.51.100.2;lr;oh=*>
             Record-Route: <sip:198.51.100.1;lr;oh=*>
                   proxy <- bob     180

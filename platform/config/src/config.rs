@@ -13,6 +13,7 @@ use crate::listen::Listen;
 use crate::place::Place;
 use crate::report::Report;
 use crate::route::Route;
+use crate::security::Security;
 use crate::settings::{Access, Cdr, Digest, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
 use crate::syntax::explain;
 use crate::table::{root, section};
@@ -50,6 +51,8 @@ section! {
         proxy: Proxy = Proxy::default();
         /// Clocks of transactions.
         timers: Timers = Timers::default();
+        /// Keys.
+        security: Security = Security::default();
         /// Bounds.
         limits: Limits = Limits::default();
         /// Overload.

@@ -1,22 +1,29 @@
-//! What the proxy writes into messages to know them again: branches, tags of stateless answers, and the sealed part of
-//! Record-Route. Each carries a keyed hash, so nobody else can make one: a forged branch finds no transaction, a
-//! forged Route relays nothing.
+//! What the proxy writes into messages to know them again: branches and tags of stateless answers. Each carries a keyed
+//! hash, so nobody else can make one: a forged branch finds no transaction. What a dialog remembers is sealed instead, see
+//! [`crate::record_route`].
 //!
 //! ```text
-//!   branch   z9hG4bKoh SS TTTTTTTTTTTTTTTT LLLLLLLL MMMMMMMM   shard, transaction, loop mark, seal (hex)
+//!   branch   z9hG4bKoh SS TTTTTTTTTTTTTTTT LLLLLLLL MMMMMMMMMMMM   shard, transaction, loop mark, proof (hex)
 //!            z9hG4bKos SS HHHHHHHHHHHHHHHH LLLLLLLL            stateless: shard, hash of the upstream branch, loop mark
 //!   tag      oh HHHHHHHHHHHHHHHH
 //! ```
+//! A hash is enough for these: a shard's number and a transaction's name are no secrets, they mean something to this
+//! process alone and for half a minute, and a branch is written into every message twice. The proof of 48 bits makes a
+//! stranger's response to somebody else's transaction a matter of 2^47 tries within that time.
 
 use std::hash::Hasher;
 
+use offhook_seal::Seals;
 use siphasher::sip::SipHasher24;
 
 const STATEFUL: &[u8] = b"z9hG4bKoh";
 const STATELESS: &[u8] = b"z9hG4bKos";
 /// In a stateless branch: answers leave by any shard, as datagrams do.
 pub const ANY_SHARD: u8 = u8::MAX;
-const STATEFUL_LEN: usize = STATEFUL.len() + 2 + 16 + 8 + 8;
+/// What is proved: shard, transaction, loop mark.
+const PROVED_LEN: usize = 2 + 16 + 8;
+const PROOF_DIGITS: u32 = 12;
+const STATEFUL_LEN: usize = STATEFUL.len() + PROVED_LEN + PROOF_DIGITS as usize;
 
 /// Separates the uses of one key, so that a hash made for one purpose says nothing for another.
 #[derive(Clone, Copy)]
@@ -26,14 +33,14 @@ enum Use {
     Stateless,
     Loop,
     Tag,
-    Route,
 }
 
-/// The key of all cookies of a server. It lives in the store, so cookies outlive a restart.
+/// The keys of all cookies of a server. They live in the store, so cookies outlive a restart.
 #[derive(Clone)]
 pub struct CookieKey {
     hasher: SipHasher24,
     process: u32,
+    seals: Seals,
 }
 
 impl std::fmt::Debug for CookieKey {
@@ -52,9 +59,19 @@ pub struct Place {
 }
 
 impl CookieKey {
-    /// From 16 random bytes.
-    pub fn new(key: [u8; 16]) -> Self {
-        Self { hasher: SipHasher24::new_with_key(&key), process: 0 }
+    /// From 16 random bytes for the hashes, and the keys that seal at this time.
+    pub fn new(key: [u8; 16], seals: Seals) -> Self {
+        Self { hasher: SipHasher24::new_with_key(&key), process: 0, seals }
+    }
+
+    /// Time has passed: from now on these keys seal and open.
+    pub fn renew(&mut self, seals: Seals) {
+        self.seals = seals;
+    }
+
+    /// What seals the state that travels in messages.
+    pub fn seals(&self) -> &Seals {
+        &self.seals
     }
 
     /// The same key in the hands of this process: what it writes about connections and transactions means nothing to the
@@ -92,21 +109,21 @@ impl CookieKey {
         write_hex(u64::from(place.shard), 2, out);
         write_hex(place.transaction, 16, out);
         write_hex(u64::from(loop_mark), 8, out);
-        let seal = self.branch_seal(out.get(start..).unwrap_or_default());
-        write_hex(u64::from(seal), 8, out);
+        let proof = self.branch_proof(out.get(start..).unwrap_or_default());
+        write_hex(proof, PROOF_DIGITS, out);
     }
 
     /// The names of transactions begin anew with each process: without it, a late answer to a request of the process
     /// before would find a stranger's call.
-    fn branch_seal(&self, text: &[u8]) -> u32 {
-        self.hash(Use::Branch, &[text, &self.process.to_le_bytes()]) as u32
+    fn branch_proof(&self, text: &[u8]) -> u64 {
+        self.hash(Use::Branch, &[text, &self.process.to_le_bytes()]) >> (64 - 4 * PROOF_DIGITS)
     }
 
     /// The place a branch names, if we made it.
     pub fn read_branch(&self, branch: &[u8]) -> Option<Place> {
         let text = branch.strip_prefix(STATEFUL).filter(|_| branch.len() == STATEFUL_LEN)?;
-        let (text, seal) = text.split_at(26);
-        if read_hex(seal)? as u32 != self.branch_seal(text) {
+        let (text, proof) = text.split_at(PROVED_LEN);
+        if read_hex(proof)? != self.branch_proof(text) {
             return None;
         }
         let shard = read_hex(&text[..2])? as u8;
@@ -147,12 +164,6 @@ impl CookieKey {
         }
         tag
     }
-
-    /// The seal of a Record-Route value of ours: over the dialog (Call-ID and the caller's tag) and what the value
-    /// carries.
-    pub fn route_seal(&self, call_id: &[u8], caller_tag: &[u8], carried: &[u8]) -> u64 {
-        self.hash(Use::Route, &[call_id, caller_tag, carried])
-    }
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -181,10 +192,12 @@ pub(crate) fn read_hex(text: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use offhook_seal::Ring;
+
     use super::*;
 
     fn key() -> CookieKey {
-        CookieKey::new(*b"0123456789abcdef")
+        CookieKey::new(*b"0123456789abcdef", Ring::of_one([1; 32]).seals(0))
     }
 
     /// RFC 3261 §16.6 step 8: the branch is globally unique and begins with the magic cookie.
@@ -200,7 +213,7 @@ mod tests {
             forged[i] = if forged[i] == b'0' { b'1' } else { b'0' };
             assert_eq!(key().read_branch(&forged), None, "byte {i}");
         }
-        assert_eq!(CookieKey::new([9; 16]).read_branch(&branch), None);
+        assert_eq!(CookieKey::new([9; 16], Ring::of_one([1; 32]).seals(0)).read_branch(&branch), None);
         assert_eq!(key().of_process(2).read_branch(&branch), None, "a branch of the process before");
         assert_eq!(key().read_branch(b"z9hG4bKoh"), None);
     }

@@ -14,6 +14,7 @@
 pub mod access;
 mod cookie;
 pub mod derived;
+mod flow_code;
 pub mod fork;
 pub mod forward;
 mod identity;

@@ -1,19 +1,19 @@
 //! Staying in the path of a dialog: RFC 3261 §16.6 step 4, and the sealed value that comes back in Route.
 //!
 //! ```text
-//!   <sip:192.0.2.1;lr;oh=SEAL>                    both sides can be reached where their Contact says
-//!   <sip:CALLER.CALLEE@192.0.2.1;lr;oh=SEAL>      one or both sit behind a NAT or on a connection
+//!   <sip:192.0.2.1;lr;oh=TOKEN>      TOKEN: the flows to caller and callee, sealed for this dialog
 //! ```
-//! The seal covers the Call-ID, the caller's tag and the flows, so a stranger can neither use us as a relay by writing
-//! a Route of his own nor point a flow elsewhere. Contacts stay as the phones wrote them: where a Contact cannot be
-//! reached, the flow of that side is used instead.
+//! The token is bound to the Call-ID and the caller's tag (see [`offhook_seal`]), so a stranger can neither use us as a
+//! relay by writing a Route of his own, nor point a flow elsewhere, nor learn what private addresses stand behind a NAT,
+//! nor carry the value to another dialog. Contacts stay as the phones wrote them: where a Contact cannot be reached, the
+//! flow of that side is used instead.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-
-use offhook_net::{ConnectionId, Flow};
+use offhook_net::Flow;
+use offhook_seal::Purpose;
 use offhook_sip::{Transport, Uri};
 
-use crate::cookie::{CookieKey, read_hex, write_hex};
+use crate::cookie::CookieKey;
+use crate::flow_code::{self, FlowBytes, Read};
 use crate::identity::Local;
 
 /// The flows to the two ends of a dialog, where their Contact is not enough to reach them.
@@ -44,17 +44,12 @@ pub fn write(
     out: &mut Vec<u8>,
 ) {
     let sips = secure && local.transport.is_secure();
-    out.extend_from_slice(if sips { b"<sips:" } else { b"<sip:" });
-    let carried = out.len();
+    let mut state = FlowBytes::new();
     if sides != Sides::default() {
-        write_flow(sides.caller, key.process(), out);
-        out.push(b'.');
-        write_flow(sides.callee, key.process(), out);
+        flow_code::write(sides.caller, key.process(), &mut state);
+        flow_code::write(sides.callee, key.process(), &mut state);
     }
-    let seal = key.route_seal(call_id, caller_tag, &out[carried..]);
-    if out.len() > carried {
-        out.push(b'@');
-    }
+    out.extend_from_slice(if sips { b"<sips:" } else { b"<sip:" });
     out.extend_from_slice(local.sent_by.as_bytes());
     if local.transport == Transport::Wss && !local.names_port() {
         // `transport=ws` alone means port 80: RFC 7118 §5.5.
@@ -67,11 +62,12 @@ pub fn write(
         out.extend_from_slice(local.transport.uri_name().as_bytes());
     }
     out.extend_from_slice(b";lr;oh=");
-    write_hex(seal, 16, out);
+    // Two flows fit into a token, see `FlowBytes`. Without one the value would give no rights, which is safe.
+    let _ = key.seals().seal(Purpose::Dialog, &[call_id, caller_tag], &state, out);
     out.push(b'>');
 }
 
-/// Reads a Route value of ours back. `None`: the seal is missing or does not fit this dialog.
+/// Reads a Route value of ours back. `None`: the token is missing, not ours, too old, or not for this dialog.
 pub fn read(
     key: &CookieKey,
     route: &Uri<'_>,
@@ -79,71 +75,35 @@ pub fn read(
     from_tag: &[u8],
     to_tag: &[u8],
 ) -> Option<InDialog> {
-    let seal = read_hex(route.params().value(b"oh")?)?;
-    let carried = route.user.unwrap_or_default();
-    let sides = read_sides(carried, key.process())?;
-    if seal == key.route_seal(call_id, from_tag, carried) {
-        Some(InDialog { toward: sides.callee })
-    } else if seal == key.route_seal(call_id, to_tag, carried) {
-        Some(InDialog { toward: sides.caller })
-    } else {
-        None
-    }
+    let token = route.params().value(b"oh")?;
+    // Who sends now is the caller of the first request, or the callee.
+    let either: [&[&[u8]]; 2] = [&[call_id, from_tag], &[call_id, to_tag]];
+    let (sender, state) = key.seals().open_either(Purpose::Dialog, either, token)?;
+    let sides = read_sides(state.as_bytes(), key.process())?;
+    Some(InDialog { toward: if sender == 0 { sides.callee } else { sides.caller } })
 }
 
-fn read_sides(carried: &[u8], process: u32) -> Option<Sides> {
-    if carried.is_empty() {
+fn read_sides(mut state: &[u8], process: u32) -> Option<Sides> {
+    if state.is_empty() {
         return Some(Sides::default());
     }
-    let dot = carried.iter().position(|&c| c == b'.')?;
-    let caller = read_flow(&carried[..dot], process)?;
-    Some(Sides { caller, callee: read_flow(&carried[dot + 1..], process)? })
-}
-
-/// Transport, listener, process, connection, port, address; each in a fixed number of digits.
-fn write_flow(flow: Option<Flow>, process: u32, out: &mut Vec<u8>) {
-    let Some(flow) = flow else { return };
-    let transport = Transport::ALL.iter().position(|t| *t == flow.transport).unwrap_or(0);
-    write_hex(transport as u64, 1, out);
-    write_hex(u64::from(flow.listener), 4, out);
-    write_hex(u64::from(process), 8, out);
-    write_hex(u64::from(flow.connection.index), 8, out);
-    write_hex(u64::from(flow.connection.generation), 8, out);
-    write_hex(u64::from(flow.remote.port()), 4, out);
-    match flow.remote.ip() {
-        IpAddr::V4(ip) => write_hex(u64::from(ip.to_bits()), 8, out),
-        IpAddr::V6(ip) => {
-            write_hex((ip.to_bits() >> 64) as u64, 16, out);
-            write_hex(ip.to_bits() as u64, 16, out);
-        }
-    }
-}
-
-/// The outer `None` is text that is no flow. A connection of an earlier process is gone, whatever number it had.
-fn read_flow(text: &[u8], process: u32) -> Option<Option<Flow>> {
-    if text.is_empty() {
-        return Some(None);
-    }
-    let part = |from: usize, to: usize| text.get(from..to).and_then(read_hex);
-    let ip = match text.len() {
-        41 => IpAddr::V4(Ipv4Addr::from_bits(part(33, 41)? as u32)),
-        65 => IpAddr::V6(Ipv6Addr::from_bits(u128::from(part(33, 49)?) << 64 | u128::from(part(49, 65)?))),
-        _ => return None,
+    let mut side = || match flow_code::read(&mut state, process)? {
+        Read::Flow(flow) | Read::Gone(flow) => Some(Some(flow)),
+        Read::None => Some(None),
     };
-    let connection = ConnectionId { index: part(13, 21)? as u32, generation: part(21, 29)? as u32 };
-    let is_gone = part(5, 13)? as u32 != process;
-    let connection = if is_gone { ConnectionId::NONE } else { connection };
-    Some(Some(Flow {
-        transport: *Transport::ALL.get(part(0, 1)? as usize)?,
-        listener: part(1, 5)? as u16,
-        connection,
-        remote: SocketAddr::new(ip, part(29, 33)? as u16),
-    }))
+    Some(Sides { caller: side()?, callee: side()? })
 }
 
 #[cfg(test)]
 mod tests {
+    use offhook_net::ConnectionId;
+    use offhook_seal::Ring;
+
     use super::*;
+
+    fn key() -> CookieKey {
+        CookieKey::new([1; 16], Ring::of_one([2; 32]).seals(0))
+    }
 
     fn flow(remote: &str, generation: u32) -> Flow {
         Flow {
@@ -157,14 +117,14 @@ mod tests {
     fn value(sides: Sides) -> String {
         let local = Local::new(Transport::Tcp, "192.0.2.1:5060".parse().expect("an address"), None);
         let mut out = Vec::new();
-        write(&CookieKey::new([1; 16]), &local, (b"call", b"tagA"), sides, false, &mut out);
+        write(&key(), &local, (b"call", b"tagA"), sides, false, &mut out);
         String::from_utf8(out).expect("ASCII")
     }
 
     fn read_back(value: &str, call_id: &str, from: &str, to: &str) -> Option<InDialog> {
         let uri = value.trim_start_matches('<').trim_end_matches('>');
         let uri = Uri::parse(uri.as_bytes()).expect("a URI");
-        read(&CookieKey::new([1; 16]), &uri, call_id.as_bytes(), from.as_bytes(), to.as_bytes())
+        read(&key(), &uri, call_id.as_bytes(), from.as_bytes(), to.as_bytes())
     }
 
     /// RFC 3261 §16.6 step 4: the value has `lr`, and names us so that the dialog's requests come back.
@@ -173,7 +133,7 @@ mod tests {
         let caller = flow("10.0.0.1:4000", 3);
         let callee = flow("[2001:db8::7]:5060", 4);
         let text = value(Sides { caller: Some(caller), callee: Some(callee) });
-        assert!(text.contains("@192.0.2.1;transport=tcp;lr;oh="), "{text}");
+        assert!(text.starts_with("<sip:192.0.2.1;transport=tcp;lr;oh="), "{text}");
         assert_eq!(read_back(&text, "call", "tagA", "tagB"), Some(InDialog { toward: Some(callee) }));
         assert_eq!(read_back(&text, "call", "tagB", "tagA"), Some(InDialog { toward: Some(caller) }));
         let plain = value(Sides::default());
@@ -207,8 +167,26 @@ mod tests {
         let text = value(Sides { caller: Some(flow("10.0.0.1:4000", 3)), callee: None });
         assert_eq!(read_back(&text, "other", "tagA", "tagB"), None);
         assert_eq!(read_back(&text, "call", "x", "y"), None);
-        assert_eq!(read_back(&text.replacen("a000001", "a000002", 1), "call", "tagA", "tagB"), None);
         assert_eq!(read_back("<sip:192.0.2.1;lr>", "call", "tagA", "tagB"), None);
-        assert_eq!(read_back("<sip:zz.@192.0.2.1;lr;oh=0>", "call", "tagA", "tagB"), None);
+        assert_eq!(read_back("<sip:192.0.2.1;lr;oh=0>", "call", "tagA", "tagB"), None);
+    }
+
+    /// The address behind a NAT is nobody's business: equal flows in two dialogs have nothing in common.
+    #[test]
+    fn what_is_remembered_cannot_be_read() {
+        let sides = Sides { caller: Some(flow("10.0.0.1:4000", 3)), callee: None };
+        let local = Local::new(Transport::Tcp, "192.0.2.1:5060".parse().expect("an address"), None);
+        let token = |call_id: &[u8]| {
+            let mut out = Vec::new();
+            write(&key(), &local, (call_id, b"t"), sides, false, &mut out);
+            out[out.len() - 32..].to_vec()
+        };
+        assert_eq!(
+            token(b"a"),
+            token(b"a"),
+            "a retransmission that is forwarded without state must not differ"
+        );
+        let alike = token(b"a").iter().zip(token(b"b")).filter(|(a, b)| **a == *b).count();
+        assert!(alike < 10, "{alike} of 32 characters");
     }
 }
