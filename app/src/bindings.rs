@@ -84,8 +84,20 @@ fn object(aor: &str, binding: &Binding<'_>, now_ms: u64) -> String {
         "behind_nat": binding.flow.nat,
         "path": text(binding.path),
         "instance": text(binding.instance),
+        "reg_id": (binding.reg_id > 0).then_some(binding.reg_id),
+        "gruu": gruu(aor, binding),
+        "capabilities": text(binding.params),
         "user_agent": text(binding.user_agent),
     }))
+}
+
+/// The public GRUU, if the phone has said which device it is.
+fn gruu(aor: &str, binding: &Binding<'_>) -> Option<String> {
+    let mut gruu = Vec::new();
+    if !binding.instance.is_empty() {
+        offhook_registrar::gruu::write_public(aor.as_bytes(), binding, &mut gruu);
+    }
+    (!gruu.is_empty()).then(|| String::from_utf8_lossy(&gruu).into_owned())
 }
 
 fn left_s(binding: &Binding<'_>, now_ms: u64) -> u64 {

@@ -241,7 +241,12 @@ fn secrets(store: &Store) -> anyhow::Result<Secrets> {
         half.copy_from_slice(&whole[..16]);
         half
     };
-    Ok(Secrets { cookies: half(kept("cookies")?), nonces: kept("nonces")?, hashes: half(entropy()?) })
+    Ok(Secrets {
+        cookies: half(kept("cookies")?),
+        nonces: kept("nonces")?,
+        gruus: kept("gruus")?,
+        hashes: half(entropy()?),
+    })
 }
 
 fn asked(config: &Config) -> Vec<offhook_net::Ask> {

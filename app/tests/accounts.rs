@@ -109,3 +109,18 @@ fn bindings_are_shown_in_order_and_cannot_steer_the_terminal() {
     assert!(bob["user_agent"].as_str().unwrap().starts_with("Evil\x1b[2J\u{9b}31m xxx"), "{bob}");
     assert!((1..=60).contains(&bob["expires_s"].as_u64().unwrap()), "{bob}");
 }
+
+/// RFC 5626 §6, RFC 5627 §5.4, RFC 3840 §9: which device, which of its ways, its name, and what it can do.
+#[test]
+fn bindings_show_devices() {
+    let place = Place::with("[access]\nauthenticate_register = false\n");
+    let server = Server::start(&place);
+    let mut phone = Phone::new(server.udp, "bob", "");
+    phone.contact_params = ";reg-id=1;+sip.instance=\"<urn:uuid:d1>\";audio".to_owned();
+    assert_eq!(phone.register(60), 200);
+    let bob: Value = serde_json::from_str(&place.print(&["bindings", "--json"])).unwrap();
+    assert_eq!(bob["instance"], "<urn:uuid:d1>");
+    assert_eq!(bob["reg_id"], 1);
+    assert_eq!(bob["gruu"], "sip:bob@offhook.internal;gr=urn:uuid:d1");
+    assert!(bob["capabilities"].as_str().unwrap().contains(";audio"), "{bob}");
+}

@@ -73,6 +73,11 @@ impl Switchboard {
             }
             Way::Us => return Err(Refusal::new(404)),
             Way::Lost => return Err(Refusal::new(480)),
+            Way::Gruu { domain, uri, besides } => {
+                return self.find_device(passage, (domain, uri), besides, sender, targets);
+            }
+            Way::Flow(flow) if self.closed.has(self.shard, flow.connection) => return Err(Refusal::new(430)),
+            Way::Flow(flow) => *flow,
             Way::Dialog(flow) => *flow,
             Way::Static(route) => {
                 let flow = hop::to_address(route.transport, route.address, listeners, listener);
@@ -92,7 +97,7 @@ impl Switchboard {
         if passage.screened.routed.wants_security() && !flow.transport.is_secure() {
             return Err(hop::NoHop::Insecure.refusal());
         }
-        targets.push_flow(flow);
+        targets.push_pinned(flow, matches!(way, Way::Flow(_)));
         Ok(())
     }
 
@@ -111,9 +116,8 @@ impl Switchboard {
         let listeners = &arrival.settings.listeners;
         let secure = passage.screened.routed.wants_security();
         let mut unfit = None;
-        let there = |b: &Binding<'_>| !self.closed.ended(self.shard, &b.flow);
         self.location.read(&aor, arrival.now_ms, |bindings| {
-            bindings.filter(there).for_each(|binding: Binding<'_>| {
+            bindings.filter(|b| !self.is_gone(b)).for_each(|binding: Binding<'_>| {
                 let pushed = targets.push_binding(&binding, listeners, arrival.from.listener, secure);
                 unfit = pushed.err().or(unfit);
             });

@@ -55,7 +55,8 @@ impl Switchboard {
     pub(crate) fn cancel_branch(&mut self, now_ms: u64, id: ClientId, reason: &[u8], out: &mut Outbox) {
         let Some(record) = self.transactions.client(id) else { return };
         let flow = record.user.flow;
-        let own = Downstream { server: None, flow, next: None, finished: false, cancel: Cancel::No };
+        let own =
+            Downstream { server: None, flow, next: None, finished: false, cancel: Cancel::No, device: 0 };
         let Ok(cancel) = self.transactions.open_cancel(now_ms, id, own) else {
             if let Some(record) = self.transactions.client_mut(id) {
                 record.user.cancel = Cancel::Wanted;

@@ -60,6 +60,8 @@ pub(crate) struct Downstream {
     pub finished: bool,
     /// How far cancelling it is.
     pub cancel: Cancel,
+    /// The device it goes to, see [`Target`](crate::targets::Target).
+    pub device: u32,
 }
 
 /// How far the cancelling of a branch is: §9.1 forbids a CANCEL before a provisional response.

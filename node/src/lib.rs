@@ -21,6 +21,8 @@ mod certified;
 mod closed;
 mod context;
 mod drain;
+mod edge;
+mod gruu;
 mod hop;
 mod identify;
 mod neighbours;

@@ -74,7 +74,7 @@ impl Switchboard {
         let fact = Begun {
             leg: leg.map_or(0, ServerId::to_bits),
             refused,
-            in_path: arrival.settings.record_route,
+            in_path: arrival.settings.record_route || matches!(way, Way::Flow(_)),
             cseq: parts.cseq.number,
             transport: arrival.from.transport.name().as_bytes(),
             source: arrival.from.remote,
@@ -200,7 +200,8 @@ fn proved_user<'a>(passage: &Passage<'_, '_, 'a>, sender: Sender) -> &'a [u8] {
 /// How the way was found, for people.
 fn route_name<'n>(way: &Way<'n, '_>) -> &'n [u8] {
     match way {
-        Way::User { .. } => b"user",
+        Way::User { .. } | Way::Gruu { .. } => b"user",
+        Way::Flow(_) => b"flow",
         Way::Static(route) => route.domain.as_deref().map_or(b"static", str::as_bytes),
         Way::Dialog(_) => b"dialog",
         Way::Route(_) => b"route",

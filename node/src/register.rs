@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use offhook_journal::Event;
 use offhook_location::{Change, LocationError, StoredFlow};
 use offhook_net::{Flow, Outbox};
-use offhook_registrar::{Asked, BindingList, Registration, Wanted, decide, write_headers};
+use offhook_registrar::{Asked, BindingList, Headers, Registration, Wanted, decide, gruu, write_headers};
 use offhook_sip::{Hint, Host, Message, Name, NameAddr, Refusal, Reply, Transport, Uri};
 
 use crate::arrival::Arrival;
@@ -75,6 +75,12 @@ impl Switchboard {
         let policy = arrival.settings.registrar;
         let now_ms = arrival.now_ms;
         let (closed, shard) = (&self.closed, self.shard);
+        let headers = Headers {
+            aor,
+            gruus: &self.gruus,
+            service_route: &arrival.settings.service_route,
+            flow_timer_s: policy.flow_timer_s,
+        };
         let start = out.begin();
         let arena = out.arena();
         let updated = self.bindings.update(aor, now_ms, |have, next| {
@@ -89,7 +95,7 @@ impl Switchboard {
                 Err(refusal) => return (Change::Keep, Err(refusal)),
             };
             Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.answer_via).write_head(arena);
-            write_headers(&list, registration.path, now_ms, arena);
+            write_headers(&registration, &list, &headers, now_ms, arena);
             Reply::write_end(arena);
             if changed {
                 list.iter().for_each(|binding| next.push(binding));
@@ -166,6 +172,10 @@ fn refuse_own_contacts(arrival: &Arrival<'_, '_>, wanted: &[Wanted<'_>]) -> Resu
     if wanted.iter().filter_map(|w| w.uri.address).any(|at| identity.is_us(&at)) {
         return Err(Refusal::new(403).because("Contact is this server"));
     }
+    // RFC 5627 §5.1: a GRUU that leads to itself.
+    if wanted.iter().any(|w| gruu::is_gruu(&w.uri) && identity.domain_of(&w.uri).is_some()) {
+        return Err(Refusal::new(403).because("Contact is a GRUU of this domain"));
+    }
     Ok(())
 }
 
@@ -199,7 +209,8 @@ fn stored_flow(arrival: &Arrival<'_, '_>) -> StoredFlow {
 pub(crate) fn is_behind_nat(arrival: &Arrival<'_, '_>) -> bool {
     let Some(value) = arrival.message.values(Name::Contact).next() else { return false };
     let contact = NameAddr::parse(value).and_then(|c| c.parsed_uri().ok());
-    contact.is_some_and(|uri| leads_elsewhere(&uri, arrival))
+    // `ob` in a Contact asks for its flow: RFC 5626 §5.3.2.
+    contact.is_some_and(|uri| uri.params().has(b"ob") || leads_elsewhere(&uri, arrival))
 }
 
 /// A name, which leads nowhere without DNS. Another address, unless Via shows that nothing on the way changes addresses:

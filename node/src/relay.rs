@@ -3,6 +3,7 @@
 use offhook_journal::{Event, EventKind};
 use offhook_net::Outbox;
 use offhook_proxy::access::Sender;
+use offhook_proxy::flow_token::FlowRoute;
 use offhook_proxy::fork::Fork;
 use offhook_proxy::forward::{self, Branch, Forward};
 use offhook_proxy::record_route::Sides;
@@ -13,6 +14,7 @@ use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
 use crate::arrival::Arrival;
 use crate::context::{Cancel, Downstream, Rest, Upstream};
+use crate::edge;
 use crate::records::Role;
 use crate::register::is_behind_nat;
 use crate::switchboard::Switchboard;
@@ -60,6 +62,9 @@ impl Switchboard {
         }
         let Some((spent, sender)) = self.admit(arrival, screened, way, out) else { return };
         let passage = Passage { arrival, screened, spent };
+        if edge::lacks_path(&passage) {
+            return self.refuse(arrival, Refusal::new(421).with(Hint::Require("path")), out);
+        }
         if arrival.message.seconds(Name::MaxBreadth) == Ok(Some(0)) {
             return self.refuse(arrival, Refusal::new(440), out);
         }
@@ -136,7 +141,7 @@ impl Switchboard {
         }
         let slow_ms = self.transactions.timing().non_invite_trying_after_ms();
         self.transactions.set_user_timer(arrival.now_ms, id, if invite { TRYING_AFTER_MS } else { slow_ms });
-        if targets.list().len() > 1 {
+        if targets.list().len() > 1 || targets.has_spares() {
             let rest = Rest {
                 request: arrival.message.whole().to_vec(),
                 from: arrival.from,
@@ -171,7 +176,7 @@ impl Switchboard {
             self.forward_to(passage, id, target, targets, breadth, out);
         }
         targets.drop_first(group);
-        if !targets.list().is_empty() {
+        if !targets.list().is_empty() || targets.has_spares() {
             let waiting = targets.clone();
             self.with_rest(id, |rest| rest.targets = waiting);
         }
@@ -198,7 +203,7 @@ impl Switchboard {
         }
     }
 
-    fn forward_to(
+    pub(crate) fn forward_to(
         &mut self,
         passage: &Passage<'_, '_, '_>,
         server: ServerId,
@@ -217,6 +222,7 @@ impl Switchboard {
             next: upstream.user.branches,
             finished: false,
             cancel: Cancel::No,
+            device: target.device,
         };
         let reliable = target.flow.transport.is_reliable();
         let Ok(client) = self.transactions.open_client(arrival.now_ms, invite, reliable, downstream) else {
@@ -234,6 +240,7 @@ impl Switchboard {
             loop_mark: screened.loop_mark(&self.cookies),
             record_route: record_route(passage, target),
             arrived_at: arrived_at(passage, target),
+            path_entry: edge::path_entry(passage),
             max_breadth,
             spent_credentials: passage.spent,
             offers_overload_control: self.neighbours.knows(target.flow.remote),
@@ -292,6 +299,7 @@ impl Switchboard {
             loop_mark: screened.loop_mark(&self.cookies),
             record_route: record_route(passage, target),
             arrived_at: arrived_at(passage, target),
+            path_entry: edge::path_entry(passage),
             max_breadth: None,
             spent_credentials: passage.spent,
             offers_overload_control: self.neighbours.knows(target.flow.remote),
@@ -345,8 +353,9 @@ fn leaves_no_room(message: &Message<'_>) -> bool {
 fn record_route(passage: &Passage<'_, '_, '_>, target: &Target) -> Option<Sides> {
     let Passage { arrival, screened, .. } = *passage;
     let begins_dialog = screened.method.makes_dialog() && arrival.parts.to_tag.is_empty();
-    // RFC 7118 Appendix B.2: a browser is reached by us alone.
-    let must = arrival.from.transport.is_websocket() || target.flow.transport.is_websocket();
+    // RFC 7118 Appendix B.2: a browser is reached by us alone. RFC 5626 §5.3.1: so is a phone behind a flow token.
+    let by_websocket = arrival.from.transport.is_websocket() || target.flow.transport.is_websocket();
+    let must = by_websocket || matches!(screened.routed.flow, Some(FlowRoute::To(_)));
     if !(arrival.settings.record_route || must) || !begins_dialog {
         return None;
     }

@@ -38,7 +38,7 @@ impl Switchboard {
         if arrival.message.method() == Some(Method::Options) {
             arena.extend_from_slice(b"Allow: ");
             arena.extend_from_slice(ALLOW.as_bytes());
-            arena.extend_from_slice(b"\r\nAccept: */*\r\nSupported: path\r\n");
+            arena.extend_from_slice(b"\r\nAccept: */*\r\nSupported: path, outbound, gruu\r\n");
         }
         Reply::write_end(arena);
         out.send(start, arrival.reply_to, 0);

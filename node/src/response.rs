@@ -3,7 +3,7 @@
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::{ANY_SHARD, derived, forward};
 use offhook_sip::{Message, Name, Via};
-use offhook_transaction::{ClientId, ClientVerdict, ServerId};
+use offhook_transaction::{ClientId, ClientState, ClientVerdict, ServerId};
 
 use crate::context::Cancel;
 use crate::hop;
@@ -91,6 +91,11 @@ impl Switchboard {
         }
         let again = std::mem::replace(&mut record.user.finished, true);
         let target = record.user.flow.remote;
+        let device = record.user.device;
+        let flow_failed = status == 430 || status == 408 && is_invite(message);
+        if !again && flow_failed && self.try_other_flow(settings, now_ms, (server, device), out) {
+            return;
+        }
         let Some(upstream) = self.transactions.server_mut(server) else {
             return;
         };
@@ -147,6 +152,12 @@ impl Switchboard {
         if std::mem::replace(&mut record.user.finished, true) {
             return;
         }
+        let (device, invite) = (record.user.device, matches!(record.state(), ClientState::Invite(_)));
+        // RFC 4320 §4.2: when silence is noticed, a client of anything but INVITE has given up.
+        let is_useful = status != 408 || invite;
+        if is_useful && self.try_other_flow(settings, now_ms, (server, device), out) {
+            return;
+        }
         let Some(upstream) = self.transactions.server_mut(server) else { return };
         let verdict = upstream.user.fork.finished(status);
         self.carry_out(settings, now_ms, server, status, Final::MadeUp(id), verdict, out);
@@ -176,6 +187,10 @@ impl Switchboard {
         write_without_our_via(message, status, flow.transport, &mut self.scratch, out.arena());
         out.send(start, flow, 0);
     }
+}
+
+fn is_invite(response: &Message<'_>) -> bool {
+    response.cseq().is_ok_and(|cseq| cseq.method == b"INVITE")
 }
 
 /// Where a response with this topmost Via goes: RFC 3261 §18.2.2, RFC 3581 §4.

@@ -46,6 +46,10 @@ pub struct Settings {
     pub rules: Rules,
     /// Whether a REGISTER must be authenticated.
     pub authenticate_register: bool,
+    /// Whether a REGISTER that passes through must be of a phone that supports Path (RFC 3327 §5.2).
+    pub require_path: bool,
+    /// The values of Service-Route that registered phones are told (RFC 3608), joined by commas.
+    pub service_route: String,
     /// The registrar's policy.
     pub registrar: Policy,
     /// Algorithms offered in challenges, the preferred one first.
@@ -85,11 +89,15 @@ impl Settings {
                 strangers_may_call_users: config.access.strangers_may_call_users,
             },
             authenticate_register: config.access.authenticate_register,
+            require_path: config.proxy.require_path,
+            service_route: service_route(&config.registrar.service_route),
             registrar: Policy {
                 expires_min_s: config.registrar.expires_min_s,
                 expires_default_s: config.registrar.expires_default_s,
                 expires_max_s: config.registrar.expires_max_s,
                 bindings_per_aor_max: config.registrar.bindings_per_aor_max,
+                path_must_be_supported: config.registrar.path_must_be_supported,
+                flow_timer_s: config.registrar.flow_timer_s,
             },
             algorithms: config.digest.algorithms.iter().map(algorithm).collect(),
             nonce_lifetime_ms: config.digest.nonce_lifetime_s * 1000,
@@ -117,6 +125,11 @@ fn static_route(route: &offhook_config::Route) -> StaticRoute {
         stateless: route.mode == RouteMode::Stateless,
         overload_control: route.overload_control,
     }
+}
+
+/// As they go into the header: in angle brackets, commas between.
+fn service_route(uris: &[offhook_config::RouteUri]) -> String {
+    uris.iter().map(|uri| format!("<{uri}>")).collect::<Vec<_>>().join(", ")
 }
 
 fn algorithm(named: &DigestAlgorithm) -> Algorithm {

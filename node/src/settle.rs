@@ -9,9 +9,11 @@ use offhook_transaction::{ClientId, ServerId, ServerVerdict};
 
 use crate::admit::own_credentials;
 use crate::arrival::Arrival;
+use crate::context::Rest;
 use crate::relay::Passage;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
+use crate::targets::Targets;
 
 /// A final response of one branch: received, or made up because nothing came.
 #[derive(Clone, Copy)]
@@ -235,13 +237,48 @@ impl Switchboard {
 
     /// Tries the targets whose turn it is. `false`: there are none, or nobody waits for them any more.
     fn ring_next(&mut self, settings: &Settings, now_ms: u64, server: ServerId, out: &mut Outbox) -> bool {
+        let waits = |rest: &Rest| !rest.targets.list().is_empty();
+        self.go_on(settings, now_ms, server, waits, |node, passage, targets| {
+            node.ring(passage, server, targets, out);
+        })
+    }
+
+    /// A way to a device has failed: another one is tried, if it has one (RFC 5626 §7).
+    pub(crate) fn try_other_flow(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        (server, device): (ServerId, u32),
+        out: &mut Outbox,
+    ) -> bool {
+        let has_spare = |rest: &Rest| rest.targets.has_spare(device);
+        let is_tried = self.go_on(settings, now_ms, server, has_spare, |node, passage, targets| {
+            if let Some(target) = targets.take_spare(device) {
+                node.forward_to(passage, server, &target, targets, None, out);
+            }
+            let left = std::mem::take(targets);
+            node.with_rest(server, |rest| rest.targets = left);
+        });
+        if is_tried {
+            self.with_upstream(server, |upstream| upstream.fork.replaced());
+        }
+        is_tried
+    }
+
+    /// Takes up a request again that waits beside its transaction. Says whether another branch is open then.
+    fn go_on(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        server: ServerId,
+        has_more: impl Fn(&Rest) -> bool,
+        step: impl FnOnce(&mut Self, &Passage<'_, '_, '_>, &mut Targets),
+    ) -> bool {
         let Some(record) = self.transactions.server_mut(server) else { return false };
         if !record.user.fork.may_go_on() {
             return false;
         }
-        let Some(rest) = record.user.rest.as_mut().filter(|rest| !rest.targets.list().is_empty()) else {
-            return false;
-        };
+        let Some(rest) = record.user.rest.as_mut().filter(|rest| has_more(rest)) else { return false };
         let mut targets = std::mem::take(&mut rest.targets);
         let request = rest.request.clone();
         let from = rest.from;
@@ -254,7 +291,7 @@ impl Switchboard {
         };
         let spent = own_credentials(&arrival);
         let open_before = self.transactions.server(server).map_or(0, |s| s.user.fork.open());
-        self.ring(&Passage { arrival: &arrival, screened: &screened, spent }, server, &mut targets, out);
+        step(self, &Passage { arrival: &arrival, screened: &screened, spent }, &mut targets);
         self.transactions.server(server).is_some_and(|s| s.user.fork.open() > open_before)
     }
 

@@ -12,7 +12,7 @@ use offhook_location::{Location, LocationError};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket, TlsFailure, WebSocketFailure};
 use offhook_proxy::CookieKey;
 use offhook_seal::Ring;
-use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine};
+use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine, Transport};
 use offhook_transaction::{ClientId, Config, Limits, Transactions};
 
 use crate::admission::Admission;
@@ -43,6 +43,8 @@ pub struct Secrets {
     pub nonces: [u8; 32],
     /// Keeps strangers from choosing colliding transaction keys.
     pub hashes: [u8; 16],
+    /// Seals temporary GRUUs, as long as there are any.
+    pub gruus: [u8; 32],
 }
 
 /// What a shard shares with the rest of the server.
@@ -116,6 +118,7 @@ impl Shard {
             bindings: location.writer(u16::from(number))?,
             location,
             directory,
+            gruus: Ring::of_one(secrets.gruus).seals(0),
             cookies: CookieKey::new(secrets.cookies, newest).of_process(process_number(&secrets)),
             nonces: NonceKey::new(secrets.nonces),
             nonce_counter: u64::from(number) << 56,
@@ -165,6 +168,13 @@ impl Shard {
     }
 
     fn handle(&mut self, now_ms: u64, from: &Flow, bytes: &[u8], out: &mut Outbox) {
+        // A keep-alive on the SIP port: RFC 5626 §8.
+        if from.transport == Transport::Udp && offhook_stun::is_stun(bytes) {
+            let start = out.begin();
+            if offhook_stun::answer(bytes, from.remote, out.arena()) {
+                return out.send(start, *from, 0);
+            }
+        }
         if self.switchboard.admission.sheds(now_ms, from.remote.ip(), bytes) {
             return self.switchboard.journal.count(EventKind::RequestShed);
         }
@@ -231,7 +241,9 @@ impl Engine for Shard {
     fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox) {
         let Some(id) = ClientId::from_bits(ticket) else { return };
         self.guarded(now_ms, "a failed send", |shard| {
-            if shard.switchboard.dial_again(&shard.settings, id, out) {
+            // A device with another way is tried there; its flow is not dialled anew (RFC 5626 §7).
+            if !shard.switchboard.has_other_flow(id) && shard.switchboard.dial_again(&shard.settings, id, out)
+            {
                 return;
             }
             if shard.switchboard.transactions.client_transport_failed(now_ms, id) {

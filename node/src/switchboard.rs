@@ -10,6 +10,7 @@ use offhook_digest::{Ha1, NonceKey};
 use offhook_journal::Journal;
 use offhook_location::{Location, Writer};
 use offhook_proxy::CookieKey;
+use offhook_seal::Seals;
 use offhook_sip::Scratch;
 use offhook_transaction::Transactions;
 
@@ -36,6 +37,8 @@ pub(crate) struct Switchboard {
     pub directory: Arc<ArcSwap<Directory>>,
     /// Seals branches, tags and routes.
     pub cookies: CookieKey,
+    /// Seals temporary GRUUs.
+    pub gruus: Seals,
     /// Seals nonces.
     pub nonces: NonceKey,
     /// Makes nonces of the same millisecond differ.

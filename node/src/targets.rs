@@ -21,6 +21,10 @@ pub(crate) struct Target {
     pub q_milli: u16,
     /// Whether its Contact cannot be reached later, so that its flow must be remembered in Record-Route.
     pub pinned: bool,
+    /// Tells its device from the others of the user; 0 where it has not said which it is.
+    pub device: u32,
+    /// When it last registered.
+    pub registered_at_ms: u64,
 }
 
 /// The targets of one request.
@@ -28,6 +32,8 @@ pub(crate) struct Target {
 pub(crate) struct Targets {
     texts: Vec<u8>,
     list: Vec<Target>,
+    /// Other ways to devices in the list, to be tried when the first fails (RFC 5626 §7); the best one last.
+    spares: Vec<Target>,
 }
 
 impl Targets {
@@ -35,11 +41,27 @@ impl Targets {
     pub(crate) fn clear(&mut self) {
         self.texts.clear();
         self.list.clear();
+        self.spares.clear();
     }
 
     /// A target that keeps the Request-URI.
     pub(crate) fn push_flow(&mut self, flow: Flow) {
-        self.list.push(Target { flow, uri: None, path: 0..0, q_milli: 1000, pinned: false });
+        self.push_pinned(flow, false);
+    }
+
+    /// The same, and whether the flow must be remembered.
+    pub(crate) fn push_pinned(&mut self, flow: Flow, pinned: bool) {
+        let target =
+            Target { flow, uri: None, path: 0..0, q_milli: 1000, pinned, device: 0, registered_at_ms: 0 };
+        self.list.push(target);
+    }
+
+    /// Another Request-URI and another path for the first target: where the route leads is known, who is meant is not.
+    pub(crate) fn readdress_first(&mut self, binding: &Binding<'_>, secure: bool) {
+        let uri = self.keep_contact(binding.contact, secure);
+        if let Some(first) = self.list.first_mut() {
+            first.uri = Some(uri);
+        }
     }
 
     /// A registered contact, if there is a way to it. `secure`: the request is for a `sips` URI.
@@ -54,7 +76,7 @@ impl Targets {
         secure: bool,
     ) -> Result<(), NoHop> {
         let flow = flow_of(binding, listeners, arrived_on).ok_or(NoHop::NoListener)?;
-        let is_sips = binding.contact.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"));
+        let is_sips = is_sips(binding.contact);
         let is_safe = flow.transport.is_secure();
         if secure && !(is_sips && is_safe) {
             return Err(NoHop::Insecure);
@@ -62,20 +84,28 @@ impl Targets {
         if is_sips && !is_safe {
             return Err(NoHop::SecureOnly);
         }
-        let uri = match is_sips && !secure {
-            true => self.keep_as_sip(binding.contact),
-            false => self.keep(binding.contact),
-        };
+        let uri = self.keep_contact(binding.contact, secure);
         let path = self.keep(binding.path);
-        let pinned = binding.path.is_empty() && (binding.flow.nat || flow.transport.is_reliable());
-        self.list.push(Target { flow, uri: Some(uri), path, q_milli: binding.q_milli, pinned });
+        let is_flow = binding.reg_id != 0 || binding.flow.nat || flow.transport.is_reliable();
+        self.list.push(Target {
+            flow,
+            uri: Some(uri),
+            path,
+            q_milli: binding.q_milli,
+            pinned: binding.path.is_empty() && is_flow,
+            device: device(binding.instance),
+            registered_at_ms: binding.registered_at_ms,
+        });
         Ok(())
     }
 
-    /// A `sips` URI with its scheme replaced.
-    fn keep_as_sip(&mut self, sips: &[u8]) -> Range<usize> {
+    /// A Contact as Request-URI: one of `sips` gets the scheme `sip` where that was asked for.
+    fn keep_contact(&mut self, contact: &[u8], secure: bool) -> Range<usize> {
+        if secure || !is_sips(contact) {
+            return self.keep(contact);
+        }
         let start = self.keep(b"sip").start;
-        start..self.keep(&sips[4..]).end
+        start..self.keep(contact.get(4..).unwrap_or_default()).end
     }
 
     fn keep(&mut self, text: &[u8]) -> Range<usize> {
@@ -84,8 +114,44 @@ impl Targets {
         start..self.texts.len()
     }
 
+    /// One way to each device, the one it registered last; the others are kept for when it fails. RFC 5626 §7: "MUST NOT
+    /// populate the target set with more than one contact with the same AOR and instance-id at a time".
+    fn one_way_to_each_device(&mut self) {
+        let mut at = 0;
+        while let Some(device) = self.list.get(at).map(|target| target.device) {
+            let before = self.list[..at].iter().position(|t| device != 0 && t.device == device);
+            let Some(before) = before else {
+                at += 1;
+                continue;
+            };
+            if self.list[at].registered_at_ms > self.list[before].registered_at_ms {
+                self.list.swap(at, before);
+            }
+            let spare = self.list.remove(at);
+            let place = self.spares.partition_point(|s| s.registered_at_ms <= spare.registered_at_ms);
+            self.spares.insert(place, spare);
+        }
+    }
+
+    /// Whether there is another way to any device.
+    pub(crate) fn has_spares(&self) -> bool {
+        !self.spares.is_empty()
+    }
+
+    /// Whether there is another way to this device.
+    pub(crate) fn has_spare(&self, device: u32) -> bool {
+        device != 0 && self.spares.iter().any(|spare| spare.device == device)
+    }
+
+    /// Takes the next best way to a device.
+    pub(crate) fn take_spare(&mut self, device: u32) -> Option<Target> {
+        let place = self.spares.iter().rposition(|spare| device != 0 && spare.device == device)?;
+        Some(self.spares.remove(place))
+    }
+
     /// The preferred ones first, at most `max` of them.
     pub(crate) fn order(&mut self, max: usize) {
+        self.one_way_to_each_device();
         if self.list.len() > 1 {
             // Stable: among equals the one registered first stays first.
             self.list.sort_by_key(|t| std::cmp::Reverse(t.q_milli));
@@ -120,6 +186,19 @@ impl Targets {
     }
 }
 
+fn is_sips(contact: &[u8]) -> bool {
+    contact.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"sips:"))
+}
+
+/// Tells devices of one user apart (FNV-1a). Only the user himself could make two of his own collide.
+fn device(instance: &[u8]) -> u32 {
+    if instance.is_empty() {
+        return 0;
+    }
+    let mix = |hash: u32, c: &u8| (hash ^ u32::from(*c)).wrapping_mul(0x0100_0193);
+    instance.iter().fold(0x811c_9dc5, mix).max(1)
+}
+
 /// The path to a registered contact: through its Path, over its connection, to where its REGISTER came from if a NAT
 /// stands between, else to the address it gave.
 fn flow_of(binding: &Binding<'_>, listeners: &[Listener], arrived_on: u16) -> Option<Flow> {
@@ -140,6 +219,10 @@ fn flow_of(binding: &Binding<'_>, listeners: &[Listener], arrived_on: u16) -> Op
     }
     // The connections of an earlier process are gone, and at their far ends nobody listens: then the Contact is tried.
     let is_there = stored.transport == Transport::Udp || back.connection.is_some();
+    if binding.reg_id != 0 {
+        // RFC 5626 §7: "the proxy MUST send the request over the same 'logical flow' saved with the binding".
+        return (same_listener && is_there).then_some(back);
+    }
     if same_listener && is_there && (stored.nat || stored.transport != Transport::Udp) {
         return Some(back);
     }

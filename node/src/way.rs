@@ -3,6 +3,8 @@
 use offhook_net::{ConnectionId, Flow};
 use offhook_proxy::Screened;
 use offhook_proxy::access::Aim;
+use offhook_proxy::flow_token::FlowRoute;
+use offhook_registrar::gruu;
 use offhook_sip::{Host, NameAddr, Uri};
 
 use crate::arrival::Arrival;
@@ -17,6 +19,17 @@ pub(crate) enum Way<'m, 'a> {
     Dialog(Flow),
     /// The other side of a dialog, whose connection is gone; where its Contact points, somebody else may be.
     Lost,
+    /// The phone behind a flow that we have put into its Path (RFC 5626 §5.3.1).
+    Flow(Flow),
+    /// One device of a user of ours: RFC 5627 §6.1.
+    Gruu {
+        /// The domain, in canonical form.
+        domain: &'m str,
+        /// The Request-URI.
+        uri: Uri<'a>,
+        /// Where else it may go: the flow that the dialog remembers, or the next value of Route.
+        besides: Besides<'a>,
+    },
     /// The next value of Route.
     Route(NameAddr<'a>),
     /// A static route of the configuration.
@@ -32,11 +45,27 @@ pub(crate) enum Way<'m, 'a> {
     Uri(Uri<'a>),
 }
 
+/// What is known of the way to a device beside its registration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Besides<'a> {
+    /// Nothing.
+    Nothing,
+    /// The flow of the dialog, for when the device is not registered any more.
+    Dialog(Flow),
+    /// The rest of the route: it goes there, and Path is left out (RFC 5627 §6.1).
+    Route(NameAddr<'a>),
+}
+
 impl Way<'_, '_> {
     /// What rights are needed.
     pub(crate) fn aim(&self) -> Aim {
         match self {
             Self::User { .. } | Self::Us => Aim::OurUser,
+            // A GRUU of ours that is only to be resolved on its way elsewhere opens no doors there.
+            Self::Gruu { besides: Besides::Route(_), .. } => Aim::Elsewhere,
+            Self::Gruu { .. } => Aim::OurUser,
+            // Whoever has the token was given it by us or by the phone, and it leads to that phone alone.
+            Self::Flow(_) => Aim::OpenRoute,
             Self::Static(route) if route.open => Aim::OpenRoute,
             _ => Aim::Elsewhere,
         }
@@ -50,13 +79,30 @@ pub(crate) fn find<'m, 'a>(
     is_gone: impl Fn(ConnectionId) -> bool,
 ) -> Way<'m, 'a> {
     let routed = &screened.routed;
+    let uri = routed.uri;
+    match routed.flow {
+        // §5.3: a request that comes by the flow itself is on its way out.
+        Some(FlowRoute::To(flow)) if !is_same_peer(&flow, &arrival.from) => return Way::Flow(flow),
+        _ => {}
+    }
+    let is_there =
+        |flow: &Flow| !flow.transport.is_reliable() || flow.connection.is_some() && !is_gone(flow.connection);
+    let toward = routed.in_dialog.and_then(|d| d.toward);
+    if gruu::is_gruu(&uri)
+        && let Some(domain) = arrival.settings.identity.domain_of(&uri).filter(|_| uri.user.is_some())
+    {
+        let besides = match (routed.next, toward.filter(is_there)) {
+            (Some(next), _) => Besides::Route(next),
+            (None, Some(flow)) => Besides::Dialog(flow),
+            (None, None) => Besides::Nothing,
+        };
+        return Way::Gruu { domain, uri, besides };
+    }
     if let Some(next) = routed.next {
         return Way::Route(next);
     }
-    let uri = routed.uri;
-    if let Some(flow) = routed.in_dialog.and_then(|d| d.toward) {
-        let is_datagram = !flow.transport.is_reliable();
-        if is_datagram || flow.connection.is_some() && !is_gone(flow.connection) {
+    if let Some(flow) = toward {
+        if is_there(&flow) {
             return Way::Dialog(flow);
         }
         // A phone behind a NAT is not where its Contact says. Without one it can be dialled there.
@@ -72,6 +118,10 @@ pub(crate) fn find<'m, 'a>(
         Some(_) => Way::Us,
         None => Way::Uri(uri),
     }
+}
+
+fn is_same_peer(a: &Flow, b: &Flow) -> bool {
+    a.transport == b.transport && a.remote == b.remote && a.connection == b.connection
 }
 
 fn takes(route: &StaticRoute, uri: &Uri<'_>) -> bool {

@@ -17,6 +17,8 @@ pub struct Phone {
     user: String,
     password: String,
     pub user_agent: String,
+    /// Behind the URI of its Contact: `;reg-id=1;…`.
+    pub contact_params: String,
     cseq: u32,
 }
 
@@ -26,7 +28,8 @@ impl Phone {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let user_agent = "test phone".to_owned();
-        Self { socket, server, user: user.to_owned(), password: password.to_owned(), user_agent, cseq: 0 }
+        let (user, password) = (user.to_owned(), password.to_owned());
+        Self { socket, server, user, password, user_agent, contact_params: String::new(), cseq: 0 }
     }
 
     /// The contact that it registers.
@@ -64,13 +67,15 @@ impl Phone {
              To: <sip:{user}@{server}>\r\n\
              Call-ID: {user}.{}\r\n\
              CSeq: {cseq} REGISTER\r\n\
-             Contact: <{}>\r\n\
+             Contact: <{}>{}\r\n\
+             Supported: path, outbound, gruu\r\n\
              Expires: {expires_s}\r\n\
              User-Agent: {}\r\n\
              {}Content-Length: 0\r\n\r\n",
             own.port(),
             own.port(),
             self.contact(),
+            self.contact_params,
             self.user_agent,
             credentials.unwrap_or_default(),
         );

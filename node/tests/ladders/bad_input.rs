@@ -13,14 +13,15 @@ use crate::exchange::{OPEN, Observed, open_ladder, scene};
 fn garbage() {
     let mut stage = stage();
     let long = vec![b'A'; 60_000];
-    let pieces: [&[u8]; 12] = [
+    let pieces: [&[u8]; 13] = [
         b"",
         b"\0",
         b"\r",
         b"\n\n\n\n",
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"\x00\x01\x00\x00\x21\x12\xa4\x42aaaaaaaaaaaa",
+        b"\x00\x01\x00\x04\x21\x12\xa4\x42aaaaaaaaaaaa",
+        b"\x00\x11\x00\x00\x21\x12\xa4\x42aaaaaaaaaaaa",
         b"SIP/2.0",
         b"SIP/2.0 200 OK",
         b"INVITE",
@@ -30,6 +31,17 @@ fn garbage() {
     for bytes in pieces {
         assert_eq!(answers(&mut stage, bytes), Vec::<String>::new(), "{}", String::from_utf8_lossy(bytes));
     }
+    goes_on(stage);
+}
+
+/// A STUN Binding request on the SIP port is answered by datagram, and nothing else comes of it. RFC 5626 §3.5.2,
+/// RFC 5626 §8.
+#[test]
+fn a_keep_alive_by_stun() {
+    let mut stage = stage();
+    let said = answers(&mut stage, b"\x00\x01\x00\x00\x21\x12\xa4\x42aaaaaaaaaaaa");
+    assert_eq!(said.len(), 1, "one answer");
+    assert!(said[0].starts_with("\u{1}\u{1}\0\u{c}!"), "a Binding success: {said:?}");
     goes_on(stage);
 }
 

@@ -167,7 +167,12 @@ impl Plan {
             directory: Arc::clone(&self.directory),
             journal,
             spool: self.facts.spool(self.life.into(), number),
-            secrets: Secrets { cookies: [self.keys; 16], nonces: [self.keys; 32], hashes: [self.life; 16] },
+            secrets: Secrets {
+                cookies: [self.keys; 16],
+                nonces: [self.keys; 32],
+                hashes: [self.life; 16],
+                gruus: [self.keys; 32],
+            },
             seals: Arc::clone(&self.seals),
             drain: Arc::clone(&self.drain),
             whereabouts: self.whereabouts.clone(),

@@ -272,7 +272,7 @@ fn requests_to_the_server_itself() {
         alice  <- proxy            200
             Allow: *REGISTER*
             Accept: */*
-            Supported: path
+            Supported: path, outbound, gruu
             To: *;tag=*
         alice  -> proxy            OPTIONS sip:{proxy}
         alice  <- proxy            200

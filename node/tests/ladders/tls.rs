@@ -37,7 +37,7 @@ fn a_call_over_tls() {
         alice  -> proxy            INVITE bob (auth)
                   proxy -> bob     INVITE sip:bob@{bob};transport=tls
             Via: SIP/2.0/TLS {proxy.host};branch=*
-            Record-Route: <sip:*@{proxy.host};transport=tls;lr;oh=*>
+            Record-Route: <sip:{proxy.host};transport=tls;lr;oh=*>
                   proxy <- bob     180
         alice  <- proxy            180
                   proxy <- bob     200
@@ -64,7 +64,7 @@ fn from_tls_to_udp() {
                   proxy -> bob     INVITE
             Via: SIP/2.0/UDP {proxy.host};*
             Via: SIP/2.0/TLS {alice};*
-            Record-Route: <sip:*@{proxy.host};lr;oh=*>
+            Record-Route: <sip:{proxy.host};lr;oh=*>
             Record-Route: <sip:{proxy.host};transport=tls;lr;oh=*>
                   proxy <- bob     200
         alice  <- proxy            200
@@ -92,7 +92,7 @@ fn from_udp_to_tls() {
                   proxy -> bob     INVITE sip:bob@{bob};transport=tls
             Via: SIP/2.0/TLS {proxy.host};*
             Via: SIP/2.0/UDP {alice};*
-            Record-Route: <sip:*@{proxy.host};transport=tls;lr;oh=*>
+            Record-Route: <sip:{proxy.host};transport=tls;lr;oh=*>
             Record-Route: <sip:{proxy.host};lr;oh=*>
                   proxy <- bob     200
         alice  <- proxy            200
@@ -119,7 +119,7 @@ fn a_call_for_a_sips_uri() {
             Contact: <sips:alice@{alice}>
                   proxy -> bob     INVITE sips:bob@{bob}
             Via: SIP/2.0/TLS {proxy.host};*
-            Record-Route: <sips:*@{proxy.host};lr;oh=*>
+            Record-Route: <sips:{proxy.host};lr;oh=*>
                   proxy <- bob     200
             Contact: <sips:bob@{bob}>
         alice  <- proxy            200

@@ -48,7 +48,7 @@ fn a_call_between_two_browsers() {
                   proxy -> bob     INVITE sip:bob@bob.invalid;transport=ws
             Via: SIP/2.0/WSS {proxy.host};branch=*
             Via: SIP/2.0/WSS alice.invalid;branch=*
-            Record-Route: <sip:*@{proxy.host}:443;transport=ws;lr;oh=*>
+            Record-Route: <sip:{proxy.host}:443;transport=ws;lr;oh=*>
                   proxy <- bob     180
         alice  <- proxy            180
                   proxy <- bob     200
@@ -97,7 +97,7 @@ fn from_a_browser_to_a_desk_phone() {
                   proxy -> bob     INVITE
             Via: SIP/2.0/UDP {{proxy.host}};*
             Via: SIP/2.0/WS alice.invalid;branch=*
-            Record-Route: <sip:*@{{proxy.host}};lr;oh=*>
+            Record-Route: <sip:{{proxy.host}};lr;oh=*>
             Record-Route: <sip:{{proxy.host}}:8080;transport=ws;lr;oh=*>
                   proxy <- bob     200
         alice  <- proxy            200
@@ -119,7 +119,7 @@ fn a_browser_and_a_desk_phone_ring_together() {
         given desk is registered as bob over tcp
         alice  -> proxy/udp        INVITE bob
                   proxy -> browser INVITE sip:browser@browser.invalid;transport=ws
-            Record-Route: <sip:*@{proxy.host}:8080;transport=ws;lr;oh=*>
+            Record-Route: <sip:{proxy.host}:8080;transport=ws;lr;oh=*>
             Record-Route: <sip:{proxy.host};lr;oh=*>
                   proxy -> desk    INVITE
                   proxy <- browser 180
@@ -258,7 +258,7 @@ fn without_record_route() {
         given bob is registered over ws
         alice  -> proxy/udp        INVITE bob
                   proxy -> bob     INVITE
-            Record-Route: <sip:*@{proxy.host}:8080;transport=ws;lr;oh=*>
+            Record-Route: <sip:{proxy.host}:8080;transport=ws;lr;oh=*>
             Record-Route: <sip:{proxy.host};lr;oh=*>
     ",
     );

@@ -1,6 +1,7 @@
 //! The sections that are plain settings. Each field says what it means, its default and the default's reason.
 
 use crate::names::{CdrFiles, DigestAlgorithm, LogFormat, LogLevel};
+use crate::service_route::RouteUri;
 use crate::table::section;
 
 section! {
@@ -20,6 +21,19 @@ section! {
         /// Phones one address-of-record may have at a time; one more is refused.
         bindings_per_aor_max: usize = 10, within 1..=100,
             because "a desk phone, a mobile, a browser and some spare, yet no means to multiply one call by hundreds";
+        /// Whether a REGISTER with a Path is refused (420) when its phone does not say that it supports it
+        /// (RFC 3327 §5.3).
+        path_must_be_supported: bool = true,
+            because "RFC 3327 §5.3 recommends it: a phone that knows Path sees who has put himself between";
+        /// How long a phone on a connection may send nothing, in seconds: Flow-Timer (RFC 5626 §4.4.1), told to phones
+        /// that register flows; 0 tells none.
+        flow_timer_s: u32 = 120, within 0..=3_600,
+            because "RFC 5626 §4.4.1 falls back to it, and it is short enough for the NAT on the way";
+        /// The way that registered phones shall send their requests: Service-Route (RFC 3608), each value a URI with
+        /// `lr`.
+        service_route: Vec<RouteUri> = Vec::new(),
+            because "where registrar and proxy are one, the phones' own setting is right",
+            example "[\"sip:192.0.2.1;lr\"]";
     }
 }
 
@@ -67,6 +81,10 @@ section! {
         /// step 4).
         record_route: bool = true,
             because "behind NAT and between transports only we can reach both sides when they hang up";
+        /// Whether a REGISTER for another server that passes through must come from a phone that supports Path; one
+        /// that does not is answered 421 (RFC 3327 §5.2).
+        require_path: bool = false,
+            because "a phone that does not know Path can often be reached without";
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use offhook_config::{Config, reference, sample};
+use offhook_config::{Config, Registrar, reference, sample};
 
 /// With `UPDATE=1` in the environment the page is written instead of compared.
 #[test]
@@ -35,14 +35,17 @@ fn the_sample_without_its_comment_signs_is_good_too() {
     let examples = (config.listen.clone(), config.route.clone(), config.domains.clone(), config.tls.clone());
     let (listen, route, domains, tls) = examples;
     let websocket = config.websocket.clone();
-    assert_eq!(config, Config { listen, route, domains, tls, websocket, ..default });
+    let service_route = config.registrar.service_route.clone();
+    assert_eq!(service_route.len(), 1);
+    let registrar = Registrar { service_route, ..Registrar::default() };
+    assert_eq!(config, Config { listen, route, domains, tls, websocket, registrar, ..default });
 }
 
 /// What the pages of the manual show works as it stands.
 #[test]
 fn the_examples_of_the_manual_are_sound() {
     let docs = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../docs");
-    for page in ["tls.md", "websocket.md"] {
+    for page in ["tls.md", "websocket.md", "nat-and-outbound.md"] {
         let text = std::fs::read_to_string(docs.join(page)).unwrap();
         let blocks: Vec<&str> =
             text.split("```toml\n").skip(1).filter_map(|b| b.split("```").next()).collect();

@@ -21,6 +21,8 @@ pub enum Hint<'a> {
     Allow(&'a str),
     /// `Warning` (§20.43) by nobody in particular: code, agent and text, ready to be written.
     Warning(&'a str),
+    /// `Require` of a 421 (§21.4.16): the option tag that is needed.
+    Require(&'a str),
 }
 
 /// A refusal: a status from 300 to 699, the text for the peer, and what must go with it.
@@ -86,6 +88,7 @@ impl<'a> Refusal<'a> {
             Hint::RetryAfter(s) => (Name::RetryAfter, number.format(s).as_bytes()),
             Hint::Allow(methods) => (Name::Allow, methods.as_bytes()),
             Hint::Warning(text) => (Name::Warning, text.as_bytes()),
+            Hint::Require(tag) => (Name::Require, tag.as_bytes()),
         };
         out.extend_from_slice(name.text().as_bytes());
         out.extend_from_slice(b": ");

@@ -67,6 +67,11 @@ impl Fork {
         Verdict { pass: false, keep, cancel_rest: decisive && self.open > 0, settle }
     }
 
+    /// A branch whose way failed, while another way to the same device is tried (RFC 5626 §7): what it said does not count.
+    pub fn replaced(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
     /// A 2xx that comes again, or from a second phone, after the branch had its final response: RFC 6026 §7.2.
     pub fn another_2xx(&self) -> Verdict {
         Verdict { pass: self.invite, ..Verdict::default() }
@@ -110,7 +115,7 @@ fn rank(status: u16) -> u16 {
         401 | 407 | 415 | 420 | 484 => 40,
         // A person who is busy or declines says more than a phone that is not there, and that more than silence.
         404 | 410 | 480 => 42,
-        408 | 487 => 43,
+        408 | 430 | 487 => 43,
         400..=499 => 41,
         503 => 51,
         500..=599 => 50,
@@ -118,9 +123,14 @@ fn rank(status: u16) -> u16 {
     }
 }
 
-/// The status that goes upstream for the best one: a 503 of one branch says nothing about us (§16.7 step 6).
+/// The status that goes upstream for the best one: a 503 of one branch says nothing about us (§16.7 step 6), and a flow
+/// that failed (430) is between proxies; to the caller the phone is not there (RFC 5626 §11.5).
 pub const fn upstream_status(best: u16) -> u16 {
-    if best == 503 { 500 } else { best }
+    match best {
+        503 => 500,
+        430 => 480,
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -180,7 +190,7 @@ mod tests {
             assert_eq!((f.best(), settles), (Some(best), 1), "{answers:?}");
         }
         assert_eq!(upstream_status(503), 500);
-        assert_eq!(upstream_status(486), 486);
+        assert_eq!((upstream_status(486), upstream_status(430)), (486, 480));
     }
 
     /// RFC 3261 §16.7 step 5: of a request that is no INVITE only one final response goes upstream.

@@ -3,6 +3,7 @@
 use offhook_sip::{Essentials, Line, LossFeedback, Message, Name, NameAddr, Scratch, Splice, Uri, header};
 
 use crate::cookie::CookieKey;
+use crate::flow_token::{self, PathEntry};
 use crate::identity::Local;
 use crate::record_route::{self, Sides};
 use crate::route::Routed;
@@ -43,6 +44,8 @@ pub struct Forward<'x> {
     /// Our address on the side where the request came in, if it is another: then both stand in Record-Route, so that
     /// each side speaks to the address and transport it knows (RFC 5658 §4).
     pub arrived_at: Option<&'x Local>,
+    /// The way back to the phone, to be put into the Path of its REGISTER (RFC 3327 §5.2, RFC 5626 §5.1).
+    pub path_entry: Option<PathEntry>,
     /// Max-Breadth of this branch (RFC 5393 §5.3.3), if it is to be written.
     pub max_breadth: Option<u32>,
     /// The header line with the credentials that were meant for us (§22.3), to be taken away.
@@ -74,6 +77,9 @@ pub fn write(
                 record_route::write(key, other, dialog, Sides::default(), secure, out);
             });
         }
+    }
+    if let Some(entry) = forward.path_entry {
+        splice.push_front(Name::Path, |out| flow_token::write(key, forward.local, entry, out));
     }
     if let Some(breadth) = forward.max_breadth {
         splice.set(Name::MaxBreadth, |out| write_number(breadth, out));

@@ -15,6 +15,7 @@ pub mod access;
 mod cookie;
 pub mod derived;
 mod flow_code;
+pub mod flow_token;
 pub mod fork;
 pub mod forward;
 mod identity;

@@ -146,7 +146,7 @@ mod tests {
         let value = |transport, address: &str, advertise| {
             let local = Local::new(transport, address.parse().expect("an address"), advertise);
             let mut out = Vec::new();
-            write(&CookieKey::new([1; 16]), &local, (b"call", b"tagA"), Sides::default(), false, &mut out);
+            write(&key(), &local, (b"call", b"tagA"), Sides::default(), false, &mut out);
             String::from_utf8(out).expect("ASCII")
         };
         for (transport, address, advertise, want) in [

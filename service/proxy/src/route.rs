@@ -3,6 +3,7 @@
 use offhook_sip::{Essentials, Malformed, Message, Name, NameAddr, Scheme, Uri};
 
 use crate::cookie::CookieKey;
+use crate::flow_token::{self, FlowRoute};
 use crate::identity::Identity;
 use crate::record_route::{self, InDialog};
 
@@ -23,6 +24,8 @@ pub struct Routed<'a> {
     pub next: Option<NameAddr<'a>>,
     /// Set if one of our values was sealed for this dialog.
     pub in_dialog: Option<InDialog>,
+    /// What the flow token of our topmost value says, if it has one (RFC 5626 §5.3).
+    pub flow: Option<FlowRoute>,
 }
 
 impl<'a> Routed<'a> {
@@ -37,7 +40,8 @@ impl<'a> Routed<'a> {
         key: &CookieKey,
     ) -> Result<Self, Malformed> {
         let uri = message.request_uri()?;
-        let mut routed = Self { uri, from_strict_router: false, own_routes: 0, next: None, in_dialog: None };
+        let mut routed =
+            Self { uri, from_strict_router: false, own_routes: 0, next: None, in_dialog: None, flow: None };
         if !message.has(Name::Route) {
             return Ok(routed);
         }
@@ -51,6 +55,9 @@ impl<'a> Routed<'a> {
             if !is_ours(&route_uri, identity) {
                 routed.next = Some(route);
                 break;
+            }
+            if routed.own_routes == 0 {
+                routed.flow = flow_token::read(key, &route_uri);
             }
             routed.own_routes += 1;
             routed.note_seal(parts, &route_uri, key);

@@ -3,6 +3,7 @@
 use offhook_sip::{Essentials, Hint, Message, Method, Name, Refusal, Scheme, Via};
 
 use crate::cookie::CookieKey;
+use crate::flow_token::FlowRoute;
 use crate::identity::Identity;
 use crate::route::Routed;
 
@@ -23,7 +24,7 @@ type Step = for<'m, 'a> fn(&Screened<'m, 'a>, &Identity, &CookieKey) -> Result<(
 
 /// Step 6, authorization, needs facts and
 /// stands in [`crate::access`].
-const STEPS: [Step; 4] = [scheme, max_forwards, loops, extensions];
+const STEPS: [Step; 5] = [scheme, max_forwards, loops, extensions, flows];
 
 /// Runs the checks on a request whose mandatory headers are in order (§16.3 step 1).
 ///
@@ -89,6 +90,15 @@ fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Re
     match request.message.value(Name::ProxyRequire) {
         Some(tags) => Err(Refusal::new(420).with(Hint::Unsupported(tags))),
         None => Ok(()),
+    }
+}
+
+/// RFC 5626 §5.3.1: a flow token that was tampered with, or whose flow is gone.
+fn flows<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Result<(), Refusal<'a>> {
+    match request.routed.flow {
+        Some(FlowRoute::Forged) => Err(Refusal::new(403).because("Not a flow of this proxy")),
+        Some(FlowRoute::Gone) => Err(Refusal::new(430)),
+        Some(FlowRoute::To(_)) | None => Ok(()),
     }
 }
 

@@ -1,34 +1,79 @@
-//! The headers of the 200: RFC 3261 §10.3 step 8.
+//! The headers of the 200: RFC 3261 §10.3 step 8, RFC 3327 §5.3, RFC 3608 §6.1, RFC 5626 §6, RFC 5627 §5.2.
 
 use offhook_location::Binding;
+use offhook_seal::Seals;
 use offhook_sip::Params;
 
-/// Writes a Contact line for each binding, with the seconds it has left, and the Path that was stored (RFC 3327 §5.3).
+use crate::Registration;
+use crate::decide::is_answered_anew;
+use crate::gruu;
+
+/// What the 200 tells beside the bindings.
+#[derive(Clone, Copy)]
+pub struct Headers<'x> {
+    /// The address-of-record in canonical form.
+    pub aor: &'x [u8],
+    /// What seals temporary GRUUs.
+    pub gruus: &'x Seals,
+    /// The values of Service-Route, joined by commas (RFC 3608), or empty.
+    pub service_route: &'x str,
+    /// Flow-Timer, seconds, or 0.
+    pub flow_timer_s: u32,
+}
+
+/// Writes a Contact line for each binding, with the seconds it has left, and what the phone must know of the way.
 pub fn write_headers<'x>(
+    registration: &Registration<'_>,
     bindings: impl IntoIterator<Item = &'x Binding<'x>>,
-    path: &[u8],
+    headers: &Headers<'_>,
     now_ms: u64,
     out: &mut Vec<u8>,
 ) {
+    let gruus = registration.takes_gruu.then_some(headers);
     for binding in bindings {
-        write_contact(binding, now_ms, out);
+        write_contact(binding, gruus, now_ms, out);
     }
-    if !path.is_empty() {
-        out.extend_from_slice(b"Path: ");
-        out.extend_from_slice(path);
-        out.extend_from_slice(b"\r\nSupported: path\r\n");
+    if !registration.path.is_empty() {
+        write_line(b"Path", registration.path, out);
+        out.extend_from_slice(b"Supported: path\r\n");
+    }
+    if !headers.service_route.is_empty() {
+        write_line(b"Service-Route", headers.service_route.as_bytes(), out);
+    }
+    if registration.outbound {
+        out.extend_from_slice(b"Require: outbound\r\n");
+        if registration.path.is_empty()
+            && headers.flow_timer_s > 0
+            && registration.flow.transport.is_reliable()
+        {
+            let mut number = itoa::Buffer::new();
+            write_line(b"Flow-Timer", number.format(headers.flow_timer_s).as_bytes(), out);
+        }
     }
 }
 
-fn write_contact(binding: &Binding<'_>, now_ms: u64, out: &mut Vec<u8>) {
+fn write_line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_contact(binding: &Binding<'_>, gruus: Option<&Headers<'_>>, now_ms: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b"Contact: <");
     out.extend_from_slice(binding.contact);
     out.push(b'>');
     for param in Params::new(binding.params) {
-        if !param.name.eq_ignore_ascii_case(b"expires") && !param.name.eq_ignore_ascii_case(b"q") {
+        if !is_answered_anew(param.name) {
             out.push(b';');
             out.extend_from_slice(param.whole);
         }
+    }
+    if let Some(headers) = gruus.filter(|_| !binding.instance.is_empty()) {
+        out.extend_from_slice(b";pub-gruu=\"");
+        gruu::write_public(headers.aor, binding, out);
+        out.push(b'"');
+        write_temporary(headers, binding, out);
     }
     let mut number = itoa::Buffer::new();
     if binding.q_milli < 1000 {
@@ -41,4 +86,14 @@ fn write_contact(binding: &Binding<'_>, now_ms: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(b";expires=");
     out.extend_from_slice(number.format(left_s).as_bytes());
     out.extend_from_slice(b"\r\n");
+}
+
+/// A name so long that it does not fit into a token has no temporary GRUU.
+fn write_temporary(headers: &Headers<'_>, binding: &Binding<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(b";temp-gruu=\"");
+    match gruu::write_temporary(headers.gruus, headers.aor, binding, out) {
+        Some(()) => out.push(b'"'),
+        None => out.truncate(start),
+    }
 }

@@ -95,13 +95,16 @@ fn is_same_device(have: &Binding<'_>, wanted: &Wanted<'_>) -> bool {
     if wanted.reg_id != 0 && !wanted.instance.is_empty() {
         return have.reg_id == wanted.reg_id && have.instance == wanted.instance;
     }
+    // RFC 5626 §6: the Contact of a flow is not compared, but any Contact can be taken away.
+    if have.reg_id != 0 && wanted.expires_s > 0 {
+        return false;
+    }
     let same = |known: Uri<'_>| known.matches(&wanted.uri);
     have.contact == wanted.uri.text || Uri::parse(have.contact).is_ok_and(same)
 }
 
 fn binding<'x>(registration: &Registration<'x>, wanted: &Wanted<'x>, now_ms: u64) -> Binding<'x> {
-    let says_more = |name: &[u8]| !name.eq_ignore_ascii_case(b"expires") && !name.eq_ignore_ascii_case(b"q");
-    let more = wanted.contact.params().any(|p| says_more(p.name));
+    let more = wanted.contact.params().any(|p| !is_answered_anew(p.name));
     Binding {
         contact: wanted.contact.uri,
         params: if more { wanted.contact.params_text() } else { b"" },
@@ -116,6 +119,13 @@ fn binding<'x>(registration: &Registration<'x>, wanted: &Wanted<'x>, now_ms: u64
         flow: registration.flow,
         user_agent: registration.user_agent,
     }
+}
+
+/// Parameters of a Contact that the answer does not repeat as they came: what the registrar grants, and GRUUs, which a phone
+/// cannot choose (RFC 5627 §5.1).
+pub(crate) fn is_answered_anew(name: &[u8]) -> bool {
+    let ours: [&[u8]; 4] = [b"expires", b"q", b"pub-gruu", b"temp-gruu"];
+    ours.iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 fn too_many() -> Refusal<'static> {

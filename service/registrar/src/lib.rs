@@ -1,4 +1,5 @@
-//! The registrar: RFC 3261 §10, with Path (RFC 3327) and the flows of one device (RFC 5626 §6).
+//! The registrar: RFC 3261 §10, with Path (RFC 3327), the flows of one device (RFC 5626 §6), its names (GRUU, RFC 5627)
+//! and Service-Route (RFC 3608).
 //!
 //! ```text
 //!   REGISTER ──► Registration::read ──► decide(what is registered now) ──► the new list of bindings
@@ -11,11 +12,12 @@
 
 mod answer;
 mod decide;
+pub mod gruu;
 mod request;
 
-pub use answer::write_headers;
+pub use answer::{Headers, write_headers};
 pub use decide::{BINDINGS_MAX, BindingList, decide};
-pub use request::{Asked, CONTACTS_MAX, Registration, Wanted};
+pub use request::{Asked, CONTACT_PARAMS_BYTES_MAX, CONTACTS_MAX, PATHS_MAX, Registration, Wanted};
 
 /// What the administrator decides about registrations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,10 +30,21 @@ pub struct Policy {
     pub expires_max_s: u32,
     /// How many bindings an address-of-record may have.
     pub bindings_per_aor_max: usize,
+    /// Whether a Path is refused with 420 when the phone does not say that it supports it (RFC 3327 §5.3).
+    pub path_must_be_supported: bool,
+    /// How long a phone on a connection may be silent, seconds: Flow-Timer (RFC 5626 §4.4). 0 says nothing.
+    pub flow_timer_s: u32,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { expires_min_s: 60, expires_default_s: 3600, expires_max_s: 86_400, bindings_per_aor_max: 10 }
+        Self {
+            expires_min_s: 60,
+            expires_default_s: 3600,
+            expires_max_s: 86_400,
+            bindings_per_aor_max: 10,
+            path_must_be_supported: true,
+            flow_timer_s: 120,
+        }
     }
 }

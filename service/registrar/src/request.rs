@@ -1,4 +1,5 @@
-//! What a REGISTER asks for: RFC 3261 §10.2 read, §10.3 steps 2 and 6 checked.
+//! What a REGISTER asks for: RFC 3261 §10.2 read, §10.3 steps 2 and 6 checked; what it may ask for by Path (RFC 3327
+//! §5.3), outbound (RFC 5626 §6) and GRUU (RFC 5627 §5.1).
 
 use arrayvec::ArrayVec;
 use offhook_location::StoredFlow;
@@ -9,8 +10,15 @@ use crate::Policy;
 /// Most Contact values in one REGISTER. Phones send one or two; edge proxies do not gather more.
 pub const CONTACTS_MAX: usize = 16;
 
-/// The extensions a REGISTER may require of us (§10.3 step 2): RFC 3327, RFC 5626, RFC 5627 is not there yet.
-const SUPPORTED: &[&[u8]] = &[b"path"];
+/// The extensions a REGISTER may require of us (§10.3 step 2): RFC 3327, RFC 5626, RFC 5627.
+const SUPPORTED: &[&[u8]] = &[b"path", b"outbound", b"gruu"];
+
+/// Most values of Path. A phone sits behind an edge proxy, that behind a border or two; each value travels in every
+/// request to the phone.
+pub const PATHS_MAX: usize = 16;
+
+/// Most bytes of Contact parameters that are kept: capabilities (RFC 3840) of a talkative phone take 400.
+pub const CONTACT_PARAMS_BYTES_MAX: usize = 1024;
 
 /// One Contact of the request.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +31,9 @@ pub struct Wanted<'a> {
     pub expires_s: u32,
     /// Preference in thousandths.
     pub q_milli: u16,
-    /// `+sip.instance`, or empty.
+    /// `+sip.instance`, with its angle brackets, or empty.
     pub instance: &'a [u8],
-    /// `reg-id`, or 0.
+    /// `reg-id`, or 0 where outbound does not apply (RFC 5626 §6).
     pub reg_id: u32,
 }
 
@@ -59,7 +67,14 @@ pub struct Registration<'a> {
     pub user_agent: &'a [u8],
     /// The way it came.
     pub flow: StoredFlow,
+    /// Whether the bindings are flows of their devices: RFC 5626 §6.
+    pub outbound: bool,
+    /// Whether the phone takes GRUUs: RFC 5627 §5.2.
+    pub takes_gruu: bool,
 }
+
+/// RFC 5626 §4.2: 1 to 2^31 - 1.
+const REG_ID_MAX: u32 = i32::MAX as u32;
 
 /// So much of a User-Agent is kept: enough to tell a phone by.
 const USER_AGENT_BYTES_MAX: usize = 80;
@@ -76,9 +91,15 @@ impl<'a> Registration<'a> {
         policy: &Policy,
     ) -> Result<Self, Refusal<'a>> {
         required_extensions(message)?;
+        check_path(message, path, policy)?;
         let user_agent = message.value(Name::UserAgent).unwrap_or_default();
+        let supported = message.option_tags(Name::Supported);
+        let mut asked = asked(message, policy)?;
+        let outbound = apply_outbound(message, path, &mut asked)?;
         Ok(Self {
-            asked: asked(message, policy)?,
+            asked,
+            outbound,
+            takes_gruu: supported.has(b"gruu"),
             call_id: message.call_id()?,
             cseq: message.cseq()?.number,
             path,
@@ -95,6 +116,67 @@ fn required_extensions<'a>(message: &Message<'a>) -> Result<(), Refusal<'a>> {
         Some(tag) => Err(Refusal::new(420).with(Hint::Unsupported(tag))),
         None => Ok(()),
     }
+}
+
+/// RFC 3327 §5.3: a phone that does not know Path would not see who put himself between; and there is an end.
+fn check_path<'a>(message: &Message<'a>, path: &[u8], policy: &Policy) -> Result<(), Refusal<'a>> {
+    if path.is_empty() {
+        return Ok(());
+    }
+    if policy.path_must_be_supported
+        && !message.option_tags(Name::Supported).has(b"path")
+        && !message.option_tags(Name::Require).has(b"path")
+    {
+        return Err(Refusal::new(420).with(Hint::Unsupported(b"path")));
+    }
+    let mut count = 0;
+    for value in message.values(Name::Path) {
+        count += 1;
+        let uri = NameAddr::parse(value).and_then(|path| path.parsed_uri().ok());
+        let is_route = uri.is_some_and(|uri| uri.is_sip());
+        if count > PATHS_MAX || !is_route {
+            let what = if is_route { "Too many values of Path" } else { "Malformed Path" };
+            return Err(Refusal::new(400).because(what));
+        }
+    }
+    Ok(())
+}
+
+/// RFC 5626 §6: which reg-ids count. Says whether any does.
+fn apply_outbound<'a>(
+    message: &Message<'a>,
+    path: &[u8],
+    asked: &mut Asked<'a>,
+) -> Result<bool, Refusal<'a>> {
+    let Asked::Change(wanted) = asked else { return Ok(false) };
+    // "one with a reg-id but no instance-id is not valid": the reg-id is ignored.
+    wanted.iter_mut().filter(|w| w.instance.is_empty()).for_each(|w| w.reg_id = 0);
+    if wanted.iter().all(|w| w.reg_id == 0) {
+        return Ok(false);
+    }
+    let supported = message.option_tags(Name::Supported).has(b"outbound");
+    if !has_flow(message, path) {
+        if supported {
+            return Err(Refusal::new(439));
+        }
+        wanted.iter_mut().for_each(|w| w.reg_id = 0);
+        return Ok(false);
+    }
+    // "a single UA instance over a single flow"
+    if wanted.iter().filter(|w| w.expires_s > 0).count() > 1 {
+        return Err(Refusal::new(400).because("One flow, one Contact"));
+    }
+    Ok(supported)
+}
+
+/// Whether the flow to the phone is known: it spoke to us directly, or the first proxy behind it put `ob` into its Path.
+/// That proxy's value is the last one (RFC 3327 §5.2: each puts its own on top).
+fn has_flow(message: &Message<'_>, path: &[u8]) -> bool {
+    if message.values(Name::Via).nth(1).is_none() && path.is_empty() {
+        return true;
+    }
+    let first_hop = message.values(Name::Path).last().and_then(NameAddr::parse);
+    first_hop.and_then(|hop| hop.parsed_uri().ok()).is_some_and(|uri| uri.params().has(b"ob"))
 }
 
 /// §10.3 step 6 and the lifetimes of step 7.
@@ -130,6 +212,9 @@ fn read_contact<'a>(
         return Err(Refusal::new(400).because("Contact must be a SIP URI"));
     }
     let params = contact.params();
+    if contact.params_text().len() > CONTACT_PARAMS_BYTES_MAX {
+        return Err(Refusal::new(413).because("Contact parameters too long"));
+    }
     let own_expires_s = params.value(b"expires").and_then(header::seconds);
     let asked_s = own_expires_s.or(expires_s).unwrap_or(policy.expires_default_s);
     // §10.3 step 7: what is shorter than our minimum, but not a removal, is refused with the minimum.
@@ -146,6 +231,6 @@ fn read_contact<'a>(
         expires_s: asked_s.min(policy.expires_max_s),
         q_milli,
         instance: params.value(b"+sip.instance").unwrap_or_default(),
-        reg_id: params.value(b"reg-id").and_then(header::seconds).unwrap_or(0),
+        reg_id: params.value(b"reg-id").and_then(header::seconds).filter(|id| *id <= REG_ID_MAX).unwrap_or(0),
     })
 }

@@ -1,8 +1,10 @@
 //! What a REGISTER does to the bindings of its address-of-record, as a table of small stories.
 
 use offhook_location::{Binding, StoredFlow};
-use offhook_registrar::{BindingList, Policy, Registration, decide, write_headers};
-use offhook_sip::Message;
+use offhook_registrar::gruu::{Fit, Gruu};
+use offhook_registrar::{BindingList, Headers, Policy, Registration, decide, write_headers};
+use offhook_seal::{Ring, Seals};
+use offhook_sip::{Message, Name, Transport, Uri};
 
 const NOW_MS: u64 = 1_000_000;
 
@@ -24,13 +26,16 @@ impl Registrar {
         );
         let message = Message::parse(text.leak().as_bytes()).expect("a message");
         let policy = Policy { bindings_per_aor_max: 3, ..Policy::default() };
-        let registration =
-            Registration::read(&message, b"", StoredFlow::default(), &policy).map_err(|r| r.status())?;
+        let path: Vec<&[u8]> = message.values(Name::Path).collect();
+        let path: &[u8] = path.join(&b","[..]).leak();
+        let flow = StoredFlow { transport: Transport::Tcp, ..StoredFlow::default() };
+        let registration = Registration::read(&message, path, flow, &policy).map_err(|r| r.status())?;
         let mut next = self.bindings.clone();
         decide(&registration, &mut next, NOW_MS, &policy).map_err(|r| r.status())?;
         self.bindings = next;
         let mut out = Vec::new();
-        write_headers(&self.bindings, b"", NOW_MS, &mut out);
+        let headers = Headers { aor: b"a@b", gruus: &gruus(), service_route: "", flow_timer_s: 120 };
+        write_headers(&registration, &self.bindings, &headers, NOW_MS, &mut out);
         Ok(String::from_utf8(out).expect("ASCII").replace("\r\n", "|"))
     }
 
@@ -116,12 +121,16 @@ fn a_refused_register_changes_nothing() {
     assert_eq!(r.contacts(), ["sip:a@1.1.1.1"]);
 }
 
-/// RFC 3261 §10.3 step 2; RFC 3327 §5.3 makes `path` known.
+/// RFC 3261 §10.3 step 2; RFC 3327, RFC 5626 and RFC 5627 are known.
 #[test]
 fn required_extensions() {
     let mut r = Registrar::default();
-    assert_eq!(r.register("x 1", "Contact: <sip:a@1.1.1.1>\nRequire: path, gruu"), Err(420));
+    assert_eq!(r.register("x 1", "Contact: <sip:a@1.1.1.1>\nRequire: path, teleport"), Err(420));
     assert!(r.register("x 2", "Contact: <sip:a@1.1.1.1>\nRequire: path").is_ok());
+}
+
+fn gruus() -> Seals {
+    Ring::of_one([5; 32]).seals(0)
 }
 
 /// RFC 5626 §6: the same flow of the same instance replaces its binding whatever the contact says.
@@ -134,4 +143,136 @@ fn a_device_comes_back_with_another_address() {
     r.register("y 1", &contact("3.3.3.3", 1)).expect("accepted");
     assert_eq!(r.contacts(), ["sip:a@3.3.3.3", "sip:a@2.2.2.2"]);
     assert!(r.bindings.iter().all(|b: &Binding<'_>| b.instance == b"<urn:x>"));
+}
+
+const FLOW: &str = "Contact: <sip:a@1.1.1.1>;reg-id=1;+sip.instance=\"<urn:x>\"";
+
+/// RFC 5626 §6: a phone that supports outbound and speaks to us directly is told so, and how often it should speak.
+#[test]
+fn outbound_is_confirmed() {
+    let mut r = Registrar::default();
+    let answer = r.register("x 1", &format!("Supported: outbound\n{FLOW}")).expect("accepted");
+    assert!(answer.ends_with("Require: outbound|Flow-Timer: 120|"), "{answer}");
+    let answer = r.register("x 2", FLOW).expect("accepted");
+    assert!(!answer.contains("outbound"), "it did not ask: {answer}");
+    let answer = r.register("x 3", "Supported: outbound\nContact: <sip:a@1.1.1.1>").expect("accepted");
+    assert!(!answer.contains("outbound"), "no flow: {answer}");
+}
+
+/// RFC 5626 §6, §11.6: behind a proxy that keeps no flows outbound is impossible; the phone hears it if it can.
+#[test]
+fn the_first_hop_must_keep_the_flow() {
+    let mut r = Registrar::default();
+    for (supported, path, want) in [
+        ("outbound, path", "Path: <sip:edge;lr>\n", Err(439)),
+        ("outbound, path", "Via: SIP/2.0/UDP edge;branch=z9hG4bKe\n", Err(439)),
+        ("outbound, path", "Path: <sip:edge2;lr>, <sip:edge;lr;ob>\n", Ok(1)),
+        ("path", "Path: <sip:edge;lr>\n", Ok(0)),
+    ] {
+        r.bindings.clear();
+        let lines = format!("Supported: {supported}\n{path}{FLOW}");
+        let answer = r.register("x 1", &lines).map(|_| r.bindings[0].reg_id);
+        assert_eq!(answer, want, "{path}");
+    }
+}
+
+/// RFC 5626 §6: a reg-id without an instance is ignored; two flows in one REGISTER are refused.
+#[test]
+fn a_flow_is_of_one_device() {
+    let mut r = Registrar::default();
+    r.register("x 1", "Contact: <sip:a@1.1.1.1>;reg-id=1").expect("accepted");
+    assert_eq!(r.bindings[0].reg_id, 0);
+    assert_eq!(r.register("x 2", &format!("{FLOW}, <sip:a@2.2.2.2>")), Err(400));
+    r.register("x 3", &format!("{FLOW}, <sip:a@1.1.1.1>;expires=0")).expect("one flow, one removal");
+}
+
+/// RFC 5626 §6: the Contact of a flow is not compared, so two devices behind NATs may write the same private address.
+#[test]
+fn two_devices_at_the_same_private_address() {
+    let mut r = Registrar::default();
+    r.register("x 1", FLOW).expect("accepted");
+    r.register("y 1", &FLOW.replace("urn:x", "urn:y")).expect("accepted");
+    r.register("z 1", "Contact: <sip:a@1.1.1.1>").expect("accepted");
+    assert_eq!(r.contacts().len(), 3);
+    r.register("z 2", "Contact: <sip:a@1.1.1.1>;expires=0").expect("accepted");
+    assert_eq!(r.contacts().len(), 2, "any Contact can be taken away");
+}
+
+/// RFC 3327 §5.3: a Path that the phone does not know is refused with 420; so is one that never ends.
+#[test]
+fn paths_are_known_and_bounded() {
+    let mut r = Registrar::default();
+    let contact = "Contact: <sip:a@1.1.1.1>";
+    assert_eq!(r.register("x 1", &format!("Path: <sip:edge;lr>\n{contact}")), Err(420));
+    let of = |count: usize| {
+        format!("Supported: path\nPath: {}<sip:e;lr>\n{contact}", "<sip:e;lr>,".repeat(count - 1))
+    };
+    assert!(r.register("x 2", &of(16)).expect("accepted").contains("|Path: <sip:e;lr>,<sip:e;lr>"));
+    assert_eq!(r.register("x 3", &of(17)), Err(400));
+    assert_eq!(r.register("x 4", &of(1000)), Err(400));
+    assert_eq!(r.register("x 5", &format!("Supported: path\nPath: <tel:1>\n{contact}")), Err(400));
+}
+
+/// RFC 3840 §9: the capabilities of a Contact are kept as they are, within bounds.
+#[test]
+fn capabilities_are_kept() {
+    let mut r = Registrar::default();
+    r.register("x 1", "Contact: <sip:a@1.1.1.1>;audio;methods=\"INVITE,BYE\";q=0.3").expect("accepted");
+    assert_eq!(r.bindings[0].params, b";audio;methods=\"INVITE,BYE\";q=0.3");
+    let long = format!("Contact: <sip:a@1.1.1.1>;x=\"{}\"", "y".repeat(1024));
+    assert_eq!(r.register("x 2", &long), Err(413));
+}
+
+/// The value of a Contact parameter in an answer.
+fn param<'t>(answer: &'t str, name: &str) -> &'t str {
+    let (_, rest) =
+        answer.split_once(&format!(";{name}=\"")).unwrap_or_else(|| panic!("no {name} in {answer}"));
+    rest.split('"').next().unwrap_or_default()
+}
+
+/// RFC 5627 §5.2: who supports GRUUs is told both for each device that has a name; nobody can bring his own (§5.1).
+#[test]
+fn gruus_are_told_to_who_takes_them() {
+    let mut r = Registrar::default();
+    let contact = "Contact: <sip:a@1.1.1.1>;pub-gruu=\"sip:evil@b;gr=1\";+sip.instance=\"<urn:uuid:A b>\"";
+    let answer = r.register("x 1", contact).expect("accepted");
+    assert!(!answer.contains("gruu"), "{answer}");
+    let answer = r.register("x 2", &format!("Supported: gruu\n{contact}")).expect("accepted");
+    assert_eq!(param(&answer, "pub-gruu"), "sip:a@b;gr=urn:uuid:A%20b");
+    assert!(param(&answer, "temp-gruu").starts_with("sip:tgruu.") && !answer.contains("evil"));
+    assert!(!answer.contains("Require"), "the option tag stands in no answer");
+    let answer = r.register("y 1", "Supported: gruu\nContact: <sips:a@2.2.2.2>;+sip.instance=\"<urn:z>\"");
+    assert!(answer.expect("accepted").contains("pub-gruu=\"sips:a@b;gr=urn:z\""));
+}
+
+/// RFC 5627 §3.1, §5.1 and §5.4: every refresh gets another temporary GRUU and the earlier ones stay good, until the device
+/// registers with another Call-ID. They tell nothing about whose they are.
+#[test]
+fn temporary_gruus() {
+    let mut r = Registrar::default();
+    let contact = "Supported: gruu\nContact: <sip:a@1.1.1.1>;+sip.instance=\"<urn:x>\"";
+    let temporary = |answer: &str| param(answer, "temp-gruu").to_owned();
+    let first = temporary(&r.register("x 1", contact).expect("accepted"));
+    assert_eq!(first, temporary(&r.register("x 1", contact).expect("a retransmission")));
+    let second = temporary(&r.register("x 2", contact).expect("accepted"));
+    assert_ne!(first, second);
+    let fit = |text: &str, r: &Registrar| {
+        let mut aor = Vec::new();
+        let uri = Uri::parse(text.as_bytes()).expect("a URI");
+        let gruu = Gruu::read(&uri, "b", &gruus(), &mut aor)?;
+        assert_eq!(aor, b"a@b");
+        Some(gruu.fits(&r.bindings[0]))
+    };
+    assert_eq!([fit(&first, &r), fit(&second, &r)], [Some(Fit::Yes); 2]);
+    assert_eq!(fit("sip:a@b;gr=URN:x", &r), Some(Fit::Yes));
+    assert_eq!(fit("sip:a@b;gr=urn:%78", &r), Some(Fit::Yes));
+    assert_eq!(fit("sip:a@b;gr=urn:xx", &r), Some(Fit::OtherDevice));
+    let third = temporary(&r.register("y 1", contact).expect("the phone has started anew"));
+    assert_eq!([fit(&first, &r), fit(&third, &r)], [Some(Fit::Outdated), Some(Fit::Yes)]);
+    for at in 10..first.find('@').expect("a domain") {
+        let mut forged = first.clone().into_bytes();
+        forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
+        assert_eq!(fit(std::str::from_utf8(&forged).expect("ASCII"), &r), None, "letter {at}");
+    }
+    assert_eq!(fit(&first.replace("@b", "@c"), &r), fit(&first, &r), "the domain is ours to say");
 }

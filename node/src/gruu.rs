@@ -1,0 +1,118 @@
+//! Requests to one device of a user: RFC 5627 §6.1, and the flows of RFC 5626 §7 it is reached by.
+
+use offhook_location::Binding;
+use offhook_net::{ConnectionId, Flow, Listener};
+use offhook_proxy::access::Sender;
+use offhook_registrar::gruu::{Fit, Gruu};
+use offhook_sip::{NameAddr, Refusal, Uri};
+use offhook_transaction::ClientId;
+
+use crate::hop;
+use crate::relay::Passage;
+use crate::switchboard::Switchboard;
+use crate::targets::Targets;
+use crate::way::Besides;
+
+impl Switchboard {
+    /// The device that a GRUU names: 404 if the name was never given or counts no more, 480 if the device is not there.
+    pub(crate) fn find_device(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        (domain, uri): (&str, &Uri<'_>),
+        besides: &Besides<'_>,
+        sender: Sender,
+        targets: &mut Targets,
+    ) -> Result<(), Refusal<'static>> {
+        let arrival = passage.arrival;
+        let listeners = &arrival.settings.listeners;
+        let secure = passage.screened.routed.wants_security();
+        let is_safe = |flow: &Flow| !secure || flow.transport.is_secure();
+        if let Besides::Route(next) = besides {
+            let flow = next_hop(next, listeners, arrival.from.listener)?;
+            // RFC 3261 §26.2.2: never a hop that others can read.
+            if !is_safe(&flow) {
+                return Err(hop::NoHop::Insecure.refusal());
+            }
+            targets.push_flow(flow);
+        }
+        let mut aor = std::mem::take(&mut self.aor);
+        let gruu = Gruu::read(uri, domain, &self.gruus, &mut aor);
+        let mut outdated = gruu.is_none();
+        let mut newest_ms = None;
+        let mut unfit = None;
+        if let Some(gruu) = gruu {
+            self.location.read(&aor, arrival.now_ms, |bindings| {
+                // Each flow of a device may have a Call-ID of its own: one that fits is enough for all.
+                let counts = bindings.clone().any(|binding| gruu.fits(&binding) == Fit::Yes);
+                for binding in bindings {
+                    match gruu.fits(&binding) {
+                        Fit::OtherDevice => {}
+                        Fit::Outdated if !counts => outdated = true,
+                        _ if matches!(besides, Besides::Route(_)) => {
+                            if newest_ms < Some(binding.registered_at_ms) {
+                                newest_ms = Some(binding.registered_at_ms);
+                                targets.readdress_first(&binding, secure);
+                            }
+                        }
+                        _ if self.is_gone(&binding) => {}
+                        _ => {
+                            let pushed =
+                                targets.push_binding(&binding, listeners, arrival.from.listener, secure);
+                            unfit = pushed.err().or(unfit);
+                        }
+                    }
+                }
+            });
+        }
+        targets.order(arrival.settings.fork_targets_max);
+        match besides {
+            Besides::Dialog(flow) if targets.list().is_empty() && is_safe(flow) => {
+                targets.push_pinned(*flow, true)
+            }
+            _ => {}
+        }
+        let known = !outdated && self.knows(&aor, domain);
+        self.aor = aor;
+        if !targets.list().is_empty() {
+            return Ok(());
+        }
+        // A stranger learns nothing about who has an account here.
+        Err(nobody_there(known || sender == Sender::Stranger && !outdated, unfit))
+    }
+
+    fn knows(&self, aor: &[u8], domain: &str) -> bool {
+        let user = aor.split(|&c| c == b'@').next().unwrap_or_default();
+        self.directory.load().find(user, domain.as_bytes()).is_some()
+    }
+
+    /// Whether a binding is a flow whose connection has ended: RFC 5626 §7 forbids to dial it.
+    pub(crate) fn is_gone(&self, binding: &Binding<'_>) -> bool {
+        let flow = &binding.flow;
+        let connection =
+            ConnectionId { index: flow.connection_index, generation: flow.connection_generation };
+        let is_closed = binding.reg_id != 0 && self.closed.has(self.shard, connection);
+        is_closed || self.closed.ended(self.shard, flow)
+    }
+
+    /// Whether the device that this branch goes to can be reached by another flow.
+    pub(crate) fn has_other_flow(&self, id: ClientId) -> bool {
+        let Some(branch) = self.transactions.client(id).map(|record| &record.user) else { return false };
+        let upstream = branch.server.and_then(|server| self.transactions.server(server));
+        let rest = upstream.and_then(|record| record.user.rest.as_ref());
+        rest.is_some_and(|rest| rest.targets.has_spare(branch.device))
+    }
+}
+
+fn next_hop(route: &NameAddr<'_>, listeners: &[Listener], arrived_on: u16) -> Result<Flow, Refusal<'static>> {
+    let uri = route.parsed_uri().map_err(|_| Refusal::new(400).because("Malformed Route"))?;
+    hop::to_uri(&uri, listeners, arrived_on).map_err(hop::NoHop::refusal)
+}
+
+/// Why there is no way to the device. `counts`: the name may be told to be a good one.
+fn nobody_there(counts: bool, unfit: Option<hop::NoHop>) -> Refusal<'static> {
+    match unfit {
+        // RFC 5630 §5.3: it is there, and the scheme of the request is not its own.
+        Some(scheme @ (hop::NoHop::Insecure | hop::NoHop::SecureOnly)) => scheme.refusal(),
+        _ => Refusal::new(if counts { 480 } else { 404 }),
+    }
+}
