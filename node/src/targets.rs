@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use offhook_locate::Wanted;
 use offhook_location::Binding;
 use offhook_net::{ConnectionId, Flow, Listener};
 use offhook_sip::{Transport, Uri};
@@ -19,6 +20,10 @@ pub(crate) struct Target {
     pub path: Range<usize>,
     /// Preference in thousandths; equal ones ring together (§16.6).
     pub q_milli: u16,
+    /// Further paths to it, in the order in which to try them.
+    pub spare: Range<usize>,
+    /// The name that led here: by TLS the peer must prove to have it.
+    pub name: Range<usize>,
     /// Whether its Contact cannot be reached later, so that its flow must be remembered in Record-Route.
     pub pinned: bool,
     /// Tells its device from the others of the user; 0 where it has not said which it is.
@@ -34,6 +39,26 @@ pub(crate) struct Targets {
     list: Vec<Target>,
     /// Other ways to devices in the list, to be tried when the first fails (RFC 5626 §7); the best one last.
     spares: Vec<Target>,
+    /// Further paths of targets.
+    addresses: Vec<Flow>,
+    /// Names that must be looked up before the list is whole.
+    names: Vec<Wanted>,
+}
+
+impl Target {
+    fn at(flow: Flow) -> Self {
+        Self {
+            flow,
+            uri: None,
+            path: 0..0,
+            q_milli: 1000,
+            spare: 0..0,
+            name: 0..0,
+            pinned: false,
+            device: 0,
+            registered_at_ms: 0,
+        }
+    }
 }
 
 impl Targets {
@@ -42,6 +67,8 @@ impl Targets {
         self.texts.clear();
         self.list.clear();
         self.spares.clear();
+        self.addresses.clear();
+        self.names.clear();
     }
 
     /// A target that keeps the Request-URI.
@@ -51,9 +78,7 @@ impl Targets {
 
     /// The same, and whether the flow must be remembered.
     pub(crate) fn push_pinned(&mut self, flow: Flow, pinned: bool) {
-        let target =
-            Target { flow, uri: None, path: 0..0, q_milli: 1000, pinned, device: 0, registered_at_ms: 0 };
-        self.list.push(target);
+        self.list.push(Target { pinned, ..Target::at(flow) });
     }
 
     /// Another Request-URI and another path for the first target: where the route leads is known, who is meant is not.
@@ -62,6 +87,56 @@ impl Targets {
         if let Some(first) = self.list.first_mut() {
             first.uri = Some(uri);
         }
+    }
+
+    /// A target that keeps the Request-URI and has several paths; the first is tried first. `name` led to it.
+    pub(crate) fn push_flows(&mut self, flows: &[Flow], name: &str) {
+        let Some((first, others)) = flows.split_first() else { return };
+        let name = self.keep(name.as_bytes());
+        let start = self.addresses.len();
+        self.addresses.extend_from_slice(others);
+        self.list.push(Target { spare: start..self.addresses.len(), name, ..Target::at(*first) });
+    }
+
+    /// A name must be looked up first.
+    pub(crate) fn await_name(&mut self, wanted: Wanted) {
+        if !self.names.contains(&wanted) {
+            self.names.push(wanted);
+        }
+    }
+
+    /// The names that must be looked up first.
+    pub(crate) fn take_names(&mut self) -> Vec<Wanted> {
+        std::mem::take(&mut self.names)
+    }
+
+    /// This target alone, if it has further paths.
+    pub(crate) fn with_addresses(&self, target: &Target) -> Option<Self> {
+        let flows = self.addresses.get(target.spare.clone()).filter(|flows| !flows.is_empty())?;
+        let target = Target { spare: 0..flows.len(), ..target.clone() };
+        Some(Self {
+            texts: self.texts.clone(),
+            spares: Vec::new(),
+            addresses: flows.to_vec(),
+            list: vec![target],
+            names: Vec::new(),
+        })
+    }
+
+    /// Moves the one target to its next path. `false`: that was the last.
+    pub(crate) fn next_address(&mut self) -> bool {
+        let Some(target) = self.list.first_mut() else { return false };
+        let Some(next) = self.addresses.get(target.spare.start).filter(|_| !target.spare.is_empty()) else {
+            return false;
+        };
+        target.flow = *next;
+        target.spare.start += 1;
+        true
+    }
+
+    /// Whether any target has further paths.
+    pub(crate) fn have_addresses(&self) -> bool {
+        !self.addresses.is_empty()
     }
 
     /// A registered contact, if there is a way to it. `secure`: the request is for a `sips` URI.
@@ -88,13 +163,13 @@ impl Targets {
         let path = self.keep(binding.path);
         let is_flow = binding.reg_id != 0 || binding.flow.nat || flow.transport.is_reliable();
         self.list.push(Target {
-            flow,
             uri: Some(uri),
             path,
             q_milli: binding.q_milli,
             pinned: binding.path.is_empty() && is_flow,
             device: device(binding.instance),
             registered_at_ms: binding.registered_at_ms,
+            ..Target::at(flow)
         });
         Ok(())
     }

@@ -14,6 +14,7 @@ mod forking;
 mod forwarding;
 mod gruu;
 mod ipv6;
+mod names;
 mod nat;
 mod outbound;
 mod overload;

@@ -43,6 +43,6 @@ pub use names::{CdrFiles, DigestAlgorithm, LogFormat, LogLevel, RouteMode};
 pub use route::{Match, NextHop, Route};
 pub use security::Security;
 pub use service_route::RouteUri;
-pub use settings::{Access, Cdr, Digest, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
+pub use settings::{Access, Cdr, Digest, Dns, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
 pub use tls::{Tls, TlsDomain};
 pub use websocket::{Origin, Path, WebSocket};
