@@ -6,8 +6,8 @@ use offhook_locate::Wanted;
 use offhook_location::Binding;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::Screened;
-use offhook_proxy::access::{self, Access, Sender};
-use offhook_sip::{Host, Line, Name, Refusal, Uri};
+use offhook_proxy::access::{self, Access, Aim, Sender};
+use offhook_sip::{Host, Line, Method, Name, Refusal, Uri};
 
 use crate::arrival::Arrival;
 use crate::hop;
@@ -27,10 +27,14 @@ impl Switchboard {
         way: &Way<'_, 'a>,
         out: &mut Outbox,
     ) -> Option<(Option<&'m Line>, Sender)> {
-        let rules = arrival.settings.rules;
+        let rights = arrival.settings.rights;
         let in_dialog = screened.routed.in_dialog.is_some();
-        if in_dialog || !rules.authenticate_calls {
+        if in_dialog || !rights.authenticate_calls {
             return Some((own_credentials(arrival), Sender::Proved));
+        }
+        let peer = arrival.settings.routing.peer(arrival.from.remote.ip());
+        if peer.is_some() {
+            return self.admit_peer(arrival, screened.method, way.aim(peer), out);
         }
         let from_uri = arrival.parts.from.parsed_uri().ok();
         let home = from_uri.as_ref().and_then(|uri| arrival.settings.identity.domain_of(uri));
@@ -45,7 +49,7 @@ impl Switchboard {
             _ if home.is_some() => (Sender::ClaimsOurs, None),
             _ => (Sender::Stranger, own_credentials(arrival)),
         };
-        match access::decide(screened.method, in_dialog, sender, way.aim(), rules) {
+        match access::decide(screened.method, in_dialog, sender, way.aim(None), rights) {
             Access::Allow => Some((spent, sender)),
             Access::Refuse(refusal) => {
                 self.refuse(arrival, refusal, out);
@@ -56,6 +60,23 @@ impl Switchboard {
                 None
             }
         }
+    }
+
+    /// A neighbour whose address the administrator wrote down proves nothing more.
+    fn admit_peer<'m>(
+        &mut self,
+        arrival: &Arrival<'m, '_>,
+        method: Method,
+        aim: Aim,
+        out: &mut Outbox,
+    ) -> Option<(Option<&'m Line>, Sender)> {
+        if let Access::Refuse(refusal) =
+            access::decide(method, false, Sender::Peer, aim, arrival.settings.rights)
+        {
+            self.refuse(arrival, refusal, out);
+            return None;
+        }
+        Some((own_credentials(arrival), Sender::Peer))
     }
 
     /// §16.5.
@@ -81,14 +102,7 @@ impl Switchboard {
             Way::Flow(flow) if self.closed.has(self.shard, flow.connection) => return Err(Refusal::new(430)),
             Way::Flow(flow) => *flow,
             Way::Dialog(flow) => *flow,
-            Way::Static(route) => {
-                let flow = hop::to_address(route.transport, route.address, listeners, listener);
-                let mut flow = flow.ok_or(hop::NoHop::NoListener.refusal())?;
-                if let Some(domain) = &route.proves {
-                    flow.connection = out.toward(domain);
-                }
-                flow
-            }
+            Way::Rule(rule, uri) => return self.follow_rule(passage, (rule, uri), sender, targets, out),
             Way::Route(next) => {
                 let uri = next.parsed_uri().map_err(|_| Refusal::new(400).because("Malformed Route"))?;
                 return self.push_uri(passage, &uri, targets);
@@ -114,7 +128,7 @@ impl Switchboard {
         push_safe(passage, (flow.map_err(hop::NoHop::refusal)?, false), targets)
     }
 
-    fn find_bindings(
+    pub(crate) fn find_bindings(
         &mut self,
         passage: &Passage<'_, '_, '_>,
         domain: &str,

@@ -37,7 +37,7 @@ impl Switchboard {
             return self.refuse(arrival, Refusal::new(481), out);
         };
         match self.way_of(arrival, &screened) {
-            Way::Static(route) if route.stateless => self.pass_without_state(arrival, &screened, out),
+            way if way.is_stateless() => self.pass_without_state(arrival, &screened, out),
             _ => self.refuse(arrival, Refusal::new(481), out),
         }
     }
@@ -121,7 +121,7 @@ impl Switchboard {
         let admitted = match way {
             // §22.1: neither can be challenged, and without state we cannot know that their INVITE was let through. They
             // go to a place of our choice, where they mean nothing unless it was.
-            Way::Static(route) if route.stateless => Some((own_credentials(arrival), Sender::Stranger)),
+            Way::Rule(rule, _) if rule.stateless => Some((own_credentials(arrival), Sender::Stranger)),
             _ => self.admit(arrival, screened, &way, out),
         };
         let Some((spent, sender)) = admitted else { return };

@@ -23,6 +23,7 @@ mod context;
 mod drain;
 mod edge;
 mod failover;
+mod follow;
 mod gruu;
 mod health;
 mod hop;
@@ -50,6 +51,6 @@ mod way;
 mod whereabouts;
 
 pub use drain::Drain;
-pub use settings::{DOMAIN_DEFAULT, Settings, StaticRoute};
+pub use settings::{DOMAIN_DEFAULT, Settings};
 pub use shard::{Held, Resources, Secrets, Shard};
 pub use whereabouts::Whereabouts;

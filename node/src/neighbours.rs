@@ -10,9 +10,8 @@
 
 use std::net::SocketAddr;
 
+use offhook_route::Rules;
 use offhook_sip::LossFeedback;
-
-use crate::settings::StaticRoute;
 
 /// No wish holds longer, ms, whatever it says: a neighbour that asks for everything hears nothing from us any more, and
 /// could not take back a slip of days.
@@ -75,10 +74,9 @@ struct Mix {
 }
 
 impl Neighbours {
-    /// The next hops of these routes; the key is entropy for the dice.
-    pub(crate) fn new(routes: &[StaticRoute], key: [u8; 16]) -> Self {
-        let mut addresses: Vec<_> =
-            routes.iter().filter(|route| route.overload_control).map(|route| route.address).collect();
+    /// The next hops of the configuration that are to be asked; the key is entropy for the dice.
+    pub(crate) fn new(routing: &Rules, key: [u8; 16]) -> Self {
+        let mut addresses: Vec<_> = routing.overload_controlled().map(|hop| hop.address).collect();
         addresses.sort();
         addresses.dedup();
         let [.., a, b, c, d, e, f, g, h] = key;

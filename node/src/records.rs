@@ -192,7 +192,7 @@ fn proved_user<'a>(passage: &Passage<'_, '_, 'a>, sender: Sender) -> &'a [u8] {
     let Passage { arrival, spent, .. } = *passage;
     let settings: &Settings = arrival.settings;
     let proved = matches!(sender, Sender::Proved | Sender::ProvedAnother);
-    let Some(line) = spent.filter(|_| proved && settings.rules.authenticate_calls) else { return b"" };
+    let Some(line) = spent.filter(|_| proved && settings.rights.authenticate_calls) else { return b"" };
     let message: &Message<'a> = arrival.message;
     Credentials::parse(message.line_value(line)).map(|credentials| credentials.username).unwrap_or_default()
 }
@@ -202,7 +202,7 @@ fn route_name<'n>(way: &Way<'n, '_>) -> &'n [u8] {
     match way {
         Way::User { .. } | Way::Gruu { .. } => b"user",
         Way::Flow(_) => b"flow",
-        Way::Static(route) => route.domain.as_deref().map_or(b"static", str::as_bytes),
+        Way::Rule(rule, _) => rule.name.as_bytes(),
         Way::Dialog(_) => b"dialog",
         Way::Route(_) => b"route",
         Way::Uri(_) => b"uri",

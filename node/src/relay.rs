@@ -377,7 +377,7 @@ impl Switchboard {
 
 /// RFC 3261 §16.11. The answer to a request that came by WebSocket finds no way back by its Via: it needs a transaction.
 fn is_stateless(way: &Way<'_, '_>, arrival: &Arrival<'_, '_>) -> bool {
-    matches!(way, Way::Static(route) if route.stateless) && !arrival.from.transport.is_websocket()
+    way.is_stateless() && !arrival.from.transport.is_websocket()
 }
 
 /// Whether a copy could grow beyond what we can read ourselves, as we must for its ACK and its CANCEL.

@@ -3,6 +3,7 @@
 use offhook_journal::{Event, EventKind};
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::{Screened, screen};
+use offhook_route::{Rule, Then};
 use offhook_sip::{Hint, Malformed, Message, Method, Name, Refusal};
 use offhook_transaction::{ServerKey, has_magic_cookie};
 
@@ -63,6 +64,14 @@ impl Switchboard {
         match way {
             Way::Us => self.for_us(arrival, screened.method, out),
             Way::User { .. } if screened.method == Method::Register => self.register(arrival, out),
+            Way::Rule(Rule { then: Then::Refuse(status), .. }, _) => {
+                self.refuse(arrival, Refusal::new(*status), out);
+            }
+            Way::Rule(Rule { then: Then::Redirect(to), .. }, uri) => {
+                self.redirect(arrival, screened, (&way, &uri, to), out);
+            }
+            // §16.3 step 2.
+            Way::Uri(uri) if !uri.is_sip() => self.refuse(arrival, Refusal::new(416), out),
             _ => self.relay(arrival, screened, &way, key, out),
         }
     }

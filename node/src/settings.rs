@@ -1,38 +1,17 @@
 //! What a shard is told once, at its start: the configuration, in the form that decisions use.
 
-use std::net::SocketAddr;
-
-use offhook_config::{Config, DigestAlgorithm, RouteMode};
+use offhook_config::{Config, DigestAlgorithm};
 use offhook_digest::Algorithm;
 use offhook_locate::{Abilities, Reach};
 use offhook_net::Listener;
-use offhook_proxy::access::Rules;
+use offhook_proxy::access::Rights;
 use offhook_proxy::{Identity, Local};
 use offhook_registrar::Policy;
-use offhook_sip::Transport;
+use offhook_route::Rules;
 use offhook_transaction::Timing;
 
 /// The domain of a server that was given none. `.internal` is set aside for such names.
 pub const DOMAIN_DEFAULT: &str = "offhook.internal";
-
-/// A static next hop.
-#[derive(Clone, Debug)]
-pub struct StaticRoute {
-    /// The host of the Request-URI that takes this route, in lower case.
-    pub domain: Option<String>,
-    /// How to get there.
-    pub transport: Transport,
-    /// Where it is.
-    pub address: SocketAddr,
-    /// The domain that it must prove to be, by TLS, in lower case; else its address.
-    pub proves: Option<String>,
-    /// Whether strangers may use it.
-    pub open: bool,
-    /// Whether requests are forwarded without transactions (RFC 3261 §16.11).
-    pub stateless: bool,
-    /// Whether the next hop is asked how much it can take (RFC 7339).
-    pub overload_control: bool,
-}
 
 /// Everything a shard needs to know to decide.
 #[derive(Clone, Debug)]
@@ -41,10 +20,10 @@ pub struct Settings {
     pub identity: Identity,
     /// The listeners, in the order that flows count them.
     pub listeners: Vec<Listener>,
-    /// The static routes, in order.
-    pub routes: Vec<StaticRoute>,
+    /// The rules and trunks of the configuration.
+    pub routing: Rules,
     /// Who may do what.
-    pub rules: Rules,
+    pub rights: Rights,
     /// Whether a REGISTER must be authenticated.
     pub authenticate_register: bool,
     /// Whether a REGISTER that passes through must be of a phone that supports Path (RFC 3327 §5.2).
@@ -92,8 +71,8 @@ impl Settings {
         Self {
             identity: Identity::new(domains, locals),
             listeners: listeners.to_vec(),
-            routes: config.route.iter().map(static_route).collect(),
-            rules: Rules {
+            routing: Rules::new(config),
+            rights: Rights {
                 authenticate_calls: config.access.authenticate_calls,
                 strangers_may_call_users: config.access.strangers_may_call_users,
             },
@@ -140,18 +119,6 @@ impl Settings {
             ipv6: self.listeners.iter().any(|l| l.local.is_ipv6()),
             reach: Reach::Private,
         }
-    }
-}
-
-fn static_route(route: &offhook_config::Route) -> StaticRoute {
-    StaticRoute {
-        domain: route.when.domain.as_ref().map(|d| d.as_str().to_ascii_lowercase()),
-        transport: route.to.transport,
-        address: route.to.address,
-        proves: route.proves.as_ref().map(|d| d.as_str().to_ascii_lowercase()),
-        open: route.open,
-        stateless: route.mode == RouteMode::Stateless,
-        overload_control: route.overload_control,
     }
 }
 

@@ -10,6 +10,7 @@ use offhook_digest::{Ha1, NonceKey};
 use offhook_journal::Journal;
 use offhook_location::{Location, Writer};
 use offhook_proxy::CookieKey;
+use offhook_route::SpreadKey;
 use offhook_seal::Seals;
 use offhook_sip::Scratch;
 use offhook_transaction::Transactions;
@@ -42,6 +43,8 @@ pub(crate) struct Switchboard {
     pub cookies: CookieKey,
     /// Seals temporary GRUUs.
     pub gruus: Seals,
+    /// Spreads calls over the targets of a trunk, the same way in every shard and after a restart.
+    pub spread_key: SpreadKey,
     /// Seals nonces.
     pub nonces: NonceKey,
     /// Makes nonces of the same millisecond differ.

@@ -89,6 +89,22 @@ impl Targets {
         }
     }
 
+    /// A target that has several paths, the first of which is tried first, and keeps the Request-URI unless `write` says
+    /// that it has written another one. `name` stands for the paths.
+    pub(crate) fn push_changed(
+        &mut self,
+        flows: &[Flow],
+        name: &str,
+        write: impl FnOnce(&mut Vec<u8>) -> bool,
+    ) {
+        let start = self.texts.len();
+        let uri = write(&mut self.texts).then_some(start..self.texts.len());
+        self.push_flows(flows, name);
+        if let Some(target) = self.list.last_mut() {
+            target.uri = uri;
+        }
+    }
+
     /// A target that keeps the Request-URI and has several paths; the first is tried first. `name` led to it.
     pub(crate) fn push_flows(&mut self, flows: &[Flow], name: &str) {
         let Some((first, others)) = flows.split_first() else { return };

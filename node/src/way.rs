@@ -5,10 +5,10 @@ use offhook_proxy::Screened;
 use offhook_proxy::access::Aim;
 use offhook_proxy::flow_token::FlowRoute;
 use offhook_registrar::gruu;
-use offhook_sip::{Host, NameAddr, Uri};
+use offhook_route::{Facts, Rule, Then};
+use offhook_sip::{NameAddr, Uri};
 
 use crate::arrival::Arrival;
-use crate::settings::StaticRoute;
 
 /// The kind of destination.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +32,8 @@ pub(crate) enum Way<'m, 'a> {
     },
     /// The next value of Route.
     Route(NameAddr<'a>),
-    /// A static route of the configuration.
-    Static(&'m StaticRoute),
+    /// What a rule of the configuration says about this URI.
+    Rule(&'m Rule, Uri<'a>),
     /// A user of a domain of ours.
     User {
         /// The domain, in canonical form.
@@ -57,8 +57,8 @@ pub(crate) enum Besides<'a> {
 }
 
 impl Way<'_, '_> {
-    /// What rights are needed.
-    pub(crate) fn aim(&self) -> Aim {
+    /// What rights are needed; `peer` is the trunk whose peer has sent the request.
+    pub(crate) fn aim(&self, peer: Option<usize>) -> Aim {
         match self {
             Self::User { .. } | Self::Us => Aim::OurUser,
             // A GRUU of ours that is only to be resolved on its way elsewhere opens no doors there.
@@ -66,9 +66,19 @@ impl Way<'_, '_> {
             Self::Gruu { .. } => Aim::OurUser,
             // Whoever has the token was given it by us or by the phone, and it leads to that phone alone.
             Self::Flow(_) => Aim::OpenRoute,
-            Self::Static(route) if route.open => Aim::OpenRoute,
+            Self::Rule(rule, _) => match rule.then {
+                Then::Users | Then::Redirect(_) | Then::Refuse(_) => Aim::OurUser,
+                _ if rule.open => Aim::OpenRoute,
+                _ if peer.is_some_and(|trunk| rule.is_for_peer(trunk)) => Aim::PeerRoute,
+                _ => Aim::Elsewhere,
+            },
             _ => Aim::Elsewhere,
         }
+    }
+
+    /// Whether the request is forwarded without a transaction (RFC 3261 §16.11).
+    pub(crate) fn is_stateless(&self) -> bool {
+        matches!(self, Self::Rule(rule, _) if rule.stateless)
     }
 }
 
@@ -110,10 +120,14 @@ pub(crate) fn find<'m, 'a>(
             return Way::Lost;
         }
     }
-    if let Some(route) = arrival.settings.routes.iter().find(|r| takes(r, &uri)) {
-        return Way::Static(route);
+    let domain = arrival.settings.identity.domain_of(&uri);
+    // Inside a dialog the URI is a Contact: it is not to be understood, only to be reached.
+    if routed.in_dialog.is_none()
+        && let Some(rule) = rule_for(arrival, uri, domain.is_some())
+    {
+        return Way::Rule(rule, uri);
     }
-    match arrival.settings.identity.domain_of(&uri) {
+    match domain {
         Some(domain) if uri.user.is_some() => Way::User { domain, uri },
         Some(_) => Way::Us,
         None => Way::Uri(uri),
@@ -124,8 +138,26 @@ fn is_same_peer(a: &Flow, b: &Flow) -> bool {
     a.transport == b.transport && a.remote == b.remote && a.connection == b.connection
 }
 
-fn takes(route: &StaticRoute, uri: &Uri<'_>) -> bool {
-    let Some(domain) = &route.domain else { return false };
-    let Some(at) = uri.address else { return false };
-    Host::parse(domain.as_bytes()).is_some_and(|host| host.same(at.host))
+fn rule_for<'m>(arrival: &Arrival<'m, '_>, uri: Uri<'_>, is_ours: bool) -> Option<&'m Rule> {
+    let routing = &arrival.settings.routing;
+    if routing.is_empty() {
+        return None;
+    }
+    routing.first(&facts(arrival, uri, is_ours))
+}
+
+/// What rules look at.
+pub(crate) fn facts<'f>(arrival: &'f Arrival<'_, '_>, uri: Uri<'f>, is_ours: bool) -> Facts<'f> {
+    Facts {
+        // ACK and CANCEL go where their INVITE went.
+        method: match arrival.message.method_text() {
+            b"ACK" | b"CANCEL" => b"INVITE",
+            method => method,
+        },
+        uri,
+        is_ours,
+        from: arrival.parts.from,
+        source: arrival.from.remote.ip(),
+        now_ms: arrival.now_ms,
+    }
 }

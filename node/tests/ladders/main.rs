@@ -21,6 +21,7 @@ mod overload;
 mod records;
 mod registration;
 mod routes;
+mod rules;
 mod screening;
 mod seals;
 mod shards;

@@ -206,7 +206,7 @@ fn proxy_require_is_refused() {
 fn the_order_of_the_checks() {
     ladder(
         "
-        alice  -> proxy            INVITE tel:+15551234
+        alice  -> proxy            INVITE fax:+15551234
             Max-Forwards: 0
             Proxy-Require: teleport
         alice  <- proxy            416

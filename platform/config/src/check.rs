@@ -6,15 +6,20 @@ use crate::config::Config;
 use crate::error::Cause;
 use crate::host::Host;
 use crate::listen::Listen;
+use crate::names::RouteMode;
 use crate::place::Place;
 use crate::report::Report;
+use crate::route::Route;
+use crate::suggest::nearest;
 use crate::tls::Tls;
+use crate::words::Label;
 
 /// Reports every contradiction between keys that are good by themselves.
 pub(crate) fn across_keys(config: &Config, report: &mut Report<'_>) {
     orders(config, report);
     listeners(&config.listen, report);
     routes(config, report);
+    trunks(config, report);
     repeated("domains", config.domains.iter().map(Host::as_str), report);
     repeated("digest.algorithms", config.digest.algorithms.iter().map(|algorithm| algorithm.name()), report);
     not_empty("listen", config.listen.len(), report);
@@ -81,16 +86,81 @@ fn listeners(listen: &[Listen], report: &mut Report<'_>) {
     }
 }
 
-/// Routes without a condition, and those that an earlier route leaves nothing to.
+/// Routes without a condition, without an action or with two, with keys that do nothing, with names that nothing has,
+/// and those that an earlier route leaves nothing to.
 fn routes(config: &Config, report: &mut Report<'_>) {
     for (index, route) in config.route.iter().enumerate() {
+        let place = Place::at("route").entry(index);
+        action(route, &place, report);
+        known_trunk(config, "trunk", route.trunk.as_ref(), &place, report);
+        known_trunk(config, "from_trunk", route.when.from_trunk.as_ref(), &place.key("match"), report);
         if route.when.is_empty() {
-            let place = Place::at("route").entry(index);
             report.refuse_at(&[place.key("match"), place], Cause::NoCondition);
             continue;
         }
         let earlier = config.route.iter().take(index).position(|other| other.when == route.when);
         report_repetition("route", "match", index, earlier, || "a route with this match".to_owned(), report);
+    }
+    names("route", config.route.iter().map(|route| route.name.as_ref()), report);
+}
+
+/// What becomes of a request must be one thing, and keys beside it must mean something.
+fn action(route: &Route, place: &Place, report: &mut Report<'_>) {
+    let said: Vec<&str> = route.actions().into_iter().filter(|(_, said)| *said).map(|(key, _)| key).collect();
+    // What was refused may have been the action.
+    if said.is_empty() && !report.is_clean() {
+        return;
+    }
+    if said.len() != 1 {
+        let said = if said.is_empty() { "none".to_owned() } else { said.join(" and ") };
+        let cause = Cause::NotOneAction { table: place.title(), said };
+        return report.refuse_at(std::slice::from_ref(place), cause);
+    }
+    let changes_user = route.user.is_some() || route.strip > 0 || route.prepend.is_some();
+    let forwards = route.to.is_some() || route.trunk.is_some();
+    let pointless = [
+        ("strip", route.strip > 0 && route.user.is_some(), "user", "it replaces all there is to strip"),
+        ("users", route.users && !changes_user, "no user, strip or prepend", "users are looked up anyway"),
+        ("user", changes_user && route.refuse.is_some(), "refuse", "what is refused goes nowhere"),
+        ("user", changes_user && route.redirect.is_some(), "redirect", "the URI says where to go"),
+        (
+            "mode",
+            !forwards && route.mode == RouteMode::Stateless,
+            "this action",
+            "only to and trunk forward without state",
+        ),
+    ];
+    for (key, _, other, because) in pointless.into_iter().filter(|(_, is_so, ..)| *is_so) {
+        let cause = Cause::Pointless { key: place.key(key).to_string(), other, because };
+        report.refuse_at(&[place.key(key), place.clone()], cause);
+    }
+}
+
+fn known_trunk(config: &Config, key: &str, name: Option<&Label>, outer: &Place, report: &mut Report<'_>) {
+    let Some(name) = name else { return };
+    if config.trunk.iter().any(|trunk| trunk.name == *name) {
+        return;
+    }
+    let place = outer.key(key);
+    let near = nearest(name.as_str(), config.trunk.iter().map(|trunk| trunk.name.as_str()));
+    let (value, nearest) = (name.to_string(), near.map(str::to_owned));
+    let cause = Cause::NoSuchName { key: place.to_string(), value, table: "[[trunk]]", nearest };
+    report.refuse_at(&[place, outer.clone()], cause);
+}
+
+fn trunks(config: &Config, report: &mut Report<'_>) {
+    names("trunk", config.trunk.iter().map(|trunk| Some(&trunk.name)), report);
+    for (index, _) in config.trunk.iter().enumerate().filter(|(_, trunk)| trunk.targets.is_empty()) {
+        let place = Place::at("trunk").entry(index).key("targets");
+        report.refuse_at(std::slice::from_ref(&place), Cause::Empty { key: place.to_string() });
+    }
+}
+
+/// Names must be different, or they name nothing.
+fn names<'a>(list: &str, names: impl Iterator<Item = Option<&'a Label>> + Clone, report: &mut Report<'_>) {
+    for (index, name) in names.clone().enumerate().filter(|(_, name)| name.is_some()) {
+        let earlier = names.clone().take(index).position(|other| other == name);
+        report_repetition(list, "name", index, earlier, || format!("this name of a {list}"), report);
     }
 }
 

@@ -18,8 +18,10 @@ use crate::settings::{Access, Cdr, Digest, Dns, Engine, Limits, Log, Overload, P
 use crate::syntax::explain;
 use crate::table::{root, section};
 use crate::tls::Tls;
+use crate::trunk::Trunk;
 use crate::value::{Value, Written};
 use crate::websocket::WebSocket;
+use crate::words::ZoneName;
 
 /// Largest file read, in bytes: a thousand times a long configuration, and small enough to read a wrong file whole.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
@@ -39,8 +41,12 @@ section! {
         /// Where the server listens.
         listen: Vec<Listen> = Listen::everywhere(),
             because "phones try UDP and TCP on port 5060 when they are told nothing else (RFC 3261 §19.1.2)";
-        /// Static next hops, tried in the order of the file.
+        /// The time zone of hours in routes, by its name in the IANA database.
+        timezone: Option<ZoneName> = None, because "the machine knows where it stands", example "\"Europe/Berlin\"";
+        /// Rules, tried in the order of the file.
         route: Vec<Route> = Vec::new(), because "calls leave the server only where you say so";
+        /// Neighbours that routes lead to.
+        trunk: Vec<Trunk> = Vec::new(), because "a server knows no neighbours by itself";
         /// Registrations.
         registrar: Registrar = Registrar::default();
         /// Digest authentication.

@@ -111,6 +111,15 @@ pub enum Cause {
     /// A route that matches nothing or everything.
     #[error("match of [[route]] needs at least one condition")]
     NoCondition,
+    /// A route that says no action, or more than one.
+    #[error("{table} must say exactly one of to, trunk, users, redirect and refuse; it says {said}")]
+    NotOneAction { table: String, said: String },
+    /// Keys that make no sense together.
+    #[error("{key} means nothing with {other}: {because}")]
+    Pointless { key: String, other: &'static str, because: &'static str },
+    /// A name that nothing in the file has.
+    #[error("{key} is {value:?}, but no {table} has this name{hint}", hint = DidYouMean(nearest.as_deref()))]
+    NoSuchName { key: String, value: String, table: &'static str, nearest: Option<String> },
     /// Authentication is off where strangers can reach us.
     #[error("{key} is off, but {listener} is not a loopback address: anyone could use this server")]
     OpenServer { key: String, listener: String },
@@ -170,9 +179,9 @@ impl fmt::Display for Hint {
 }
 
 /// The suggestion, if there is one.
-struct DidYouMean(Option<&'static str>);
+struct DidYouMean<'a>(Option<&'a str>);
 
-impl fmt::Display for DidYouMean {
+impl fmt::Display for DidYouMean<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |name| write!(f, "; did you mean {name:?}?"))
     }

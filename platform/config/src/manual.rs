@@ -23,7 +23,7 @@ offhook.toml:12:3: unknown key \"transprot\" in [[listen]]; did you mean \"trans
 pub fn reference() -> String {
     let mut page = INTRODUCTION.to_owned();
     page.push_str("\n## The top level\n");
-    describe_section(&mut page, &Config::SECTION);
+    describe_top_level(&mut page);
     for (key, section, is_list) in tables() {
         let heading = if is_list { format!("[[{}]]", key.name) } else { format!("[{}]", key.name) };
         let _ = write!(page, "\n## `{heading}`\n");
@@ -64,16 +64,20 @@ fn table_of(key: &Key) -> Option<(&'static Section, bool)> {
     }
 }
 
+/// Tables of the top level have headings of their own; lists of tables are introduced here all the same, for their
+/// defaults.
+fn describe_top_level(page: &mut String) {
+    let _ = write!(page, "\n{}", paragraphs(Config::SECTION.about));
+    let keys = Config::SECTION.keys.iter().filter(|key| !matches!(key.kind, Kind::Table(_)));
+    keys.for_each(|key| describe_key(page, key));
+}
+
 fn describe_section(page: &mut String, section: &Section) {
     let _ = write!(page, "\n{}", paragraphs(section.about));
     for key in section.keys {
-        match key.kind {
-            Kind::Table(_) if (key.default)().is_some() => {} // has a heading of its own
-            Kind::Table(inner) => {
-                describe_key(page, key);
-                inner.keys.iter().for_each(|inner| describe_inner_key(page, inner));
-            }
-            _ => describe_key(page, key),
+        describe_key(page, key);
+        if let Kind::Table(inner) | Kind::List(&Kind::Table(inner)) = key.kind {
+            inner.keys.iter().for_each(|inner| describe_inner_key(page, inner));
         }
     }
 }
@@ -130,6 +134,11 @@ fn capitalised(text: &str) -> String {
 
 fn sample_key(file: &mut String, key: &Key) {
     let default = (key.default)().unwrap_or_default();
+    // One of several keys of which only one may be written: the sample shows the others twice commented.
+    if let Some(value) = key.example.strip_prefix("or ") {
+        let _ = write!(file, "\n{}# {} = {value}\n", commented(key.docs), key.name);
+        return;
+    }
     let value = if key.example.is_empty() { default.as_str() } else { key.example };
     let _ = write!(file, "\n{}#{} = {value}\n", commented(key.docs), key.name);
 }

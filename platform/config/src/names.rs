@@ -50,6 +50,16 @@ names! {
         Stateless = "stateless",
     }
 
+    /// By what requests are spread over the targets of a trunk.
+    pub enum Spread {
+        /// By Call-ID: each call anew.
+        CallId = "call-id",
+        /// By the user and host of the Request-URI: what is called by one name goes to one target.
+        Aor = "aor",
+        /// By the address the request came from.
+        Source = "source",
+    }
+
     /// A digest algorithm by its name in the registry of RFC 7616 §6.1.
     pub enum DigestAlgorithm {
         /// SHA-256, RFC 8760.

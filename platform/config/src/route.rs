@@ -1,4 +1,4 @@
-//! Static next hops: `[[route]]`.
+//! Rules for where requests go: `[[route]]`.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,23 +7,44 @@ use offhook_sip::Transport;
 
 use crate::error::Fault;
 use crate::host::{Host, HostPort};
+use crate::hours::Hours;
 use crate::names::RouteMode;
+use crate::network::Network;
 use crate::table::{Kind, table};
 use crate::value::FromText;
+use crate::words::{Label, MethodName, SipUri, UserPart};
 
 table! {
-    /// A fixed next hop, enough for a trunk or a test (RFC 3261 §16.5).
+    /// A rule for requests that do not belong to a dialog yet (RFC 3261 §16.5): which it takes, and where they go.
     ///
-    /// The first route whose every condition holds takes the request, before users are looked up.
+    /// The first route whose every condition holds takes the request, before users are looked up. It says exactly one
+    /// of `to`, `trunk`, `users`, `redirect` and `refuse`.
     pub struct Route {
+        /// A name for the log, call detail records and `offhook route`.
+        name: Option<Label> = None, because "a route without one is called by its place in the file", example "\"mobiles\"";
         /// What the route takes; at least one condition.
-        when as "match": Match, example "{ domain = \"static.example.org\" }";
-        /// Where it sends to: a `sip:` URI with an IP address, perhaps a port and `;transport=`. The Request-URI
+        when as "match": Match, example "{ prefix = \"+49\" }";
+        /// Send it there: a `sip:` URI with an IP address, perhaps a port and `;transport=`. The Request-URI
         /// stays as it is. Names wait for DNS. `sips:` is TLS.
-        to: NextHop, example "\"sip:192.0.2.9:5060;transport=udp\"";
+        to: Option<NextHop> = None, example "\"sip:192.0.2.9:5060;transport=udp\"";
         /// By TLS: the domain that the next hop must prove to be (RFC 5922 §7.3).
         proves: Option<Host> = None, because "the IP address itself must stand in its certificate then",
             example "\"trunk.example.com\"";
+        /// Send it to a target of this `[[trunk]]`.
+        trunk: Option<Label> = None, example "or \"provider\"";
+        /// Look for a user of ours, after `user`, `strip` and `prepend` have changed the user part.
+        users: bool = false, because "most routes lead out of the house";
+        /// Tell the caller to try this URI instead (302, RFC 3261 §8.3). A Request-URI without user part gets the user
+        /// part of the request.
+        redirect: Option<SipUri> = None, example "or \"sip:sip.example.net\"";
+        /// Refuse it with this status, 400 to 699 (RFC 3261 §21).
+        refuse: Option<u32> = None, within 400..=699, example "or 403";
+        /// Another user part for the Request-URI: a numeric alias or an abbreviated number.
+        user: Option<UserPart> = None, because "what was dialled stays", example "\"alice\"";
+        /// How many characters to take from the front of the user part.
+        strip: usize = 0, within 0..=64, because "what was dialled stays";
+        /// What to put in front of the user part, after `strip`.
+        prepend: Option<UserPart> = None, because "what was dialled stays", example "\"+49\"";
         /// Whether strangers, who have no credentials here, may use the route.
         open: bool = false, because "a trunk that strangers can use is paid for by you";
         /// Whether the proxy keeps a transaction for what it forwards (RFC 3261 §16.2) or forwards each message by
@@ -42,13 +63,49 @@ table! {
     pub struct Match {
         /// The host part of the Request-URI is this domain, in any case of letters.
         domain: Option<Host> = None;
+        /// The user part of the Request-URI begins so. Without `domain` its host must be one of our own, or the
+        /// URI a `tel:` one, whose visual separators do not count (RFC 3966 §5.1.1).
+        prefix: Option<UserPart> = None;
+        /// The user part of the Request-URI is this.
+        number: Option<UserPart> = None;
+        /// The method is one of these. A route that names none takes all but REGISTER to our own domains.
+        methods: Vec<MethodName> = Vec::new(), because "what is true of a number is true of calls and messages alike";
+        /// The host part of the From URI is this domain.
+        from_domain: Option<Host> = None;
+        /// The packet came from one of these networks.
+        sources: Vec<Network> = Vec::new(), because "where it goes depends seldom on where it comes from";
+        /// It came from a peer of this `[[trunk]]`.
+        from_trunk: Option<Label> = None;
+        /// It is one of these hours of the week, in the time zone of the server (`timezone`).
+        hours: Option<Hours> = None;
+    }
+}
+
+impl Route {
+    /// The keys that say what becomes of a request, with whether they are written.
+    pub(crate) fn actions(&self) -> [(&'static str, bool); 5] {
+        [
+            ("to", self.to.is_some()),
+            ("trunk", self.trunk.is_some()),
+            ("users", self.users),
+            ("redirect", self.redirect.is_some()),
+            ("refuse", self.refuse.is_some()),
+        ]
     }
 }
 
 impl Match {
     /// Whether no condition is written.
     pub(crate) fn is_empty(&self) -> bool {
-        self.domain.is_none()
+        let Self { domain, prefix, number, methods, from_domain, sources, from_trunk, hours } = self;
+        let texts = [prefix, number].iter().all(|text| text.is_none());
+        let domains = [domain, from_domain].iter().all(|domain| domain.is_none());
+        texts
+            && domains
+            && methods.is_empty()
+            && sources.is_empty()
+            && from_trunk.is_none()
+            && hours.is_none()
     }
 }
 

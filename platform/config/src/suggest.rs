@@ -19,7 +19,7 @@ pub(crate) fn hint_for_key(key: &str, section: &Section, top: &Section) -> Hint 
 }
 
 /// The known name that is one slip of the finger away, or a few in a long name.
-pub(crate) fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let letters: Vec<char> = name.to_lowercase().chars().take(NAME_CHARS_MAX + 1).collect();
     if letters.len() > NAME_CHARS_MAX {
         return None;

@@ -48,7 +48,8 @@ pub(crate) struct Key {
     pub(crate) default: fn() -> Option<String>,
     /// Why this default.
     pub(crate) why: &'static str,
-    /// A value for the sample file, as TOML, where the default says nothing.
+    /// A value for the sample file, as TOML, where the default says nothing; with `or ` in front if another key of the
+    /// table stands there in its place.
     pub(crate) example: &'static str,
 }
 

@@ -29,16 +29,17 @@ fn the_sample_without_its_comment_signs_is_good_too() {
         sample().lines().filter(is_key).map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
     let config = Config::parse(&text, "sample.toml").unwrap_or_else(|error| panic!("{error}\n{text}"));
     let default = Config::default();
-    assert_eq!((config.listen.len(), config.route.len(), config.domains.len()), (1, 1, 1));
-    assert_eq!(config.tls.domain.len(), 1);
-    assert_eq!(config.websocket.origins.len(), 1);
-    let examples = (config.listen.clone(), config.route.clone(), config.domains.clone(), config.tls.clone());
-    let (listen, route, domains, tls) = examples;
-    let websocket = config.websocket.clone();
+    let Config { listen, route, trunk, domains, timezone, tls, websocket, .. } = config.clone();
+    let lists =
+        [listen.len(), route.len(), trunk.len(), domains.len(), tls.domain.len(), websocket.origins.len()];
+    assert_eq!((lists, timezone.is_some()), ([1; 6], true));
     let service_route = config.registrar.service_route.clone();
     assert_eq!(service_route.len(), 1);
     let registrar = Registrar { service_route, ..Registrar::default() };
-    assert_eq!(config, Config { listen, route, domains, tls, websocket, registrar, ..default });
+    assert_eq!(
+        config,
+        Config { listen, route, trunk, domains, timezone, tls, websocket, registrar, ..default }
+    );
 }
 
 /// What the pages of the manual show works as it stands.

@@ -132,6 +132,7 @@ fn routes_must_lead_somewhere_and_be_reached() {
         "[[route]]\nto = \"sip:trunk.example.org\"\nmatch = {}",
         &[
             r#"2:6: "to" in [[route]] is "sip:trunk.example.org": not there yet, names wait for DNS; write an IP address"#,
+            "3:1: match of [[route]] needs at least one condition",
         ],
     );
     check(
@@ -139,15 +140,50 @@ fn routes_must_lead_somewhere_and_be_reached() {
         &["3:1: match of [[route]] needs at least one condition"],
     );
     check("[[route]]\nto = \"sip:192.0.2.9\"", &[r#"1:1: [[route]] must say "match""#]);
-    check(
-        "[[route]]\nto = \"sip:192.0.2.9\"\nmatch = { host = \"a.example\" }",
-        &[
-            r#"3:1: match of [[route]] needs at least one condition"#,
-            r#"3:11: unknown key "host" in match of [[route]]; its keys are "domain""#,
-        ],
-    );
     let route = "[[route]]\nmatch.domain = \"a.example\"\nto = \"sip:192.0.2.9\"\n";
     check(&route.repeat(2), &["5:1: a route with this match stands in line 2 already"]);
+}
+
+#[test]
+fn a_route_does_one_thing() {
+    let match_all = "[[route]]\nmatch.domain = \"a.example\"\n";
+    check(
+        &format!("{match_all}to = \"sip:192.0.2.9\"\nrefuse = 403"),
+        &[
+            "1:1: [[route]] must say exactly one of to, trunk, users, redirect and refuse; it says to and refuse",
+        ],
+    );
+    check(
+        "[[route]]\nmatch.domain = \"a.example\"",
+        &["1:1: [[route]] must say exactly one of to, trunk, users, redirect and refuse; it says none"],
+    );
+    check(
+        &format!("{match_all}users = true"),
+        &[
+            r#"3:1: "users" in [[route]] means nothing with no user, strip or prepend: users are looked up anyway"#,
+        ],
+    );
+    check(
+        &format!("{match_all}refuse = 200"),
+        &[r#"3:10: "refuse" in [[route]] is 200, but must be from 400 to 699"#],
+    );
+}
+
+#[test]
+fn trunks_are_known_by_their_names() {
+    let trunk = "[[trunk]]\nname = \"provider\"\ntargets = [{ to = \"sip:192.0.2.9\" }]\n";
+    check(
+        &format!("{trunk}[[route]]\nmatch.prefix = \"00\"\ntrunk = \"provder\""),
+        &[
+            r#"6:1: "trunk" in [[route]] is "provder", but no [[trunk]] has this name; did you mean "provider"?"#,
+        ],
+    );
+    check(&trunk.repeat(2), &["5:1: this name of a trunk stands in line 2 already"]);
+    check("[[trunk]]\nname = \"p\"\ntargets = []", &[r#"3:1: "targets" in [[trunk]] must not be empty"#]);
+    check(
+        "[[trunk]]\nname = \"p\"\ntargets = [{ to = \"sip:192.0.2.9\", weight = 0 }]",
+        &[r#"3:45: "weight" in targets[0] of [[trunk]] is 0, but must be from 1 to 65535"#],
+    );
 }
 
 #[test]

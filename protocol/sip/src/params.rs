@@ -25,6 +25,11 @@ impl<'a> Params<'a> {
         Self { rest: text }
     }
 
+    /// The parameters as text, from the semicolon of the next one on.
+    pub fn text(self) -> &'a [u8] {
+        self.rest
+    }
+
     /// The parameter of this name, in any case of letters.
     pub fn find(self, name: &[u8]) -> Option<Param<'a>> {
         let mut all = self;

@@ -23,6 +23,8 @@ pub enum Hint<'a> {
     Warning(&'a str),
     /// `Require` of a 421 (§21.4.16): the option tag that is needed.
     Require(&'a str),
+    /// `Contact` of a 3xx (§8.1.3.4): the URI to try instead, in angle brackets.
+    Contact(&'a [u8]),
 }
 
 /// A refusal: a status from 300 to 699, the text for the peer, and what must go with it.
@@ -89,6 +91,7 @@ impl<'a> Refusal<'a> {
             Hint::Allow(methods) => (Name::Allow, methods.as_bytes()),
             Hint::Warning(text) => (Name::Warning, text.as_bytes()),
             Hint::Require(tag) => (Name::Require, tag.as_bytes()),
+            Hint::Contact(uri) => (Name::Contact, uri),
         };
         out.extend_from_slice(name.text().as_bytes());
         out.extend_from_slice(b": ");

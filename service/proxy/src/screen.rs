@@ -49,7 +49,9 @@ pub fn screen<'m, 'a>(
 fn scheme<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Result<(), Refusal<'a>> {
     match request.routed.uri.scheme {
         Scheme::Sip | Scheme::Sips => Ok(()),
-        Scheme::Tel | Scheme::Other => Err(Refusal::new(416)),
+        // A telephone number is understood if a rule takes it; else it is refused when it is clear that none does.
+        Scheme::Tel => Ok(()),
+        Scheme::Other => Err(Refusal::new(416)),
     }
 }
 

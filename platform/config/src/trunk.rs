@@ -1,0 +1,46 @@
+//! Neighbours that take calls: `[[trunk]]`.
+
+use crate::host::Host;
+use crate::names::Spread;
+use crate::network::Network;
+use crate::route::NextHop;
+use crate::table::table;
+use crate::words::Label;
+
+table! {
+    /// A neighbour, or a group of them, that calls go to and come from: a provider, another exchange, a row of media
+    /// servers. Routes name it (`trunk = "…"`).
+    pub struct Trunk {
+        /// What routes, the log and `offhook route` call it.
+        name: Label, example "\"provider\"";
+        /// Its targets: `to` is an address as in `[[route]]`; `priority`: lower ones first, the higher are for when all
+        /// lower ones are down; `weight`: the share of requests among those of one priority.
+        targets: Vec<TrunkTarget>, example "[{ to = \"sip:192.0.2.9\" }]";
+        /// By what requests are spread over the targets of one priority. What has the same key goes to the same
+        /// target; when a target joins or leaves, only its own share moves.
+        spread: Spread = Spread::CallId, because "all messages of one call belong together and calls do not";
+        /// The host part of Request-URIs sent to it.
+        domain: Option<Host> = None,
+            because "the address of the target is what most providers accept", example "\"sip.provider.example\"";
+        /// Whether its targets are asked how much they can take, as for `[[route]]` (RFC 7339).
+        overload_control: bool = true,
+            because "a next hop that knows nothing of it leaves the parameter alone, and one that does stays usable";
+        /// The networks it sends from. Its requests to our users need no credentials.
+        peers: Vec<Network> = Vec::new(),
+            because "who may skip the proof of who he is must be written down", example "[\"192.0.2.8/29\"]";
+    }
+}
+
+table! {
+    /// One target of a trunk.
+    pub struct TrunkTarget {
+        /// Its address.
+        to: NextHop;
+        /// By TLS: the domain that it must prove to be (RFC 5922 §7.3).
+        proves: Option<Host> = None, because "the IP address itself must stand in its certificate then";
+        /// Its share among targets of the same priority.
+        weight: u32 = 1, within 1..=65_535, because "equal ones carry equal shares";
+        /// Lower ones come first.
+        priority: u32 = 0, within 0..=65_535, because "all targets work unless some are kept in reserve";
+    }
+}

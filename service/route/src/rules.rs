@@ -1,0 +1,86 @@
+//! All rules and trunks of a configuration.
+
+use std::net::IpAddr;
+
+use jiff::tz::TimeZone;
+use offhook_config::{Config, NextHop};
+
+use crate::rule::{Rule, Then};
+use crate::trunk::Trunk;
+use crate::when::{Facts, Unmet};
+
+/// The rules in the order of the file, and the trunks they lead to.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    rules: Vec<Rule>,
+    trunks: Vec<Trunk>,
+    zone: TimeZone,
+    has_peers: bool,
+}
+
+impl Rules {
+    /// Compiles what the administrator wrote.
+    pub fn new(config: &Config) -> Self {
+        let index_of = |name: &str| config.trunk.iter().position(|trunk| trunk.name.as_str() == name);
+        let rules = config.route.iter().enumerate();
+        let zone = config.timezone.as_ref().map_or_else(TimeZone::system, |name| name.zone());
+        Self {
+            rules: rules.filter_map(|(index, route)| Rule::new(index, route, index_of)).collect(),
+            trunks: config.trunk.iter().map(Trunk::new).collect(),
+            zone,
+            has_peers: config.trunk.iter().any(|trunk| !trunk.peers.is_empty()),
+        }
+    }
+
+    /// The rule that takes a request: the first whose conditions all hold.
+    pub fn first(&self, facts: &Facts<'_>) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.when.unmet(facts, self).is_none())
+    }
+
+    /// Every rule with what kept it from taking the request; `None`: nothing did.
+    pub fn explain<'r>(&'r self, facts: &'r Facts<'r>) -> impl Iterator<Item = (&'r Rule, Option<Unmet>)> {
+        self.rules.iter().map(|rule| (rule, rule.when.unmet(facts, self)))
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// The trunk with this index.
+    pub fn trunk(&self, index: usize) -> Option<&Trunk> {
+        self.trunks.get(index)
+    }
+
+    /// Every trunk.
+    pub fn trunks(&self) -> &[Trunk] {
+        &self.trunks
+    }
+
+    /// The trunk that sends from this address.
+    pub fn peer(&self, source: IpAddr) -> Option<usize> {
+        if !self.has_peers {
+            return None;
+        }
+        self.trunks.iter().position(|trunk| trunk.has_peer(source))
+    }
+
+    /// The next hops that are to be asked how much they can take (RFC 7339 §4.1).
+    pub fn overload_controlled(&self) -> impl Iterator<Item = NextHop> {
+        let trunks = self.trunks.iter().filter(|trunk| trunk.overload_control);
+        let hops =
+            self.rules.iter().filter(|rule| rule.overload_control).filter_map(|rule| match rule.then {
+                Then::To(hop) => Some(hop),
+                _ => None,
+            });
+        hops.chain(trunks.flat_map(|trunk| trunk.targets.iter().map(|target| target.hop)))
+    }
+
+    pub(crate) fn is_peer(&self, trunk: usize, source: IpAddr) -> bool {
+        self.trunk(trunk).is_some_and(|trunk| trunk.has_peer(source))
+    }
+
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+}
