@@ -50,8 +50,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
         writeln!(out, "  listens on      {listen}{}", advertised.unwrap_or_default())?;
     }
     for route in &config.route {
-        let domain = route.when.domain.as_ref().map_or("", |d| d.as_str());
-        writeln!(out, "  route           {domain} goes to {}", route.to)?;
+        writeln!(out, "  route           {route}")?;
     }
     Ok(())
 }

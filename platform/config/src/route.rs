@@ -11,7 +11,7 @@ use crate::hours::Hours;
 use crate::names::RouteMode;
 use crate::network::Network;
 use crate::table::{Kind, table};
-use crate::value::FromText;
+use crate::value::{FromText, Value};
 use crate::words::{Label, MethodName, SipUri, UserPart};
 
 table! {
@@ -91,6 +91,23 @@ impl Route {
             ("redirect", self.redirect.is_some()),
             ("refuse", self.refuse.is_some()),
         ]
+    }
+}
+
+/// As one line: what it takes, and what becomes of that.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name}: ")?;
+        }
+        write!(f, "{} ", self.when.show())?;
+        match (&self.to, &self.trunk, &self.redirect, self.refuse) {
+            (Some(to), ..) => write!(f, "goes to {to}"),
+            (_, Some(trunk), ..) => write!(f, "goes to the trunk {trunk}"),
+            (_, _, Some(uri), _) => write!(f, "is redirected to {uri}"),
+            (.., Some(status)) => write!(f, "is refused with {status}"),
+            _ => write!(f, "goes to a user of ours"),
+        }
     }
 }
 
