@@ -56,6 +56,32 @@ pub enum Command {
     /// Show where a name leads: which questions are asked, what the name servers say, and in which order servers
     /// would be tried.
     Resolve(ResolveArguments),
+    /// Show what would happen to a request, and which rule says so. Nothing is sent.
+    Route(RouteArguments),
+}
+
+/// What `route` may be asked.
+#[derive(Args, Debug)]
+pub struct RouteArguments {
+    /// Who calls: alice, alice@example.org, sip:alice@example.org.
+    pub from: String,
+    /// Whom: bob, +4930123, sip:bob@example.net, tel:+4930123.
+    pub to: String,
+    /// The method of the request.
+    #[arg(long, value_name = "METHOD", default_value = "INVITE")]
+    pub method: String,
+    /// The address it comes from; by default one that is nobody's.
+    #[arg(long, value_name = "IP")]
+    pub source: Option<std::net::IpAddr>,
+    /// The transport it comes by.
+    #[arg(long, value_name = "TRANSPORT", default_value = "udp")]
+    pub transport: String,
+    /// When it comes, if not now: 2026-11-02T12:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = crate::route::time)]
+    pub at: Option<jiff::Timestamp>,
+    /// As somebody who shows no credentials.
+    #[arg(long)]
+    pub unproved: bool,
 }
 
 /// What can be done with accounts.

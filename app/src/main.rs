@@ -13,6 +13,7 @@ mod first_start;
 mod names;
 mod ping;
 mod resolve;
+mod route;
 mod seals;
 mod serve;
 mod table;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Some(Command::Check) => check::run(&options.common),
         Some(Command::Ping(arguments)) => ping::run(arguments),
         Some(Command::Resolve(arguments)) => resolve::run(&options.common, arguments),
+        Some(Command::Route(arguments)) => route::run(&options.common, arguments),
     };
     exit::code_of(result)
 }

@@ -42,9 +42,12 @@ fn a_configuration_that_cannot_be_read_is_named() {
 fn a_sound_configuration_is_explained() {
     let place = Place::with("[[route]]\nmatch = { domain = \"trunk.example\" }\nto = \"sip:192.0.2.9\"\n");
     let said = place.print(&["check"]);
-    for part in
-        ["is sound", "offhook.internal", "udp 127.0.0.1:0", "{ domain = \"trunk.example\" } goes to sip:192.0.2.9:5060"]
-    {
+    for part in [
+        "is sound",
+        "offhook.internal",
+        "udp 127.0.0.1:0",
+        "{ domain = \"trunk.example\" } goes to sip:192.0.2.9:5060",
+    ] {
         assert!(said.contains(part), "{part:?} is not in {said:?}");
     }
 }

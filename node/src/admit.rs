@@ -88,8 +88,6 @@ impl Switchboard {
         targets: &mut Targets,
         out: &mut Outbox,
     ) -> Result<(), Refusal<'static>> {
-        let listeners = &passage.arrival.settings.listeners;
-        let listener = passage.arrival.from.listener;
         let flow = match way {
             Way::User { domain, uri } => {
                 return self.find_bindings(passage, domain, uri, sender, targets);

@@ -35,6 +35,7 @@ mod parked;
 mod probe;
 mod records;
 mod register;
+mod rehearsal;
 mod relay;
 mod reply;
 mod request;
@@ -51,6 +52,7 @@ mod way;
 mod whereabouts;
 
 pub use drain::Drain;
+pub use rehearsal::{RehearsalError, Rehearsed, Supposed, rehearse};
 pub use settings::{DOMAIN_DEFAULT, Settings};
 pub use shard::{Held, Resources, Secrets, Shard};
 pub use whereabouts::Whereabouts;

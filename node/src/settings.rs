@@ -8,6 +8,7 @@ use offhook_proxy::access::Rights;
 use offhook_proxy::{Identity, Local};
 use offhook_registrar::Policy;
 use offhook_route::Rules;
+use offhook_sip::Transport;
 use offhook_transaction::Timing;
 
 /// The domain of a server that was given none. `.internal` is set aside for such names.

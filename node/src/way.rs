@@ -1,5 +1,7 @@
 //! Where a request wants to go: RFC 3261 §16.5, before anything is looked up. Rights depend on it.
 
+use std::net::IpAddr;
+
 use offhook_net::{ConnectionId, Flow};
 use offhook_proxy::Screened;
 use offhook_proxy::access::Aim;
@@ -143,21 +145,18 @@ fn rule_for<'m>(arrival: &Arrival<'m, '_>, uri: Uri<'_>, is_ours: bool) -> Optio
     if routing.is_empty() {
         return None;
     }
-    routing.first(&facts(arrival, uri, is_ours))
+    let (method, from) = (arrival.message.method_text(), arrival.parts.from);
+    routing.first(&facts((method, from), arrival.from.remote.ip(), arrival.now_ms, (uri, is_ours)))
 }
 
 /// What rules look at.
-pub(crate) fn facts<'f>(arrival: &'f Arrival<'_, '_>, uri: Uri<'f>, is_ours: bool) -> Facts<'f> {
-    Facts {
-        // ACK and CANCEL go where their INVITE went.
-        method: match arrival.message.method_text() {
-            b"ACK" | b"CANCEL" => b"INVITE",
-            method => method,
-        },
-        uri,
-        is_ours,
-        from: arrival.parts.from,
-        source: arrival.from.remote.ip(),
-        now_ms: arrival.now_ms,
-    }
+pub(crate) fn facts<'f>(
+    (method, from): (&'f [u8], NameAddr<'f>),
+    source: IpAddr,
+    now_ms: u64,
+    (uri, is_ours): (Uri<'f>, bool),
+) -> Facts<'f> {
+    // ACK and CANCEL go where their INVITE went.
+    let method = if matches!(method, b"ACK" | b"CANCEL") { b"INVITE" } else { method };
+    Facts { method, uri, is_ours, from, source, now_ms }
 }

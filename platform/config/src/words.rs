@@ -9,7 +9,7 @@ use crate::table::Kind;
 use crate::value::FromText;
 
 /// Longest name of a route or trunk, bytes: it stands in log lines and records.
-const LABEL_BYTES_MAX: usize = 32;
+const LABEL_BYTES_MAX: usize = 48;
 /// Longest user part a rule may name, bytes.
 const USER_BYTES_MAX: usize = 64;
 /// Longest method a rule may name, bytes.
@@ -63,12 +63,12 @@ words! {
 }
 
 fn check_label(text: &str) -> Result<(), &'static str> {
-    let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
-    let fits = (1..=LABEL_BYTES_MAX).contains(&text.len());
+    let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.' | b' ');
+    let fits = text.trim() == text && (1..=LABEL_BYTES_MAX).contains(&text.len());
     if fits && text.bytes().all(good) {
         Ok(())
     } else {
-        Err("1 to 32 letters, digits, \"-\", \"_\" or \".\" are wanted")
+        Err("1 to 48 letters, digits, spaces, \"-\", \"_\" or \".\" are wanted")
     }
 }
 
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn words_are_what_they_should_be() {
-        assert_eq!(said::<Label>("provider-2.east"), "good");
-        assert!(said::<Label>("two words").contains("1 to 32"));
+        assert_eq!(said::<Label>("provider-2.east coast"), "good");
+        assert!(said::<Label>(" two words").contains("1 to 48"));
         assert_eq!(said::<MethodName>("INVITE"), "good");
         assert!(said::<MethodName>("invite").contains("capital"));
         assert!(said::<MethodName>("CANCEL").contains("name INVITE"));

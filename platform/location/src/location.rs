@@ -75,10 +75,23 @@ impl Location {
     /// # Errors
     /// As [`open`](Self::open), and [`LocationError::KeepsChanging`].
     pub fn open_read_only(folder: &Path, now_ms: u64) -> Result<Self, LocationError> {
+        Self::load(folder, now_ms, Access::ReadOnly)
+    }
+
+    /// A copy of what the files say, beside a running server and without touching anything. What is changed in it is
+    /// forgotten with it.
+    ///
+    /// # Errors
+    /// As [`open_read_only`](Self::open_read_only).
+    pub fn open_copy(folder: &Path, now_ms: u64) -> Result<Self, LocationError> {
+        Self::load(folder, now_ms, Access::Memory)
+    }
+
+    fn load(folder: &Path, now_ms: u64, access: Access) -> Result<Self, LocationError> {
         let limits = Limits::default();
         let table = || Table::new(limits.bindings_max, (random(), random()));
         let (table, loaded) = replay::load(folder, now_ms, Ownership::Foreign, table)?;
-        let shared = Shared::new(table, limits, Access::ReadOnly, loaded.report);
+        let shared = Shared::new(table, limits, access, loaded.report);
         Ok(Self { shared: Arc::new(shared), keeper: None })
     }
 

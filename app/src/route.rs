@@ -1,0 +1,108 @@
+//! `offhook route`: what would happen to a request, and which rule says so. Reads the files, so it works beside a running
+//! server and without one; nothing is sent.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use offhook_accounts::{Accounts, Directory};
+use offhook_config::Config;
+use offhook_location::{Limits, Location};
+use offhook_net::Clock;
+use offhook_node::{Rehearsed, Settings, Supposed, rehearse};
+use offhook_sip::{Message, Name, StartLine, Transport};
+use offhook_store::Store;
+
+use crate::account::expect_data;
+use crate::check;
+use crate::cli::{Common, RouteArguments};
+use crate::visible::visible;
+
+/// Plays the request and tells what came of it.
+pub fn run(common: &Common, arguments: &RouteArguments) -> anyhow::Result<()> {
+    let config = check::load(common)?;
+    let now_ms = match &arguments.at {
+        Some(at) => at.as_millisecond().unsigned_abs(),
+        None => Clock::start().now_ms(),
+    };
+    let mut settings = Settings::new(&config, &offhook_net::resolve(&crate::serve::asked(&config))?, 1);
+    settings.rights.authenticate_calls &= arguments.unproved;
+    let transport = Transport::from_name(arguments.transport.as_bytes())
+        .with_context(|| format!("{} is no transport", arguments.transport))?;
+    let (from, to) = (uri_of(&arguments.from, &config), uri_of(&arguments.to, &config));
+    let source = SocketAddr::new(arguments.source.unwrap_or(IpAddr::from([192, 0, 2, 1])), 5060);
+    let supposed = Supposed { method: &arguments.method, from: &from, to: &to, transport, source, now_ms };
+    let (location, directory) = facts(&config, now_ms)?;
+    let rehearsed = rehearse(&settings, location, directory, &supposed)?;
+    tell(&supposed, arguments.unproved, &rehearsed)
+}
+
+/// What the server knows of its users; nothing where it was never started.
+fn facts(config: &Config, now_ms: u64) -> anyhow::Result<(Location, Directory)> {
+    if expect_data(config).is_err() {
+        return Ok((Location::in_memory(Limits::default()), Directory::of_passwords([])));
+    }
+    let accounts = Accounts::open(&Store::open(&config.data_dir)?)?;
+    let directory = Directory::clone(&accounts.snapshot()?.load());
+    Ok((Location::open_copy(&config.data_dir, now_ms)?, directory))
+}
+
+/// People type `alice`, `alice@example.org` and `+4930123`.
+fn uri_of(text: &str, config: &Config) -> String {
+    match (text.contains(':'), text.contains('@')) {
+        (true, _) => text.to_owned(),
+        (false, true) => format!("sip:{text}"),
+        (false, false) => format!("sip:{text}@{}", check::first_domain(config)),
+    }
+}
+
+fn tell(supposed: &Supposed<'_>, unproved: bool, rehearsed: &Rehearsed) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    let who = if unproved { "who has not proved who that is" } else { "who has proved who that is" };
+    let Supposed { method, from, to, source, .. } = supposed;
+    writeln!(out, "{method} {to}\n  from {from}, {who}, at {}", source.ip())?;
+    for (name, unmet) in &rehearsed.rules {
+        match unmet {
+            Some(why) => writeln!(out, "  rule {name}: no, {why}")?,
+            None => writeln!(out, "  rule {name}: takes it")?,
+        }
+    }
+    if rehearsed.rules.last().is_none_or(|(_, unmet)| unmet.is_some()) {
+        writeln!(out, "  no rule takes it")?;
+    }
+    for name in &rehearsed.names {
+        writeln!(out, "  looks for the servers of {name} (offhook resolve shows them)")?;
+    }
+    for (transport, remote, message) in &rehearsed.sent {
+        writeln!(out, "  {}", sent(*transport, *remote, message))?;
+    }
+    Ok(())
+}
+
+fn sent(transport: Transport, remote: SocketAddr, bytes: &[u8]) -> String {
+    let Ok(message) = Message::parse(bytes) else { return "sends what nobody can read".to_owned() };
+    match message.status() {
+        Some(status) => {
+            let contact = message.value(Name::Contact).map(|uri| format!(" to {}", visible(uri)));
+            format!("answers {status} {}{}", reason(&message), contact.unwrap_or_default())
+        }
+        None => {
+            let uri = visible(message.request_uri_text());
+            format!("sends it to {remote} by {} as {uri}", transport.name())
+        }
+    }
+}
+
+/// A time as people write it: 2026-11-02T12:00:00Z.
+pub fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse()
+        .map_err(|_| "a time such as 2026-11-02T12:00:00Z or 2026-11-02T13:00:00+01:00 is wanted".to_owned())
+}
+
+fn reason(message: &Message<'_>) -> String {
+    match message.start_line() {
+        StartLine::Response { reason, .. } => visible(reason),
+        StartLine::Request { .. } => String::new(),
+    }
+}

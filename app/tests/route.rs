@@ -1,0 +1,59 @@
+//! `offhook route`: the dry run of the routes that the manual shows.
+
+use std::process::Command;
+
+/// The first example of the manual's page, as a file.
+fn house(folder: &std::path::Path) -> std::path::PathBuf {
+    let page = include_str!("../../docs/routes.md");
+    let example =
+        page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let file = folder.join("house.toml");
+    let data = format!("data_dir = {:?}\n", folder.join("data"));
+    std::fs::write(&file, data + example).expect("a file");
+    file
+}
+
+fn route(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
+    command.arg("--config").arg(house(folder.path())).arg("route").args(arguments);
+    let output = command.output().expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn says(arguments: &[&str], expected: &[&str]) {
+    let said = route(arguments);
+    for line in expected {
+        assert!(said.contains(line), "no {line:?} in\n{said}");
+    }
+}
+
+#[test]
+fn a_number_leaves_by_the_provider() {
+    says(
+        &["alice", "0049 30 555".replace(' ', "").as_str()],
+        &["rule abroad: takes it", "sends it to 192.0.2.9:5060 by udp as sip:+4930555@sip.provider.example"],
+    );
+}
+
+#[test]
+fn strangers_are_asked_who_they_are() {
+    says(&["alice", "004930555", "--unproved"], &["rule abroad: takes it", "answers 407"]);
+}
+
+#[test]
+fn barred_numbers_and_hours() {
+    says(&["alice", "0900123"], &["rule no premium numbers: takes it", "answers 403 Forbidden"]);
+    says(&["alice", "0", "--at", "2026-11-02T12:00:00Z"], &["rule reception: takes it"]);
+    says(
+        &["alice", "0", "--at", "2026-11-02T22:00:00Z"],
+        &["rule reception: no, it is not the hour", "no rule"],
+    );
+}
+
+#[test]
+fn a_peer_brings_calls() {
+    let arguments = ["sip:x@provider.example", "+4930123bob", "--source", "192.0.2.9", "--unproved"];
+    says(&arguments, &["rule our numbers: takes it", "answers 404"]);
+}
