@@ -163,7 +163,7 @@ impl Plan {
 
     /// Whether some of its routes forward without state.
     pub(crate) fn is_stateless(&self) -> bool {
-        self.settings.routes.iter().any(|route| route.stateless)
+        self.settings.routing.has_stateless()
     }
 
     /// One of its shards.

@@ -51,7 +51,7 @@ impl Rule {
             proves: route.proves.as_ref().map(|domain| domain.as_str().to_ascii_lowercase()),
             open: route.open,
             stateless: route.mode == RouteMode::Stateless,
-            overload_control: true,
+            overload_control: route.overload_control,
             when: When::new(&route.when, index_of(&route.when.from_trunk)),
         })
     }

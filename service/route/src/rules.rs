@@ -42,6 +42,11 @@ impl Rules {
         self.rules.iter().map(|rule| (rule, rule.when.unmet(facts, self)))
     }
 
+    /// Whether any rule forwards without transactions.
+    pub fn has_stateless(&self) -> bool {
+        self.rules.iter().any(|rule| rule.stateless)
+    }
+
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
