@@ -18,6 +18,7 @@ use memchr::memmem;
 use offhook_sip::{Essentials, LossFeedback, Message, Method, Name, Scheme, Uri};
 
 use crate::restraint::Restraint;
+use crate::sieve::Sieve;
 
 /// How often the budget is set anew, ms. Shorter than the queue is deep, long enough to count in.
 const INTERVAL_MS: u64 = 10;
@@ -52,6 +53,8 @@ pub(crate) struct Admission {
     arrived: Box<[Arrived; BUCKETS]>,
     /// What sources are asked to hold back, if they listen.
     restraints: Box<[Restraint; BUCKETS]>,
+    /// Whose requests the kernel sifts.
+    pub(crate) sieve: Sieve,
     /// New requests that were let in during this interval.
     let_in: u32,
     /// New requests that got a 503 in this interval.
@@ -85,6 +88,7 @@ impl Admission {
             interval: 1,
             arrived: Box::new([Arrived::default(); BUCKETS]),
             restraints: Box::new([Restraint::default(); BUCKETS]),
+            sieve: Sieve::default(),
             let_in: 0,
             refused: 0,
             fill_permille: 0,
@@ -108,7 +112,7 @@ impl Admission {
         *arrived = Arrived { interval: self.interval, count };
         let admits = count <= self.limit && self.let_in < self.budget;
         self.let_in += u32::from(admits);
-        self.note_new(now_ms, bucket, admits);
+        self.note_new(now_ms, source, bucket, admits);
         admits
     }
 
@@ -133,7 +137,18 @@ impl Admission {
         }
     }
 
-    fn note_new(&mut self, now_ms: u64, bucket: usize, let_in: bool) {
+    /// Sets anew what the kernel sifts.
+    pub(crate) fn turn_sieve(&mut self, now_ms: u64) {
+        self.sieve.turn(now_ms, self.budget == UNLIMITED);
+    }
+
+    fn note_new(&mut self, now_ms: u64, source: IpAddr, bucket: usize, let_in: bool) {
+        if self.budget != UNLIMITED || !self.sieve.is_empty() {
+            let asked = self.arrived.get(bucket).map_or(0, |arrived| arrived.in_interval(self.interval));
+            // Twice its share, and the refusals that it gets besides.
+            let floods = !let_in && asked > self.limit.saturating_mul(2).saturating_add(BUDGET_MIN);
+            self.sieve.note(now_ms, source, let_in, floods);
+        }
         if let (true, Some(restraint)) = (self.budget != UNLIMITED, self.restraints.get_mut(bucket)) {
             restraint.note_new(now_ms, let_in);
         }
@@ -163,7 +178,7 @@ impl Admission {
             return false;
         }
         *arrived = Arrived { interval: self.interval, count: count.saturating_add(1) };
-        self.note_new(now_ms, bucket, false);
+        self.note_new(now_ms, source, bucket, false);
         true
     }
 

@@ -45,6 +45,7 @@ mod servers;
 mod settings;
 mod settle;
 mod shard;
+mod sieve;
 mod switchboard;
 mod targets;
 mod timers;

@@ -1,5 +1,6 @@
 //! A shard as the socket loop sees it: bytes in, bytes out, time as a number. All it owns it owns alone.
 
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -294,6 +295,7 @@ impl Engine for Shard {
 
     fn tick(&mut self, now_ms: u64, out: &mut Outbox) {
         self.guarded(now_ms, "a timer", |shard| shard.switchboard.tick(&shard.settings, now_ms, out));
+        self.switchboard.admission.turn_sieve(now_ms);
         if now_ms >= self.next_sweep_ms {
             self.next_sweep_ms = now_ms + SWEEP_EVERY_MS;
             self.switchboard.cookies.renew(self.seals.load().seals(now_ms));
@@ -310,7 +312,12 @@ impl Engine for Shard {
     fn deadline_ms(&mut self) -> Option<u64> {
         let timers = self.switchboard.transactions.next_deadline_ms();
         let parked = self.switchboard.parked.next_ms();
-        [timers, parked, Some(self.next_sweep_ms)].into_iter().flatten().min()
+        let sieve = self.switchboard.admission.sieve.deadline_ms();
+        [timers, parked, sieve, Some(self.next_sweep_ms)].into_iter().flatten().min()
+    }
+
+    fn sieve(&mut self) -> Option<&[(IpAddr, u16)]> {
+        self.switchboard.admission.sieve.changes()
     }
 
     fn note_load(&mut self, fill_permille: u16) {

@@ -1,5 +1,7 @@
 //! The border between sockets and SIP: what the loop tells an engine, and what the simulated world tells it in tests.
 
+use std::net::IpAddr;
+
 use offhook_locate::Finding;
 
 use crate::{ConnectionId, Flow, Outbox, Ticket, TlsFailure, WebSocketFailure};
@@ -46,6 +48,13 @@ pub trait Engine {
     /// How full the receive queue of a socket is, in thousandths, seen after full batches; 0 as soon as it is empty. An
     /// engine that has too much to do learns it here.
     fn note_load(&mut self, _fill_permille: u16) {}
+
+    /// Sources whose new requests the kernel shall sift, and how many thousandths of these it lets through; at most
+    /// [`crate::SIEVED_MAX`], none for an end of it. `None`: nothing has changed since this was last asked, once in each
+    /// turn.
+    fn sieve(&mut self) -> Option<&[(IpAddr, u16)]> {
+        None
+    }
 
     /// The end of a batch: what the outbox promises is made durable here, or the promise is taken back.
     fn commit(&mut self, now_ms: u64, out: &mut Outbox);

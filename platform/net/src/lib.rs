@@ -44,6 +44,7 @@ pub use outbox::{HandOver, Outbox, Outgoing, Ticket};
 pub use resolve::{Ask, LISTENERS_MAX, resolve};
 pub use shard::Loop;
 pub use stop::Stopper;
+pub use sys::SIEVED_MAX;
 pub use tls::{DOMAINS_MAX, TlsConfigs, TlsFailure};
 pub use toward::local_ip_toward;
 pub use websocket::{WebSocketFailure, WebSocketOptions};

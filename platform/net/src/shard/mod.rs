@@ -189,6 +189,9 @@ impl<E: Engine> Loop<E> {
         }
         self.streams.expire(self.now_ms, &mut self.fallout);
         self.settle();
+        if let Some(sources) = self.engine.sieve() {
+            self.ports.iter().for_each(|port| port.sift(sources));
+        }
         Ok(go_on)
     }
 

@@ -1,14 +1,14 @@
 //! One UDP socket and what waits to leave by it.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use offhook_sip::Transport;
 
 use super::gathering::Gathering;
 use crate::fallout::Fallout;
-use crate::sys::{SendBatch, Unsent, can_segment, receive_fill_permille, wait_writable};
+use crate::sys::{SendBatch, Unsent, can_segment, receive_fill_permille, sift, wait_writable};
 use crate::{ConnectionId, Flow, NetCounters, Outbox};
 
 /// How often a batch waits for room in the kernel's send buffer before the rest of it is given up, and how long each
@@ -61,6 +61,12 @@ impl UdpPort {
         self.full_batches = self.full_batches.wrapping_add(1);
         let asks = self.full_batches.is_multiple_of(FULL_BATCHES_PER_LOOK);
         asks.then(|| receive_fill_permille(self.socket.as_fd()).unwrap_or(0))
+    }
+
+    /// Lets the kernel sift new requests of these sources. Where it does not, they are dropped later, at more cost.
+    pub(super) fn sift(&self, sources: &[(IpAddr, u16)]) {
+        let ipv4 = self.socket.local_addr().is_ok_and(|local| local.is_ipv4());
+        let _ = sift(self.socket.as_fd(), ipv4, sources);
     }
 
     pub(super) fn enqueue(&mut self, index: usize) {

@@ -13,6 +13,7 @@ mod fixed;
 mod interfaces;
 mod options;
 mod segments;
+mod sieve;
 
 pub(crate) use datagrams::ReceiveBatch;
 pub(crate) use descriptors::raise_descriptor_limit;
@@ -25,6 +26,8 @@ pub(crate) use options::{
     bind_without_port, can_segment, enlarge_buffers, receive_fill_permille, wait_writable,
 };
 pub(crate) use segments::{SendBatch, Unsent};
+pub use sieve::SIEVED_MAX;
+pub(crate) use sieve::sift;
 
 fn empty_header() -> libc::mmsghdr {
     // SAFETY: a plain C struct of numbers and pointers; zero is valid for each.
