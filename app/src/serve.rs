@@ -74,13 +74,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let newcomers = first_start::accounts(&accounts, check::first_domain(&house.config))?;
     let stopper = Stopper::new().context("cannot make an event descriptor")?;
     let directory = accounts.snapshot()?;
-    let asker = match sockets.first().map(ShardSockets::names_desk) {
-        Some(desk) => {
-            let options = names::options(&house.config, house.settings.abilities());
-            names::start(options, house.journal(), clock, desk)?
-        }
-        None => None,
-    };
+    let asker = house.start_asker(&sockets, clock)?;
     let names = asker.as_ref().map(|(names, _)| names);
     let open = |sockets| house.open_shard(sockets, (&directory, names), &stopper, signals.handle());
     let threads = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
@@ -97,11 +91,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     stopper.stop();
     drop(alive);
     let ended = threads.into_iter().try_for_each(join);
-    if let Some((names, thread)) = asker {
-        // Its last questions end with it.
-        drop(names);
-        thread.join().map_err(|_| anyhow::anyhow!("the thread that asks name servers has panicked"))?;
-    }
+    asker.map_or(Ok(()), end_asker)?;
     records.finish()?;
     caretaker.join().map_err(|_| anyhow::anyhow!("the caretaker has panicked"))?;
     journal.note(clock.now_ms(), &Event::ServerStopped { uptime_s: started.elapsed().as_secs() });
@@ -137,6 +127,13 @@ impl House {
             LogFormat::Json => Format::Json,
         };
         Journal::new(level, format, self.log.sink())
+    }
+
+    /// Starts the thread that asks name servers, where there are any.
+    fn start_asker(&self, sockets: &[ShardSockets], clock: Clock) -> anyhow::Result<Option<Asker>> {
+        let Some(desk) = sockets.first().map(ShardSockets::names_desk) else { return Ok(None) };
+        let options = names::options(&self.config, self.settings.abilities());
+        names::start(options, self.journal(), clock, desk)
     }
 
     /// Puts a shard on its sockets and starts its thread.
@@ -194,6 +191,15 @@ impl House {
             journal.note(now_ms, &event);
         }
     }
+}
+
+/// The thread that asks name servers, and how it is spoken to.
+type Asker = (offhook_names::Names, JoinHandle<()>);
+
+/// Its last questions end with it.
+fn end_asker((names, thread): Asker) -> anyhow::Result<()> {
+    drop(names);
+    thread.join().map_err(|_| anyhow::anyhow!("the thread that asks name servers has panicked"))
 }
 
 /// Wakes who waits for signals when a shard ends, in whatever way: a server with a dead shard would go on deaf.
