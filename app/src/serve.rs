@@ -133,7 +133,7 @@ impl House {
     fn start_asker(&self, sockets: &[ShardSockets], clock: Clock) -> anyhow::Result<Option<Asker>> {
         let Some(desk) = sockets.first().map(ShardSockets::names_desk) else { return Ok(None) };
         let options = names::options(&self.config, self.settings.abilities());
-        names::start(options, self.journal(), clock, desk)
+        names::start(options, self.journal(), clock, desk).map(Some)
     }
 
     /// Puts a shard on its sockets and starts its thread.
