@@ -53,6 +53,9 @@ pub enum Command {
     Check,
     /// Ask a SIP server whether it lives, with OPTIONS.
     Ping(PingArguments),
+    /// Show where a name leads: which questions are asked, what the name servers say, and in which order servers
+    /// would be tried.
+    Resolve(ResolveArguments),
 }
 
 /// What can be done with accounts.
@@ -177,6 +180,14 @@ pub struct PingArguments {
     #[arg(short, long, value_name = "SECONDS", default_value_t = 4)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=32))]
     pub timeout: u32,
+}
+
+/// What `resolve` may be asked.
+#[derive(Args, Debug)]
+pub struct ResolveArguments {
+    /// What to look for: example.org, sip:example.org:5070, sips:example.org, sip:example.org;transport=tcp.
+    #[arg(value_name = "URI")]
+    pub uri: String,
 }
 
 /// Why something typed is no address-of-record.

@@ -10,7 +10,9 @@ mod check;
 mod cli;
 mod exit;
 mod first_start;
+mod names;
 mod ping;
+mod resolve;
 mod serve;
 mod table;
 mod visible;
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Some(Command::Cdr(command)) => cdr::run(&options.common, command),
         Some(Command::Check) => check::run(&options.common),
         Some(Command::Ping(arguments)) => ping::run(arguments),
+        Some(Command::Resolve(arguments)) => resolve::run(&options.common, arguments),
     };
     exit::code_of(result)
 }

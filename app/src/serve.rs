@@ -11,6 +11,7 @@ use offhook_accounts::{Accounts, Directory};
 use offhook_config::{Config, LogFormat, LogLevel};
 use offhook_journal::{Event, Format, Journal, Level, LogThread};
 use offhook_location::Location;
+use offhook_names::Names;
 use offhook_net::{Clock, Listener, Loop, ShardSockets, Stopper, TlsConfigs, WebSocketOptions};
 use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
 use offhook_store::Store;
@@ -22,7 +23,7 @@ use crate::cdr::keep::{Keeper, Spools};
 use crate::certificates::Certificates;
 use crate::check;
 use crate::cli::Common;
-use crate::{first_start, welcome};
+use crate::{first_start, names, welcome};
 
 /// How long a stop waits for calls that are being set up.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -71,7 +72,15 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let newcomers = first_start::accounts(&accounts, check::first_domain(&house.config))?;
     let stopper = Stopper::new().context("cannot make an event descriptor")?;
     let directory = accounts.snapshot()?;
-    let open = |sockets| house.open_shard(sockets, &directory, &stopper, signals.handle());
+    let asker = match sockets.first().map(ShardSockets::names_desk) {
+        Some(desk) => {
+            let options = names::options(&house.config, house.settings.abilities());
+            names::start(options, house.journal(), clock, desk)?
+        }
+        None => None,
+    };
+    let names = asker.as_ref().map(|(names, _)| names);
+    let open = |sockets| house.open_shard(sockets, (&directory, names), &stopper, signals.handle());
     let threads = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     let records = Keeper::start(&house.spools, &store, &house.config, house.journal(), clock)?;
     let (alive, caretaker) = look_after(accounts, certificates, house.journal(), clock)?;
@@ -85,6 +94,11 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     stopper.stop();
     drop(alive);
     let ended = threads.into_iter().try_for_each(join);
+    if let Some((names, thread)) = asker {
+        // Its last questions end with it.
+        drop(names);
+        thread.join().map_err(|_| anyhow::anyhow!("the thread that asks name servers has panicked"))?;
+    }
     records.finish()?;
     caretaker.join().map_err(|_| anyhow::anyhow!("the caretaker has panicked"))?;
     journal.note(clock.now_ms(), &Event::ServerStopped { uptime_s: started.elapsed().as_secs() });
@@ -125,7 +139,7 @@ impl House {
     fn open_shard(
         &self,
         sockets: ShardSockets,
-        directory: &Arc<ArcSwap<Directory>>,
+        (directory, names): (&Arc<ArcSwap<Directory>>, Option<&Names>),
         stopper: &Stopper,
         signals: Handle,
     ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
@@ -144,6 +158,9 @@ impl House {
         let mut shard_loop =
             Loop::with_tls(sockets, shard, net_limits(&self.config, shards), self.tls.clone())?
                 .with_websocket(websocket(&self.config));
+        if let Some(names) = names.cloned() {
+            shard_loop = shard_loop.asking(move |shard, wanted| names.ask(shard, wanted));
+        }
         let stopper = stopper.clone();
         let run = move || {
             let _alarm = Alarm(signals);
@@ -242,7 +259,7 @@ fn secrets(store: &Store) -> anyhow::Result<Secrets> {
     Ok(Secrets { cookies: half(kept("cookies")?), nonces: kept("nonces")?, hashes: half(entropy()?) })
 }
 
-fn asked(config: &Config) -> Vec<offhook_net::Ask> {
+pub fn asked(config: &Config) -> Vec<offhook_net::Ask> {
     let ask =
         |l: &offhook_config::Listen| (l.transport, l.address, l.advertise.as_ref().map(ToString::to_string));
     config.listen.iter().map(ask).collect()

@@ -2,8 +2,9 @@
 //! [`offhook_proxy::access`], and the target set.
 
 use offhook_digest::Credentials;
+use offhook_locate::Wanted;
 use offhook_location::Binding;
-use offhook_net::Outbox;
+use offhook_net::{Flow, Outbox};
 use offhook_proxy::Screened;
 use offhook_proxy::access::{self, Access, Sender};
 use offhook_sip::{Host, Line, Name, Refusal, Uri};
@@ -12,6 +13,7 @@ use crate::arrival::Arrival;
 use crate::hop;
 use crate::identify::{Door, Proof};
 use crate::relay::Passage;
+use crate::servers::NamedBy;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
 use crate::way::Way;
@@ -84,16 +86,27 @@ impl Switchboard {
             }
             Way::Route(next) => {
                 let uri = next.parsed_uri().map_err(|_| Refusal::new(400).because("Malformed Route"))?;
-                hop::to_uri(&uri, listeners, listener).map_err(hop::NoHop::refusal)?
+                return self.push_uri(passage, &uri, targets);
             }
-            Way::Uri(uri) => hop::to_uri(uri, listeners, listener).map_err(hop::NoHop::refusal)?,
+            Way::Uri(uri) => return self.push_uri(passage, uri, targets),
         };
-        // RFC 3261 §26.2.2: never a hop that others can read.
-        if passage.screened.routed.wants_security() && !flow.transport.is_secure() {
-            return Err(hop::NoHop::Insecure.refusal());
+        push_safe(passage, flow, targets)
+    }
+
+    /// §16.6 step 7: where a URI leads, by its address or by name.
+    fn push_uri(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        uri: &Uri<'_>,
+        targets: &mut Targets,
+    ) -> Result<(), Refusal<'static>> {
+        let arrival = passage.arrival;
+        if let Some(mut wanted) = Wanted::of_uri(uri) {
+            wanted.secure |= passage.screened.routed.wants_security();
+            return self.push_named(arrival, wanted, NamedBy::Peer, targets);
         }
-        targets.push_flow(flow);
-        Ok(())
+        let flow = hop::to_uri(uri, &arrival.settings.listeners, arrival.from.listener);
+        push_safe(passage, flow.map_err(hop::NoHop::refusal)?, targets)
     }
 
     fn find_bindings(
@@ -134,6 +147,19 @@ impl Switchboard {
         let tell = known || sender == Sender::Stranger;
         Err(Refusal::new(if tell { 480 } else { 404 }))
     }
+}
+
+/// RFC 3261 §26.2.2: never a hop that others can read.
+fn push_safe(
+    passage: &Passage<'_, '_, '_>,
+    flow: Flow,
+    targets: &mut Targets,
+) -> Result<(), Refusal<'static>> {
+    if passage.screened.routed.wants_security() && !flow.transport.is_secure() {
+        return Err(hop::NoHop::Insecure.refusal());
+    }
+    targets.push_flow(flow);
+    Ok(())
 }
 
 /// Credentials that were meant for us, though nobody asked: an ACK repeats those of its INVITE (§22.1), and many phones

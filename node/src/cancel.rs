@@ -22,6 +22,9 @@ impl Switchboard {
             self.with_upstream(invite, |u| u.fork.cancel());
             let reason = arrival.message.value(Name::Reason).unwrap_or_default();
             self.note_cancelled(arrival.now_ms, invite, reason);
+            if self.is_parked(invite) {
+                return self.cancel_parked(arrival.settings, arrival.now_ms, invite, out);
+            }
             return self.cancel_branches(arrival.now_ms, invite, reason, out);
         }
         if self.belongs_elsewhere(arrival, key, out) {
@@ -55,7 +58,8 @@ impl Switchboard {
     pub(crate) fn cancel_branch(&mut self, now_ms: u64, id: ClientId, reason: &[u8], out: &mut Outbox) {
         let Some(record) = self.transactions.client(id) else { return };
         let flow = record.user.flow;
-        let own = Downstream { server: None, flow, next: None, finished: false, cancel: Cancel::No };
+        let own =
+            Downstream { server: None, flow, next: None, finished: false, cancel: Cancel::No, heard: false };
         let Ok(cancel) = self.transactions.open_cancel(now_ms, id, own) else {
             if let Some(record) = self.transactions.client_mut(id) {
                 record.user.cancel = Cancel::Wanted;
@@ -118,7 +122,7 @@ impl Switchboard {
         let mut targets: Targets = std::mem::take(&mut self.targets);
         targets.clear();
         if self.find_targets(&passage, &way, sender, &mut targets, out).is_ok() {
-            self.forward_stateless(&passage, &targets, out);
+            self.forward_stateless(&passage, &mut targets, out);
         }
         self.targets = targets;
     }

@@ -10,6 +10,7 @@ use offhook_net::Flow;
 use offhook_proxy::fork::Fork;
 use offhook_transaction::{ClientId, ServerId};
 
+use crate::arrival::Arrival;
 use crate::records::Role;
 use crate::targets::Targets;
 
@@ -45,6 +46,36 @@ pub(crate) struct Rest {
     pub best: Vec<u8>,
     /// Challenges of other branches, to be added to a 401 or 407 (§16.7 step 7).
     pub challenges: Vec<u8>,
+    /// Nothing has been sent yet: the name of the next hop is being looked up.
+    pub waits_for_name: bool,
+    /// Where branches go when their address fails.
+    pub spares: Vec<Spare>,
+}
+
+impl Rest {
+    /// The request is kept, and nothing is known yet.
+    pub(crate) fn of(arrival: &Arrival<'_, '_>) -> Self {
+        Self {
+            request: arrival.message.whole().to_vec(),
+            from: arrival.from,
+            targets: Targets::default(),
+            best: Vec::new(),
+            challenges: Vec::new(),
+            waits_for_name: false,
+            spares: Vec::new(),
+        }
+    }
+}
+
+/// What is left of a target whose name leads to several addresses (RFC 3263 §4.3).
+#[derive(Debug)]
+pub(crate) struct Spare {
+    /// The branch that is at the address before.
+    pub branch: ClientId,
+    /// The target, alone.
+    pub target: Targets,
+    /// The Max-Breadth of its copies.
+    pub max_breadth: Option<u32>,
 }
 
 /// Beside a client transaction.
@@ -60,6 +91,8 @@ pub(crate) struct Downstream {
     pub finished: bool,
     /// How far cancelling it is.
     pub cancel: Cancel,
+    /// Whether it has said anything yet.
+    pub heard: bool,
 }
 
 /// How far the cancelling of a branch is: §9.1 forbids a CANCEL before a provisional response.

@@ -1,4 +1,5 @@
-//! From a URI to a flow: which address, and from which of our addresses it is reached. Names wait for DNS.
+//! From a URI to a flow: which address, and from which of our addresses it is reached. Names are
+//! looked up elsewhere ([`crate::servers`]).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -28,9 +29,7 @@ impl NoHop {
     /// The answer to the request that wanted to go there.
     pub(crate) fn refusal(self) -> Refusal<'static> {
         match self {
-            Self::Name => {
-                Refusal::new(502).because("Names are not resolved yet: use an IP address or a route")
-            }
+            Self::Name => Refusal::new(502).because("That name cannot be looked up"),
             Self::NoListener => Refusal::new(502).because("No way to that transport or address family"),
             Self::Scheme => Refusal::new(416),
             // RFC 5630 §5.3.

@@ -1,18 +1,18 @@
 //! Forwarding: rights, target set, transactions, copies (RFC 3261 §16.3 step 6, §16.5, §16.6).
 
 use offhook_journal::{Event, EventKind};
-use offhook_net::Outbox;
+use offhook_net::{Flow, Outbox};
 use offhook_proxy::access::Sender;
 use offhook_proxy::fork::Fork;
 use offhook_proxy::forward::{self, Branch, Forward};
 use offhook_proxy::record_route::Sides;
 use offhook_proxy::{ANY_SHARD, Place, Screened};
 use offhook_sip::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
-use offhook_sip::{Hint, Line, Message, Method, Name, Refusal};
+use offhook_sip::{Hint, Line, Message, Method, Name, Refusal, Transport};
 use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
 use crate::arrival::Arrival;
-use crate::context::{Cancel, Downstream, Rest, Upstream};
+use crate::context::{Cancel, Downstream, Rest, Spare, Upstream};
 use crate::records::Role;
 use crate::register::is_behind_nat;
 use crate::switchboard::Switchboard;
@@ -73,9 +73,9 @@ impl Switchboard {
                 self.refuse_call(&passage, (way, sender), refusal, out);
             }
             Ok(()) if is_stateless(way, arrival) => {
-                self.forward_stateless(&passage, &targets, out);
+                self.forward_stateless(&passage, &mut targets, out);
             }
-            Ok(()) => self.forward_stateful(&passage, (way, sender), &mut targets, key, out),
+            Ok(()) => self.forward_stateful(&passage, (key, way, sender), &mut targets, out),
         }
         self.targets = targets;
     }
@@ -105,11 +105,33 @@ impl Switchboard {
     fn forward_stateful(
         &mut self,
         passage: &Passage<'_, '_, '_>,
-        way: (&Way<'_, '_>, Sender),
+        (key, way, sender): (&ServerKey<'_>, &Way<'_, '_>, Sender),
         targets: &mut Targets,
-        key: &ServerKey<'_>,
         out: &mut Outbox,
     ) {
+        let arrival = passage.arrival;
+        let names = targets.take_names();
+        if !names.is_empty() && !self.parked.has_room() {
+            return self.refuse_full(arrival, OpenError::ServersFull, out);
+        }
+        let Some(id) = self.open_upstream(passage, key, (way, sender), out) else { return };
+        if !names.is_empty() {
+            return self.park(arrival, id, sender, names, 1);
+        }
+        if targets.list().len() > 1 || targets.have_spares() {
+            self.with_upstream(id, |u| u.rest = Some(Box::new(Rest::of(arrival))));
+        }
+        self.ring_first(passage, id, targets, out);
+    }
+
+    /// Opens the server transaction of a request that goes on.
+    fn open_upstream(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        key: &ServerKey<'_>,
+        way: (&Way<'_, '_>, Sender),
+        out: &mut Outbox,
+    ) -> Option<ServerId> {
         let arrival = passage.arrival;
         let invite = passage.screened.method == Method::Invite;
         let role = self.role_of(passage.screened);
@@ -125,7 +147,10 @@ impl Switchboard {
         let reliable = arrival.from.transport.is_reliable();
         let id = match self.transactions.open_server(arrival.now_ms, key, invite, reliable, upstream) {
             Ok(id) => id,
-            Err(error) => return self.refuse_full(arrival, error, out),
+            Err(error) => {
+                self.refuse_full(arrival, error, out);
+                return None;
+            }
         };
         if let Some(lookup) = self.whereabouts.lookup(&self.hash_key, key) {
             self.whereabouts.note(arrival.now_ms, &lookup, self.shard);
@@ -136,16 +161,17 @@ impl Switchboard {
         }
         let slow_ms = self.transactions.timing().non_invite_trying_after_ms();
         self.transactions.set_user_timer(arrival.now_ms, id, if invite { TRYING_AFTER_MS } else { slow_ms });
-        if targets.list().len() > 1 {
-            let rest = Rest {
-                request: arrival.message.whole().to_vec(),
-                from: arrival.from,
-                targets: Targets::default(),
-                best: Vec::new(),
-                challenges: Vec::new(),
-            };
-            self.with_upstream(id, |u| u.rest = Some(Box::new(rest)));
-        }
+        Some(id)
+    }
+
+    /// Sends the first copies.
+    pub(crate) fn ring_first(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        id: ServerId,
+        targets: &mut Targets,
+        out: &mut Outbox,
+    ) {
         self.ring(passage, id, targets, out);
         if self.transactions.server(id).is_some_and(|record| record.user.branches.is_none()) {
             // Not one copy could be sent: there is no branch whose failure would be the answer.
@@ -178,7 +204,7 @@ impl Switchboard {
     }
 
     /// Answers through the transaction while the request is still at hand.
-    fn answer_from_arrival(
+    pub(crate) fn answer_from_arrival(
         &mut self,
         arrival: &Arrival<'_, '_>,
         id: ServerId,
@@ -198,7 +224,7 @@ impl Switchboard {
         }
     }
 
-    fn forward_to(
+    pub(crate) fn forward_to(
         &mut self,
         passage: &Passage<'_, '_, '_>,
         server: ServerId,
@@ -211,12 +237,14 @@ impl Switchboard {
         let Some(local) = arrival.settings.identity.local(target.flow.listener) else { return };
         let invite = screened.method == Method::Invite;
         let Some(upstream) = self.transactions.server(server) else { return };
+        let flow = proving(target, texts, out);
         let downstream = Downstream {
             server: Some(server),
-            flow: target.flow,
+            flow,
             next: upstream.user.branches,
             finished: false,
             cancel: Cancel::No,
+            heard: false,
         };
         let reliable = target.flow.transport.is_reliable();
         let Ok(client) = self.transactions.open_client(arrival.now_ms, invite, reliable, downstream) else {
@@ -241,8 +269,12 @@ impl Switchboard {
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         let end = out.begin();
         self.transactions.set_request(client, out.bytes(start..end));
-        out.send(start, target.flow, client.to_bits());
-        if invite {
+        out.send(start, flow, client.to_bits());
+        if let Some(rest) = texts.with_spares(target) {
+            let spare = Spare { branch: client, target: rest, max_breadth };
+            self.with_rest(server, |rest| rest.spares.push(spare));
+            self.transactions.set_user_timer(arrival.now_ms, client, arrival.settings.failover_after_ms);
+        } else if invite {
             self.transactions.set_user_timer(arrival.now_ms, client, arrival.settings.timer_c_ms as u32);
         }
         self.with_upstream(server, |u| {
@@ -270,10 +302,14 @@ impl Switchboard {
     pub(crate) fn forward_stateless(
         &mut self,
         passage: &Passage<'_, '_, '_>,
-        targets: &Targets,
+        targets: &mut Targets,
         out: &mut Outbox,
     ) {
         let Passage { arrival, screened, .. } = *passage;
+        let names = targets.take_names();
+        if !names.is_empty() {
+            return self.park_loose(arrival, names);
+        }
         let Some(target) = targets.list().first() else { return };
         let Some(local) = arrival.settings.identity.local(target.flow.listener) else { return };
         let start = out.begin();
@@ -297,7 +333,8 @@ impl Switchboard {
             offers_overload_control: self.neighbours.knows(target.flow.remote),
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
-        out.send(start, target.flow, 0);
+        let flow = proving(target, targets, out);
+        out.send(start, flow, 0);
     }
 
     fn refuse_full(&mut self, arrival: &Arrival<'_, '_>, error: OpenError, out: &mut Outbox) {
@@ -356,6 +393,19 @@ fn record_route(passage: &Passage<'_, '_, '_>, target: &Target) -> Option<Sides>
         caller: (arrival.parts.is_first_hop && pinned).then_some(arrival.from),
         callee: target.pinned.then_some(target.flow),
     })
+}
+
+/// The path of a target; by TLS with the name that the peer must prove to have (RFC 5922 §4).
+fn proving(target: &Target, texts: &Targets, out: &mut Outbox) -> Flow {
+    let mut flow = target.flow;
+    if flow.transport == Transport::Tls
+        && !flow.connection.is_some()
+        && let Ok(name) = std::str::from_utf8(texts.text(&target.name))
+        && !name.is_empty()
+    {
+        flow.connection = out.toward(name);
+    }
+    flow
 }
 
 fn arrived_at<'m>(passage: &Passage<'_, 'm, '_>, target: &Target) -> Option<&'m offhook_proxy::Local> {

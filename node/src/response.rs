@@ -6,6 +6,7 @@ use offhook_sip::{Message, Name, Via};
 use offhook_transaction::{ClientId, ClientVerdict, ServerId};
 
 use crate::context::Cancel;
+use crate::failover::Failure;
 use crate::hop;
 use crate::settings::Settings;
 use crate::settle::{Final, write_without_our_via};
@@ -32,6 +33,7 @@ impl Switchboard {
         let Some(id) = named.and_then(|id| self.transactions.find_client(id, cseq.method)) else { return };
         self.follow_connection(id, from);
         self.heed(now_ms, from, &via);
+        self.note_alive(now_ms, from, status);
         // §16.7 step 3: where no Via is left below ours, the response is for us, as those to our CANCELs are.
         let forwarded = self.transactions.client(id).is_some_and(|record| record.user.server.is_some());
         if forwarded && message.values(Name::Via).nth(1).is_none() {
@@ -86,11 +88,18 @@ impl Switchboard {
     ) {
         let Some(record) = self.transactions.client_mut(id) else { return };
         let Some(server) = record.user.server else { return };
+        record.user.heard = true;
         if status < 200 {
             return self.provisional(settings, now_ms, (server, id), status, message, out);
         }
         let again = std::mem::replace(&mut record.user.finished, true);
         let target = record.user.flow.remote;
+        if status == 503
+            && !again
+            && self.try_next_address(settings, now_ms, (server, id), Failure::Refused(message), out)
+        {
+            return;
+        }
         let Some(upstream) = self.transactions.server_mut(server) else {
             return;
         };
@@ -119,9 +128,9 @@ impl Switchboard {
         let cancel = self.transactions.client(client).map(|record| record.user.cancel);
         if cancel == Some(Cancel::Wanted) {
             self.cancel_branch(now_ms, client, b"", out);
-        } else if status > 100
-            && cancel == Some(Cancel::No)
+        } else if cancel == Some(Cancel::No)
             && message.cseq().is_ok_and(|c| c.method == b"INVITE")
+            && (status > 100 || self.has_spare(server, client))
         {
             self.transactions.set_user_timer(now_ms, client, settings.timer_c_ms as u32);
         }
@@ -145,6 +154,16 @@ impl Switchboard {
         let Some(record) = self.transactions.client_mut(id) else { return };
         let Some(server) = record.user.server else { return };
         if std::mem::replace(&mut record.user.finished, true) {
+            return;
+        }
+        let failure = match status {
+            408 if record.user.heard => None,
+            408 => Some(Failure::Silent),
+            _ => Some(Failure::Unreachable),
+        };
+        if let Some(failure) = failure
+            && self.try_next_address(settings, now_ms, (server, id), failure, out)
+        {
             return;
         }
         let Some(upstream) = self.transactions.server_mut(server) else { return };

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use offhook_config::{Config, DigestAlgorithm, RouteMode};
 use offhook_digest::Algorithm;
+use offhook_locate::{Abilities, Reach};
 use offhook_net::Listener;
 use offhook_proxy::access::Rules;
 use offhook_proxy::{Identity, Local};
@@ -62,6 +63,14 @@ pub struct Settings {
     pub timing: Timing,
     /// Most server transactions, and most client transactions, of one shard.
     pub transactions_max: usize,
+    /// Which addresses the names of requests may lead to.
+    pub reach: Reach,
+    /// How long a request waits for the name of its next hop, ms.
+    pub name_patience_ms: u64,
+    /// How long an address may say nothing before the next one is tried, ms.
+    pub failover_after_ms: u32,
+    /// Requests that are longer go by TCP where that is possible, bytes; 0: never.
+    pub tcp_above_bytes: usize,
     /// Whether those who offer to hold back are told how much (RFC 7339).
     pub overload_feedback: bool,
 }
@@ -102,7 +111,26 @@ impl Settings {
                 t4_ms: config.timers.t4_ms as u32,
             },
             transactions_max: config.limits.transactions_max / shards.max(1),
+            reach: if config.dns.private_addresses { Reach::Private } else { Reach::Public },
+            name_patience_ms: config.dns.patience_ms,
+            failover_after_ms: config.proxy.failover_after_ms as u32,
+            tcp_above_bytes: config.proxy.tcp_above_bytes,
             overload_feedback: config.overload.feedback,
+        }
+    }
+}
+
+impl Settings {
+    /// What of the places that names lead to we could use: the transports and families of our listeners. Where the
+    /// other side prefers none, TLS comes first, then UDP.
+    pub fn abilities(&self) -> Abilities {
+        let ours = |wanted: &Transport| self.listeners.iter().any(|l| l.transport == *wanted);
+        let preferred = [Transport::Tls, Transport::Udp, Transport::Tcp, Transport::Sctp];
+        Abilities {
+            transports: preferred.into_iter().filter(ours).collect(),
+            ipv4: self.listeners.iter().any(|l| l.local.is_ipv4()),
+            ipv6: self.listeners.iter().any(|l| l.local.is_ipv6()),
+            reach: Reach::Private,
         }
     }
 }

@@ -8,6 +8,7 @@ use offhook_accounts::Directory;
 use offhook_cdr::Spool;
 use offhook_digest::{Algorithm, Ha1, NonceKey};
 use offhook_journal::{Event, EventKind, Journal};
+use offhook_locate::Finding;
 use offhook_location::{Location, LocationError};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket, TlsFailure, WebSocketFailure};
 use offhook_proxy::CookieKey;
@@ -19,7 +20,10 @@ use crate::arrival::Arrival;
 use crate::certified::Certified;
 use crate::closed::ClosedConnections;
 use crate::drain::Drain;
+use crate::health::Health;
+use crate::names::Names;
 use crate::neighbours::Neighbours;
+use crate::parked::Parked;
 use crate::relay::TRYING_AFTER_MS;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -101,6 +105,7 @@ impl Shard {
                 TRYING_AFTER_MS,
                 settings.timing.non_invite_trying_after_ms(),
                 settings.timer_c_ms as u32,
+                settings.failover_after_ms,
             ],
         });
         let algorithm = settings.algorithms.first().copied().unwrap_or(Algorithm::Sha256);
@@ -119,6 +124,9 @@ impl Shard {
             closed: ClosedConnections::default(),
             certified: Certified::default(),
             admission: Admission::new(secrets.hashes),
+            names: Names::default(),
+            parked: Parked::default(),
+            health: Health::default(),
             neighbours: Neighbours::new(&settings.routes, secrets.hashes),
             drain,
             whereabouts,
@@ -259,10 +267,19 @@ impl Engine for Shard {
         self.switchboard.journal.note(now_ms, &event);
     }
 
+    fn located(&mut self, now_ms: u64, finding: &Finding, out: &mut Outbox) {
+        self.guarded(now_ms, "a name", |shard| {
+            shard.switchboard.located(&shard.settings, now_ms, finding, out);
+        });
+    }
+
     fn tick(&mut self, now_ms: u64, out: &mut Outbox) {
         self.guarded(now_ms, "a timer", |shard| shard.switchboard.tick(&shard.settings, now_ms, out));
         if now_ms >= self.next_sweep_ms {
             self.next_sweep_ms = now_ms + SWEEP_EVERY_MS;
+            self.guarded(now_ms, "a probe", |shard| {
+                shard.switchboard.probe_dead(&shard.settings, now_ms, out);
+            });
             if self.switchboard.shard == 0 {
                 let stripes = self.switchboard.location.stripes().div_ceil(SWEEPS_PER_ROUND);
                 self.switchboard.location.expire(now_ms, stripes, |_, _| {});
@@ -272,7 +289,8 @@ impl Engine for Shard {
 
     fn deadline_ms(&mut self) -> Option<u64> {
         let timers = self.switchboard.transactions.next_deadline_ms();
-        Some(timers.map_or(self.next_sweep_ms, |at_ms| at_ms.min(self.next_sweep_ms)))
+        let parked = self.switchboard.parked.next_ms();
+        [timers, parked, Some(self.next_sweep_ms)].into_iter().flatten().min()
     }
 
     fn note_load(&mut self, fill_permille: u16) {
@@ -282,6 +300,7 @@ impl Engine for Shard {
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {
         self.switchboard.settle_registrations(now_ms, out);
         self.switchboard.settle_records(now_ms);
+        self.switchboard.names.ask(out);
         self.switchboard.drain.tell(self.switchboard.shard, self.switchboard.at_work);
         self.switchboard.journal.flush(now_ms);
     }

@@ -18,7 +18,10 @@ use crate::certified::Certified;
 use crate::closed::ClosedConnections;
 use crate::context::{Downstream, Upstream};
 use crate::drain::Drain;
+use crate::health::Health;
+use crate::names::Names;
 use crate::neighbours::Neighbours;
+use crate::parked::Parked;
 use crate::targets::Targets;
 use crate::whereabouts::Whereabouts;
 
@@ -52,6 +55,12 @@ pub(crate) struct Switchboard {
     pub certified: Certified,
     /// What is let in when there is too much.
     pub admission: Admission,
+    /// What is known about names.
+    pub names: Names,
+    /// What waits for names.
+    pub parked: Parked,
+    /// Next hops that do not answer.
+    pub health: Health,
     /// Next hops that say how much they can take.
     pub neighbours: Neighbours,
     /// How the server stops.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use offhook_locate::Wanted;
 use offhook_location::Binding;
 use offhook_net::{ConnectionId, Flow, Listener};
 use offhook_sip::{Transport, Uri};
@@ -19,6 +20,10 @@ pub(crate) struct Target {
     pub path: Range<usize>,
     /// Preference in thousandths; equal ones ring together (§16.6).
     pub q_milli: u16,
+    /// Further paths to it, in the order in which to try them.
+    pub spare: Range<usize>,
+    /// The name that led here: by TLS the peer must prove to have it.
+    pub name: Range<usize>,
     /// Whether its Contact cannot be reached later, so that its flow must be remembered in Record-Route.
     pub pinned: bool,
 }
@@ -28,6 +33,15 @@ pub(crate) struct Target {
 pub(crate) struct Targets {
     texts: Vec<u8>,
     list: Vec<Target>,
+    spares: Vec<Flow>,
+    /// Names that must be looked up before the list is whole.
+    names: Vec<Wanted>,
+}
+
+impl Target {
+    fn at(flow: Flow) -> Self {
+        Self { flow, uri: None, path: 0..0, q_milli: 1000, spare: 0..0, name: 0..0, pinned: false }
+    }
 }
 
 impl Targets {
@@ -35,11 +49,62 @@ impl Targets {
     pub(crate) fn clear(&mut self) {
         self.texts.clear();
         self.list.clear();
+        self.spares.clear();
+        self.names.clear();
     }
 
     /// A target that keeps the Request-URI.
     pub(crate) fn push_flow(&mut self, flow: Flow) {
-        self.list.push(Target { flow, uri: None, path: 0..0, q_milli: 1000, pinned: false });
+        self.list.push(Target::at(flow));
+    }
+
+    /// A target that keeps the Request-URI and has several paths; the first is tried first. `name` led to it.
+    pub(crate) fn push_flows(&mut self, flows: &[Flow], name: &str) {
+        let Some((first, others)) = flows.split_first() else { return };
+        let name = self.keep(name.as_bytes());
+        let start = self.spares.len();
+        self.spares.extend_from_slice(others);
+        self.list.push(Target { spare: start..self.spares.len(), name, ..Target::at(*first) });
+    }
+
+    /// A name must be looked up first.
+    pub(crate) fn await_name(&mut self, wanted: Wanted) {
+        if !self.names.contains(&wanted) {
+            self.names.push(wanted);
+        }
+    }
+
+    /// The names that must be looked up first.
+    pub(crate) fn take_names(&mut self) -> Vec<Wanted> {
+        std::mem::take(&mut self.names)
+    }
+
+    /// This target alone, if it has further paths.
+    pub(crate) fn with_spares(&self, target: &Target) -> Option<Self> {
+        let flows = self.spares.get(target.spare.clone()).filter(|flows| !flows.is_empty())?;
+        let target = Target { spare: 0..flows.len(), ..target.clone() };
+        Some(Self {
+            texts: self.texts.clone(),
+            spares: flows.to_vec(),
+            list: vec![target],
+            names: Vec::new(),
+        })
+    }
+
+    /// Moves the one target to its next path. `false`: that was the last.
+    pub(crate) fn next_address(&mut self) -> bool {
+        let Some(target) = self.list.first_mut() else { return false };
+        let Some(next) = self.spares.get(target.spare.start).filter(|_| !target.spare.is_empty()) else {
+            return false;
+        };
+        target.flow = *next;
+        target.spare.start += 1;
+        true
+    }
+
+    /// Whether any target has further paths.
+    pub(crate) fn have_spares(&self) -> bool {
+        !self.spares.is_empty()
     }
 
     /// A registered contact, if there is a way to it. `secure`: the request is for a `sips` URI.
@@ -68,7 +133,7 @@ impl Targets {
         };
         let path = self.keep(binding.path);
         let pinned = binding.path.is_empty() && (binding.flow.nat || flow.transport.is_reliable());
-        self.list.push(Target { flow, uri: Some(uri), path, q_milli: binding.q_milli, pinned });
+        self.list.push(Target { uri: Some(uri), path, q_milli: binding.q_milli, pinned, ..Target::at(flow) });
         Ok(())
     }
 

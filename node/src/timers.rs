@@ -12,6 +12,7 @@ use crate::switchboard::Switchboard;
 impl Switchboard {
     /// Carries out every timer that is due.
     pub(crate) fn tick(&mut self, settings: &Settings, now_ms: u64, out: &mut Outbox) {
+        self.lose_patience(settings, now_ms, out);
         while let Some(due) = self.transactions.next_due(now_ms) {
             match due {
                 Due::ResendRequest(id) => {
@@ -26,7 +27,7 @@ impl Switchboard {
                 }
                 Due::ClientTimedOut(id) => self.branch_failed(settings, now_ms, id, 408, out),
                 Due::UserTimer(TransactionId::Client(id)) => self.timer_c(settings, now_ms, id, out),
-                Due::UserTimer(TransactionId::Server(id)) => self.say_trying(now_ms, id, out),
+                Due::UserTimer(TransactionId::Server(id)) => self.say_trying(settings, now_ms, id, out),
                 Due::ClientEnded(id, branch) => self.unlink_branch(id, &branch),
                 // Nothing was said, nor will be: RFC 4320 §4.2.
                 Due::ServerEnded(_, upstream) if !upstream.answered => {
@@ -77,12 +78,37 @@ impl Switchboard {
         if record.state().is_answered() {
             return;
         }
+        if let Some(server) = record.user.server.filter(|server| self.has_spare(*server, id)) {
+            return self.failover_due(settings, now_ms, (server, id), out);
+        }
         let has_rung = record.state() == ClientState::Invite(InviteClient::Proceeding);
         if has_rung && record.user.cancel == Cancel::No {
             return self.cancel_branch(now_ms, id, b"", out);
         }
         self.branch_failed(settings, now_ms, id, 408, out);
         self.transactions.abandon_client(now_ms, id);
+    }
+
+    /// A branch that could go to another address has had its time: if it has said nothing, its request goes there. It is
+    /// not given up itself: what it says yet is answered.
+    fn failover_due(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        (server, id): (ServerId, ClientId),
+        out: &mut Outbox,
+    ) {
+        let Some(record) = self.transactions.client(id) else { return };
+        if record.user.heard {
+            // Timer C has run out instead; nobody else is to be tried while somebody rings.
+            let invite = matches!(record.state(), ClientState::Invite(_));
+            self.forget_spare(server, id);
+            if invite {
+                self.timer_c(settings, now_ms, id, out);
+            }
+            return;
+        }
+        self.branch_failed(settings, now_ms, id, 408, out);
     }
 
     /// A branch is over: those that are left stay linked.
@@ -106,10 +132,13 @@ impl Switchboard {
     }
 
     /// §17.2.1, RFC 4320 §4.1: the caller stops sending its request again when it hears that somebody works on it.
-    fn say_trying(&mut self, now_ms: u64, id: ServerId, out: &mut Outbox) {
+    fn say_trying(&mut self, settings: &Settings, now_ms: u64, id: ServerId, out: &mut Outbox) {
         let Some(record) = self.transactions.server(id) else { return };
         if record.status() != 0 {
             return;
+        }
+        if self.is_parked(id) {
+            return self.say_trying_parked(settings, now_ms, id, out);
         }
         let reply_to = record.user.reply_to;
         let Ok(copy) = Message::parse(self.any_copy(id)) else { return };

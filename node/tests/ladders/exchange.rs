@@ -11,9 +11,11 @@ use offhook_cdr::{Fact, Joiner, MemorySpool, Policy, Record};
 use offhook_config::Config;
 use offhook_journal::{Counters, EventKind, Journal};
 use offhook_ladder::{Ladder, Site, Stage, User};
+use offhook_locate::Finding;
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
 use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, Whereabouts};
+use offhook_simnet::NameServer;
 use tempfile::TempDir;
 
 use crate::ledger;
@@ -38,6 +40,12 @@ pub(crate) fn open_ladder(text: &str) -> Stage {
 pub(crate) fn scene(configuration: &str) -> Ladder {
     let config = parse(configuration);
     Ladder::new(move |site| Arc::new(Plan::new(&config, site, 1)).shard(0))
+}
+
+/// A scene with an exchange that asks this name server.
+pub(crate) fn scene_with_names(configuration: &str, names: NameServer) -> Ladder {
+    let config = parse(configuration);
+    Ladder::new(move |site| Exchange { names, ..Arc::new(Plan::new(&config, site, 1)).shard(0) })
 }
 
 /// A scene with an exchange whose bindings are on disk, so that it can be killed and started again.
@@ -168,7 +176,7 @@ impl Plan {
             whereabouts: self.whereabouts.clone(),
         };
         let shard = Shard::new(number, Arc::clone(&self.settings), resources).expect("a shard in memory");
-        Exchange { shard, counters, plan: Arc::clone(self) }
+        Exchange { shard, counters, plan: Arc::clone(self), names: NameServer::new() }
     }
 }
 
@@ -177,6 +185,8 @@ pub(crate) struct Exchange {
     shard: Shard,
     counters: Arc<Counters>,
     pub(crate) plan: Arc<Plan>,
+    /// Whom it asks.
+    pub(crate) names: NameServer,
 }
 
 impl Exchange {
@@ -220,11 +230,18 @@ impl Engine for Exchange {
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Outbox) {
+        for finding in self.names.take_due(now_ms) {
+            self.located(now_ms, &finding, out);
+        }
         self.watch(|shard| shard.tick(now_ms, out));
     }
 
+    fn located(&mut self, now_ms: u64, finding: &Finding, out: &mut Outbox) {
+        self.watch(|shard| shard.located(now_ms, finding, out));
+    }
+
     fn deadline_ms(&mut self) -> Option<u64> {
-        self.shard.deadline_ms()
+        [self.shard.deadline_ms(), self.names.next_ms()].into_iter().flatten().min()
     }
 
     fn note_load(&mut self, fill_permille: u16) {
@@ -233,6 +250,7 @@ impl Engine for Exchange {
 
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {
         self.watch(|shard| shard.commit(now_ms, out));
+        out.asked().iter().for_each(|wanted| self.names.ask(now_ms, wanted));
     }
 }
 

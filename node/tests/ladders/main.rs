@@ -13,6 +13,7 @@ mod drain;
 mod forking;
 mod forwarding;
 mod ipv6;
+mod names;
 mod nat;
 mod overload;
 mod records;

@@ -302,19 +302,6 @@ fn a_user_at_our_address() {
     .leaves_nothing();
 }
 
-/// A name that would have to be looked up: not there yet, and said so. RFC 3261 §21.5.3.
-#[test]
-fn names_are_not_resolved_yet() {
-    open_ladder(
-        "
-        alice  -> proxy            INVITE sip:bob@example.net
-        alice  <- proxy            502 Names are not resolved yet*
-        alice  -> proxy            ACK
-    ",
-    )
-    .leaves_nothing();
-}
-
 /// There is no way to that transport or address family. RFC 3261 §21.5.3.
 #[test]
 fn no_way_to_go() {

@@ -13,7 +13,7 @@ use crate::listen::Listen;
 use crate::place::Place;
 use crate::report::Report;
 use crate::route::Route;
-use crate::settings::{Access, Cdr, Digest, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
+use crate::settings::{Access, Cdr, Digest, Dns, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
 use crate::syntax::explain;
 use crate::table::{root, section};
 use crate::tls::Tls;
@@ -48,6 +48,8 @@ section! {
         access: Access = Access::default();
         /// Forwarding.
         proxy: Proxy = Proxy::default();
+        /// Names of next hops.
+        dns: Dns = Dns::default();
         /// Clocks of transactions.
         timers: Timers = Timers::default();
         /// Bounds.

@@ -39,6 +39,6 @@ pub use listen::Listen;
 pub use manual::{reference, sample};
 pub use names::{CdrFiles, DigestAlgorithm, LogFormat, LogLevel, RouteMode};
 pub use route::{Match, NextHop, Route};
-pub use settings::{Access, Cdr, Digest, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
+pub use settings::{Access, Cdr, Digest, Dns, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
 pub use tls::{Tls, TlsDomain};
 pub use websocket::{Origin, Path, WebSocket};

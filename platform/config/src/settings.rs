@@ -1,5 +1,7 @@
 //! The sections that are plain settings. Each field says what it means, its default and the default's reason.
 
+use std::net::SocketAddr;
+
 use crate::names::{CdrFiles, DigestAlgorithm, LogFormat, LogLevel};
 use crate::table::section;
 
@@ -63,10 +65,52 @@ section! {
         /// Targets one request may be sent to, RFC 3261 §16.6; those of least preference are left out.
         fork_targets_max: usize = 20, within 1..=100,
             because "all phones of a user and as many again; each target multiplies what a caller can cause";
+        /// How long an address may say nothing at all before the next one of the same name is tried, in milliseconds
+        /// (RFC 3263 §4.3, which waits for half a minute).
+        failover_after_ms: usize = 4_000, within 500..=32_000,
+            because "a caller holds on for some seconds, and four retransmissions are lost seldom";
+        /// Requests that leave with more bytes go by TCP to next hops found by name that do not say UDP, and
+        /// by UDP only if TCP fails (RFC 3261 §18.1.1). Registered phones are called as they registered. 0: never.
+        tcp_above_bytes: usize = 1_300, within 0..=65_535,
+            because "RFC 3261 §18.1.1, where the path's size is not known";
         /// Whether calls keep passing through this server after they are answered (Record-Route, RFC 3261 §16.6
         /// step 4).
         record_route: bool = true,
             because "behind NAT and between transports only we can reach both sides when they hang up";
+    }
+}
+
+section! {
+    /// Finding next hops by name, RFC 3263.
+    pub struct Dns {
+        /// The name servers, each with its port.
+        servers: Vec<SocketAddr> = Vec::new(),
+            because "the system's own configuration (/etc/resolv.conf) names them", example "[\"192.0.2.53:53\"]";
+        /// Whether answers must fit their signatures (DNSSEC, RFC 4035). Domains that are not signed are believed
+        /// as before; what is signed wrongly leads nowhere.
+        dnssec: bool = false,
+            because "the resolver at hand does it already in many networks, and some routers in the way break it";
+        /// How long one server may take for one answer, in milliseconds; it is asked twice.
+        timeout_ms: u64 = 1_500, within 50..=10_000,
+            because "an answer from the other side of the world takes a tenth of it";
+        /// How long a request waits for the name of its next hop, in milliseconds, before it is answered 504.
+        patience_ms: u64 = 6_000, within 100..=30_000,
+            because "the caller hears nothing meanwhile, and two servers have had two turns each";
+        /// The shortest time an answer is believed, in seconds, however short its own.
+        ttl_min_s: u32 = 5, within 0..=3_600,
+            because "a domain whose answers are worth nothing would be asked about for every call";
+        /// The longest, however long its own.
+        ttl_max_s: u32 = 86_400, within 1..=604_800, because "a wrong answer is gone the next day";
+        /// How long an answer may be used after its time, in seconds, while no name server answers (RFC 8767). 0: not
+        /// at all.
+        stale_max_s: u32 = 86_400, within 0..=604_800,
+            because "calls go on while the name servers are down for a night";
+        /// Answers that are remembered.
+        cache_max: usize = 10_000, within 16..=1_000_000, because "the domains of a large provider, in a few megabytes";
+        /// Whether names in requests may lead to loopback, private and link-local addresses. Routes of this file may
+        /// always.
+        private_addresses: bool = false,
+            because "whoever owns a domain could send our requests to machines inside our network";
     }
 }
 

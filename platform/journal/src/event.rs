@@ -144,6 +144,30 @@ events! {
     LocationRecovered "location.recovered" Info { bindings: u64, torn_bytes: u64 }
         "{bindings} bindings recovered, {torn_bytes} torn bytes dropped";
 
+    /// No name server gave an answer that could be used, and there is no older one.
+    NameUnanswered "name.unanswered" Warn { question: &'a str, error: &'a str }
+        "no answer to {question}: {error}";
+
+    /// No name server gave an answer that could be used; an older one is used on (RFC 8767).
+    NameStale "name.stale" Warn { question: &'a str, error: &'a str }
+        "no answer to {question}, an old one is used: {error}";
+
+    /// A name leads to servers, and to records that cannot be used: port 0, addresses that lead nowhere.
+    NameStrange "name.strange" Warn { name: &'a str, dropped: u64 }
+        "{dropped} records of {name} cannot be used";
+
+    /// A request could not be sent because its next hop's name leads nowhere.
+    NameUnresolved "name.unresolved" Info { name: &'a str, why: &'a str, status: u16 }
+        "{name} leads nowhere: {why} (answered {status})";
+
+    /// A next hop failed and is passed over until it answers: silence, 503, or no connection.
+    TargetDead "target.dead" Warn { target: SocketAddr, transport: &'a str, why: &'a str }
+        "{target} ({transport}) is taken for dead: {why}";
+
+    /// A next hop that was taken for dead has answered.
+    TargetAlive "target.alive" Info { target: SocketAddr, transport: &'a str }
+        "{target} ({transport}) answers again";
+
     /// A bug of ours was met. What it met has ended, everything else goes on.
     PanicCaught "panic.caught" Error { what: &'a str, message: &'a str }
         "a bug ended {what}: {message}";

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use offhook_sip::Transport;
 use socket2::{Domain, Socket, Type};
 
-use crate::mailbox::Mailboxes;
+use crate::mailbox::{Mailboxes, NamesDesk};
 use crate::sys::{enlarge_buffers, interfaces};
 use crate::{Clock, LISTENERS_MAX, Listener, NetError};
 
@@ -39,6 +39,11 @@ impl ShardSockets {
     /// The shard's number, from 0.
     pub fn shard(&self) -> usize {
         usize::from(self.shard)
+    }
+
+    /// Where findings about names are handed in, for all these shards.
+    pub fn names_desk(&self) -> NamesDesk {
+        NamesDesk(self.mailboxes.clone())
     }
 
     /// The clock that all these shards share.

@@ -1,5 +1,7 @@
 //! The border between sockets and SIP: what the loop tells an engine, and what the simulated world tells it in tests.
 
+use offhook_locate::Finding;
+
 use crate::{ConnectionId, Flow, Outbox, Ticket, TlsFailure, WebSocketFailure};
 
 /// One shard of a server, without sockets and without a clock. Time is `now_ms`: milliseconds of the Unix epoch that
@@ -31,6 +33,9 @@ pub trait Engine {
 
     /// A WebSocket was not opened, or broke the rules of framing. It was told so and is closed.
     fn websocket_failed(&mut self, _now_ms: u64, _from: &Flow, _why: WebSocketFailure) {}
+
+    /// What became of a name that was asked for with [`Outbox::ask`].
+    fn located(&mut self, _now_ms: u64, _finding: &Finding, _out: &mut Outbox) {}
 
     /// Timers that are due.
     fn tick(&mut self, now_ms: u64, out: &mut Outbox);

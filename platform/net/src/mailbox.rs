@@ -8,6 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use offhook_locate::Finding;
+
 use crate::sys::EventFd;
 use crate::{Flow, Ticket};
 
@@ -27,14 +29,27 @@ pub(crate) enum Mail {
     Send { flow: Flow, bytes: Box<[u8]>, ticket: Ticket, origin: u8 },
     /// The answer to a `Send` that could not leave.
     Failed { ticket: Ticket },
+    /// What became of a name that was asked for.
+    Located(Box<Finding>),
 }
 
 impl Mail {
     fn len(&self) -> usize {
         match self {
             Self::Received { bytes, .. } | Self::Send { bytes, .. } => bytes.len(),
-            Self::Failed { .. } => 0,
+            Self::Failed { .. } | Self::Located(_) => 0,
         }
+    }
+}
+
+/// Where findings about names are handed in, from another thread.
+#[derive(Clone, Debug)]
+pub struct NamesDesk(pub(crate) Arc<Mailboxes>);
+
+impl NamesDesk {
+    /// Gives a finding to the shard that asked. A shard that is swamped does not get it; it asks again.
+    pub fn deliver(&self, shard: u8, finding: Finding) {
+        let _ = self.0.post(shard, Mail::Located(Box::new(finding)));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use offhook_locate::Wanted;
+
 use crate::tls::Domains;
 use crate::{ConnectionId, Flow};
 
@@ -40,6 +42,7 @@ pub struct Outbox {
     arena: Vec<u8>,
     outgoing: Vec<Outgoing>,
     handed_over: Vec<HandOver>,
+    asked: Vec<Wanted>,
     domains: Domains,
 }
 
@@ -92,6 +95,16 @@ impl Outbox {
         self.handed_over.push(HandOver { shard, from, bytes: start..self.arena.len() });
     }
 
+    /// Asks where a name leads. [`crate::Engine::located`] gets the finding, now or in seconds.
+    pub fn ask(&mut self, wanted: Wanted) {
+        self.asked.push(wanted);
+    }
+
+    /// What is asked for.
+    pub fn asked(&self) -> &[Wanted] {
+        &self.asked
+    }
+
     /// The bytes of a message that waits or is being written.
     pub fn bytes(&self, range: Range<usize>) -> &[u8] {
         &self.arena[range]
@@ -120,10 +133,11 @@ impl Outbox {
         self.arena.shrink_to(ARENA_KEPT_BYTES);
         self.outgoing.clear();
         self.handed_over.clear();
+        self.asked.clear();
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.outgoing.is_empty() && self.handed_over.is_empty()
+        self.outgoing.is_empty() && self.handed_over.is_empty() && self.asked.is_empty()
     }
 }

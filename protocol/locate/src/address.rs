@@ -15,7 +15,7 @@ pub enum Reach {
 
 impl Reach {
     /// The address in its plain form, if something may be sent there.
-    pub(crate) fn take(self, ip: IpAddr) -> Option<IpAddr> {
+    pub fn take(self, ip: IpAddr) -> Option<IpAddr> {
         // ::ffff:127.0.0.1 is 127.0.0.1, whatever it is written as.
         let ip = ip.to_canonical();
         let leads_nowhere = match ip {

@@ -19,6 +19,7 @@
 mod address;
 mod domain;
 mod enumeration;
+mod finding;
 mod hop;
 pub mod limits;
 mod located;
@@ -34,6 +35,7 @@ mod weights;
 pub use address::Reach;
 pub use domain::Domain;
 pub use enumeration::{EnumNext, EnumSearch};
+pub use finding::Finding;
 pub use hop::Hop;
 pub use located::{Located, Server};
 pub use number::Number;

@@ -40,6 +40,11 @@ impl Fork {
         self.open = self.open.saturating_add(1);
     }
 
+    /// A branch has failed at one address, and another branch has been opened for the next one in its place.
+    pub fn branch_replaced(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
     /// A provisional response other than 100 (§16.7 step 2 and 5).
     pub fn provisional(&self) -> Verdict {
         Verdict { pass: !self.answered, ..Verdict::default() }

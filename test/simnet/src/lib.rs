@@ -17,6 +17,7 @@ mod fault;
 mod frame;
 mod link;
 pub mod mutation;
+mod names;
 mod nat;
 mod node;
 mod pcap;
@@ -30,6 +31,7 @@ mod trace;
 mod world;
 
 pub use link::Link;
+pub use names::NameServer;
 pub use nat::{Nat, NatKind, Realm};
 pub use node::{Endpoint, Node, NodeId};
 pub use rng::Rng;

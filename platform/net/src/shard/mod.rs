@@ -17,6 +17,7 @@ use std::mem;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use offhook_locate::{Finding, Nowhere, Wanted};
 use offhook_sip::Transport;
 pub(crate) use token::Token;
 use udp::UdpPort;
@@ -68,7 +69,11 @@ pub struct Loop<E> {
     streams: Streams,
     mailboxes: Arc<Mailboxes>,
     counters: Arc<NetCounters>,
+    names: Option<AskNames>,
 }
+
+/// Takes a question about a name for the shard of this number; `false` if it cannot.
+type AskNames = Box<dyn FnMut(u8, Wanted) -> bool + Send>;
 
 impl<E: Engine> Loop<E> {
     /// Fails when the process has no descriptor left.
@@ -116,6 +121,7 @@ impl<E: Engine> Loop<E> {
             streams,
             mailboxes,
             counters,
+            names: None,
         })
     }
 
@@ -138,6 +144,12 @@ impl<E: Engine> Loop<E> {
         };
         self.epoll.remove(stop.as_fd())?;
         result
+    }
+
+    /// Hands what the engine asks about names to `ask`; without it every name is unanswered.
+    pub fn asking(mut self, ask: impl FnMut(u8, Wanted) -> bool + Send + 'static) -> Self {
+        self.names = Some(Box::new(ask));
+        self
     }
 
     /// What the sockets have done; readable while the loop runs in another thread.
@@ -240,6 +252,10 @@ impl<E: Engine> Loop<E> {
                     self.streams.write_for(&flow, bytes, asking, self.now_ms, &mut self.fallout);
                 }
                 Mail::Failed { ticket } => self.fallout.failed.push((self.shard, ticket)),
+                Mail::Located(finding) => {
+                    self.engine.located(self.now_ms, &finding, &mut self.outbox);
+                    self.called(1);
+                }
             }
         }
     }
@@ -320,6 +336,7 @@ impl<E: Engine> Loop<E> {
         }
         self.streams.write(&self.outbox, self.now_ms, &mut self.fallout);
         self.hand_over();
+        self.ask_names();
         self.outbox.clear();
     }
 
@@ -329,6 +346,17 @@ impl<E: Engine> Loop<E> {
         let bytes = self.outbox.bytes(message.bytes.clone()).into();
         self.post(flow.connection.shard(), Mail::Send { flow, bytes, ticket, origin: self.shard })
             .map_err(|_| ticket)
+    }
+
+    /// Passes on what the engine asks about names. What nobody takes is unanswered, in the next turn.
+    fn ask_names(&mut self) {
+        for wanted in self.outbox.asked() {
+            let taken = self.names.as_mut().is_some_and(|ask| ask(self.shard, wanted.clone()));
+            if !taken {
+                let finding = Finding::nowhere(wanted.clone(), Nowhere::Unanswered, 0);
+                let _ = self.post(self.shard, Mail::Located(Box::new(finding)));
+            }
+        }
     }
 
     fn hand_over(&self) {

@@ -1,0 +1,114 @@
+//! The next address: RFC 3263 §4.3. A name leads to several places; when one fails, the request goes to the next by a
+//! branch of its own, and the caller notices nothing.
+//!
+//! ```text
+//!   branch ──503, no connection, silence──► the same request, a new branch, the next address ──…──► none left: §16.7
+//! ```
+//! Silence is what has said nothing at all for `failover_after_s`: Timer B would be half a minute, and nobody holds on so
+//! long. A phone that wakes up after that is cancelled; if it answers all the same, its 2xx passes like any other.
+
+use offhook_journal::Event;
+use offhook_net::Outbox;
+use offhook_sip::Message;
+use offhook_transaction::{ClientId, ServerId};
+
+use crate::context::{Cancel, Spare};
+use crate::servers::hop_of;
+use crate::settings::Settings;
+use crate::switchboard::Switchboard;
+
+impl Switchboard {
+    /// Whether this branch has another address to go to.
+    pub(crate) fn has_spare(&self, server: ServerId, branch: ClientId) -> bool {
+        let upstream = self.transactions.server(server).map(|record| &record.user);
+        let rest = upstream.and_then(|u| u.rest.as_ref());
+        rest.is_some_and(|rest| rest.spares.iter().any(|spare| spare.branch == branch))
+    }
+
+    /// Sends the request of a branch that failed to its next address. `false`: there is none, or nobody waits any more.
+    pub(crate) fn try_next_address(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        (server, branch): (ServerId, ClientId),
+        failure: Failure<'_>,
+        out: &mut Outbox,
+    ) -> bool {
+        let Some(mut spare) = self.take_spare(server, branch) else { return false };
+        self.note_dead(now_ms, branch, failure);
+        let wanted = self.transactions.client(branch).is_some_and(|r| r.user.cancel == Cancel::No);
+        let waits = self.transactions.server(server).is_some_and(|r| r.user.fork.may_go_on());
+        if !wanted || !waits || !spare.target.next_address() {
+            return false;
+        }
+        let newest = |board: &Self| board.transactions.server(server).and_then(|r| r.user.branches);
+        let before = newest(self);
+        self.replay(settings, now_ms, server, |board, passage| {
+            if let Some(target) = spare.target.list().first() {
+                board.forward_to(passage, server, target, &spare.target, spare.max_breadth, out);
+            }
+        });
+        let went_on = newest(self) != before;
+        if went_on {
+            self.leave_branch(server, branch, failure);
+        }
+        went_on
+    }
+
+    /// A branch stays where it is.
+    pub(crate) fn forget_spare(&mut self, server: ServerId, branch: ClientId) {
+        self.take_spare(server, branch);
+    }
+
+    fn take_spare(&mut self, server: ServerId, branch: ClientId) -> Option<Spare> {
+        let rest = self.transactions.server_mut(server)?.user.rest.as_mut()?;
+        let place = rest.spares.iter().position(|spare| spare.branch == branch)?;
+        Some(rest.spares.swap_remove(place))
+    }
+
+    /// The branch counts no more. One that was only silent may still wake up: then it is cancelled.
+    fn leave_branch(&mut self, server: ServerId, branch: ClientId, failure: Failure<'_>) {
+        self.with_upstream(server, |upstream| upstream.fork.branch_replaced());
+        if let Some(record) = self.transactions.client_mut(branch) {
+            record.user.finished = true;
+            if matches!(failure, Failure::Silent) {
+                record.user.cancel = Cancel::Wanted;
+            }
+        }
+    }
+
+    fn note_dead(&mut self, now_ms: u64, branch: ClientId, failure: Failure<'_>) {
+        let Some(record) = self.transactions.client(branch) else { return };
+        let hop = hop_of(&record.user.flow);
+        let retry_after_s = match failure {
+            Failure::Refused(message) => message.seconds(offhook_sip::Name::RetryAfter).ok().flatten(),
+            _ => None,
+        };
+        if self.health.note_dead(now_ms, hop, retry_after_s) {
+            let (target, transport) = (hop.address, hop.transport.name());
+            let event = Event::TargetDead { target, transport, why: failure.name() };
+            self.journal.note(now_ms, &event);
+        }
+    }
+}
+
+/// How an address has failed.
+#[derive(Clone, Copy)]
+pub(crate) enum Failure<'r> {
+    /// It has said nothing at all.
+    Silent,
+    /// Nothing could be sent to it.
+    Unreachable,
+    /// It said 503.
+    Refused(&'r Message<'r>),
+}
+
+impl Failure<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "silence",
+            Self::Unreachable => "no connection",
+            Self::Refused(_) => "503",
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! OPTIONS to next hops that are taken for dead: whatever they answer, they live (RFC 3261 §11).
+
+use offhook_journal::Event;
+use offhook_locate::Hop;
+use offhook_net::{Flow, Outbox};
+use offhook_proxy::Place;
+
+use crate::context::{Cancel, Downstream};
+use crate::hop;
+use crate::servers::hop_of;
+use crate::settings::Settings;
+use crate::switchboard::Switchboard;
+
+impl Switchboard {
+    /// Asks those whose turn it is.
+    pub(crate) fn probe_dead(&mut self, settings: &Settings, now_ms: u64, out: &mut Outbox) {
+        if self.health.is_empty() {
+            return;
+        }
+        for hop in self.health.due(now_ms) {
+            self.probe(settings, now_ms, hop, out);
+        }
+    }
+
+    fn probe(&mut self, settings: &Settings, now_ms: u64, hop: Hop, out: &mut Outbox) {
+        let Some(flow) = hop::to_address(hop.transport, hop.address, &settings.listeners, u16::MAX) else {
+            return;
+        };
+        let Some(local) = settings.identity.local(flow.listener) else { return };
+        let downstream =
+            Downstream { server: None, flow, next: None, finished: false, cancel: Cancel::No, heard: false };
+        let reliable = flow.transport.is_reliable();
+        let Ok(client) = self.transactions.open_client(now_ms, false, reliable, downstream) else { return };
+        let start = out.begin();
+        let arena = out.arena();
+        let head = format!(
+            "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/{via} {by};rport;branch=",
+            to = hop.address,
+            via = hop.transport.via_token(),
+            by = local.sent_by,
+        );
+        arena.extend_from_slice(head.as_bytes());
+        let place = Place { shard: self.shard, transaction: client.to_bits() };
+        self.cookies.write_branch(place, 0, arena);
+        let (us, call) = (&local.sent_by, client.to_bits());
+        let rest = format!(
+            "\r\nMax-Forwards: 1\r\nFrom: <sip:{us}>;tag=probe{call:x}\r\nTo: <sip:{to}>\r\n\
+             Call-ID: probe-{call:x}-{now_ms:x}@{us}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+            to = hop.address,
+        );
+        arena.extend_from_slice(rest.as_bytes());
+        let end = out.begin();
+        self.transactions.set_request(client, out.bytes(start..end));
+        out.send(start, flow, client.to_bits());
+    }
+
+    /// A next hop has said something other than 503.
+    #[inline]
+    pub(crate) fn note_alive(&mut self, now_ms: u64, from: &Flow, status: u16) {
+        if self.health.is_empty() || status == 503 {
+            return;
+        }
+        let hop = hop_of(from);
+        if self.health.note_alive(hop) {
+            let event = Event::TargetAlive { target: hop.address, transport: hop.transport.name() };
+            self.journal.note(now_ms, &event);
+        }
+    }
+}
