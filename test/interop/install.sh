@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs the programs by others that test/interop drives: two softphones, SIPp and a browser, from Debian; and the
-# libraries of the browser's phones, from npm.
+# Installs the programs by others that test/interop drives: two softphones, SIPp, a name server and a browser, from
+# Debian; and the libraries of the browser's phones, from npm.
 # Does nothing, in no time, where they are there already. Needs root (or sudo without a password) otherwise.
 set -eu
 
 # package=program it brings
-WANTED="baresip-core=baresip linphone-cli=linphonec sip-tester=sipp chromium=chromium chromium-driver=chromedriver npm=npm"
+WANTED="baresip-core=baresip linphone-cli=linphonec sip-tester=sipp chromium=chromium chromium-driver=chromedriver npm=npm knot=knotd"
+# knotd lies where only root looks.
+PATH=$PATH:/usr/sbin:/sbin
 # Two phones, and what puts them and the page together.
 LIBRARIES="jssip@3.13.8 sip.js@0.21.2 esbuild@0.25.12"
 MODULES=${INTEROP_MODULES:-${XDG_CACHE_HOME:-$HOME/.cache}/offhook-interop}

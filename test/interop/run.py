@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 
-from flows import browsers, calls, ladders, restart  # noqa: E402
+from flows import browsers, calls, ladders, names, restart  # noqa: E402
 from lab import child  # noqa: E402
 from lab.baresip import Baresip  # noqa: E402
 from lab.browser import Browser  # noqa: E402
@@ -127,6 +127,15 @@ def silence(check, lab):
     ladders.no_response(pair)
 
 
+def alone(flows):
+    """Flows with servers of their own: the group's is left in peace."""
+    def run(check, lab):
+        folder = os.path.join(lab.folder, "own")
+        os.makedirs(folder)
+        flows(check, lab.server.binary, folder)
+    return run
+
+
 def killed(kind):
     """The server is killed in the middle of a call."""
     def flows(check, lab):
@@ -154,6 +163,8 @@ GROUPS = {
     "browser-wss": ("the same over TLS", browser_phones("wss"), ""),
     "sipp-udp": ("every message as it should be, and a little load", sipp("udp"), ""),
     "sipp-tcp": ("the same over TCP", sipp("tcp"), ""),
+    "names": ("next hops by name, with Knot DNS", alone(names.real_name_server), ""),
+    "names-bad": ("a name server that is slow, silent, truncated or lying", alone(names.misbehaving_name_server), ""),
     "killed-baresip": ("the server is killed in the middle of a call", killed(Baresip), ""),
     "killed-linphone": ("the same with another kind of phone", killed(Linphone), ""),
 }
@@ -194,7 +205,8 @@ def main():
         return 0
     if not arguments.binary or not os.access(arguments.binary, os.X_OK):
         parser.error("--binary wants a program; `cargo build --release` makes target/release/offhook")
-    missing = [name for name in ("baresip", "linphonec", "sipp") if not shutil.which(name)]
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    missing = [name for name in ("baresip", "linphonec", "sipp", "knotd") if not shutil.which(name, path=path)]
     if missing:
         parser.error("not installed: %s; test/interop/install.sh installs them" % ", ".join(missing))
     wanted = arguments.only.split(",") if arguments.only else GROUPS
