@@ -10,7 +10,7 @@
 use offhook_journal::Event;
 use offhook_net::Outbox;
 use offhook_sip::Message;
-use offhook_transaction::{ClientId, ServerId};
+use offhook_transaction::{ClientId, ClientState, ServerId};
 
 use crate::context::{Cancel, Spare};
 use crate::servers::hop_of;
@@ -71,7 +71,8 @@ impl Switchboard {
         self.with_upstream(server, |upstream| upstream.fork.branch_replaced());
         if let Some(record) = self.transactions.client_mut(branch) {
             record.user.finished = true;
-            if matches!(failure, Failure::Silent) {
+            // §9.1: only an INVITE is worth a CANCEL.
+            if matches!((failure, record.state()), (Failure::Silent, ClientState::Invite(_))) {
                 record.user.cancel = Cancel::Wanted;
             }
         }

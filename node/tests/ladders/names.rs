@@ -221,6 +221,35 @@ fn a_silent_server_is_left() {
     );
 }
 
+/// The first server wakes up when the second rings already: it is cancelled. RFC 3263 §4.3, RFC 3261 §9.1.
+#[test]
+fn a_server_that_wakes_up_too_late_is_cancelled() {
+    scene(two_places()).run(
+        "
+        alice  -> proxy            INVITE sip:bob@far.example.org
+                  proxy x-> far    INVITE
+        +200ms alice <- proxy      100
+        +300ms    proxy x-> far    INVITE (again)
+        +1s       proxy x-> far    INVITE (again)
+        +2s       proxy x-> far    INVITE (again)
+        +500ms    proxy -> farther INVITE
+                  proxy <- farther 180
+        alice  <- proxy            180
+        +3500ms   proxy -> far     INVITE (again)
+                  proxy <- far     180
+        alice  <- proxy            180
+                  proxy -> far     CANCEL
+                  proxy <- far     200 CANCEL
+                  proxy <- far     487 INVITE
+                  proxy -> far     ACK
+                  proxy <- farther 200 INVITE
+        alice  <- proxy            200 INVITE
+        alice  -> proxy            ACK (with farther)
+                  proxy -> farther ACK
+    ",
+    );
+}
+
 /// One that failed is passed over by the calls that follow, asked by OPTIONS, and used again when it answers.
 /// RFC 3263 §4.3, RFC 3261 §11.
 #[test]
