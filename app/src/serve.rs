@@ -75,7 +75,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let asker = match sockets.first().map(ShardSockets::names_desk) {
         Some(desk) => {
             let options = names::options(&house.config, house.settings.abilities());
-            names::start(options, house.journal(), clock, desk)?
+            Some(names::start(options, house.journal(), clock, desk)?)
         }
         None => None,
     };

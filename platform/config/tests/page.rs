@@ -32,17 +32,18 @@ fn the_sample_without_its_comment_signs_is_good_too() {
     assert_eq!((config.listen.len(), config.route.len(), config.domains.len()), (1, 1, 1));
     assert_eq!(config.tls.domain.len(), 1);
     assert_eq!(config.websocket.origins.len(), 1);
+    assert_eq!(config.dns.servers.len(), 1);
     let examples = (config.listen.clone(), config.route.clone(), config.domains.clone(), config.tls.clone());
     let (listen, route, domains, tls) = examples;
-    let websocket = config.websocket.clone();
-    assert_eq!(config, Config { listen, route, domains, tls, websocket, ..default });
+    let (websocket, dns) = (config.websocket.clone(), config.dns.clone());
+    assert_eq!(config, Config { listen, route, domains, tls, websocket, dns, ..default });
 }
 
 /// What the pages of the manual show works as it stands.
 #[test]
 fn the_examples_of_the_manual_are_sound() {
     let docs = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../docs");
-    for page in ["tls.md", "websocket.md"] {
+    for page in ["dns.md", "tls.md", "websocket.md"] {
         let text = std::fs::read_to_string(docs.join(page)).unwrap();
         let blocks: Vec<&str> =
             text.split("```toml\n").skip(1).filter_map(|b| b.split("```").next()).collect();

@@ -6,8 +6,9 @@ use std::rc::Rc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use offhook_journal::Journal;
+use offhook_journal::{Event, Journal};
 use offhook_locate::{Finding, Nowhere, Wanted};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
@@ -41,26 +42,28 @@ impl Names {
     /// Starts the thread. `deliver` is called there for each finding, with the shard that asked; `clock` tells
     /// milliseconds of the Unix epoch.
     ///
+    /// The thread sleeps and holds nothing until the first name is asked for: most servers of one house never do.
+    ///
     /// # Errors
-    /// No thread can be had, or the name servers cannot be used.
+    /// No thread can be had.
     pub fn start(
         options: Options,
         journal: Journal,
         clock: impl Fn() -> u64 + Send + 'static,
         deliver: impl Fn(u8, Finding) + Send + 'static,
     ) -> Result<(Self, JoinHandle<()>), NamesError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let servers = {
-            let _inside = runtime.enter();
-            Servers::new(&options)?
-        };
-        let (waiting, requests) = mpsc::channel(WAITING_MAX);
+        let (waiting, mut requests) = mpsc::channel(WAITING_MAX);
         let run = move || {
+            let Some(first) = requests.blocking_recv() else { return };
+            let (runtime, servers) = match open(&options) {
+                Ok(opened) => opened,
+                Err(error) => return refuse_all(&error, (first, requests), journal, &clock, &deliver),
+            };
             let cache = RefCell::new(Cache::new(&options));
             let (journal, clock) = (RefCell::new(journal), Box::new(clock));
             let desk = Desk { options, servers, cache, journal, clock };
             let office = Office { desk: Rc::new(desk), under_way: Rc::default(), deliver: Rc::new(deliver) };
-            runtime.block_on(LocalSet::new().run_until(office.work(requests)));
+            runtime.block_on(LocalSet::new().run_until(office.work(first, requests)));
         };
         let thread = thread::Builder::new().name("names".into()).spawn(run)?;
         Ok((Self { waiting }, thread))
@@ -69,6 +72,32 @@ impl Names {
     /// Asks for a shard. Never waits; `false` if too many wait already.
     pub fn ask(&self, shard: u8, wanted: Wanted) -> bool {
         self.waiting.try_send(Request { shard, wanted }).is_ok()
+    }
+}
+
+fn open(options: &Options) -> Result<(Runtime, Servers), NamesError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let inside = runtime.enter();
+    let servers = Servers::new(options)?;
+    drop(inside);
+    Ok((runtime, servers))
+}
+
+/// There is nobody to ask: every name stays unanswered, and the journal knows why.
+fn refuse_all(
+    error: &NamesError,
+    (first, mut others): (Request, mpsc::Receiver<Request>),
+    mut journal: Journal,
+    clock: &impl Fn() -> u64,
+    deliver: &impl Fn(u8, Finding),
+) {
+    let mut next = Some(first);
+    while let Some(Request { shard, wanted }) = next {
+        let (question, error) = (wanted.to_string(), error.to_string());
+        journal.note(clock(), &Event::NameUnanswered { question: &question, error: &error });
+        journal.flush(clock());
+        deliver(shard, Finding::nowhere(wanted, Nowhere::Unanswered, 0));
+        next = others.blocking_recv();
     }
 }
 
@@ -81,7 +110,8 @@ struct Office<F> {
 }
 
 impl<F: Fn(u8, Finding) + 'static> Office<F> {
-    async fn work(self, mut requests: mpsc::Receiver<Request>) {
+    async fn work(self, first: Request, mut requests: mpsc::Receiver<Request>) {
+        self.take_up(first);
         let mut flush = tokio::time::interval(FLUSH_EVERY);
         flush.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

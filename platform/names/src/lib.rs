@@ -23,4 +23,3 @@ mod servers;
 pub use asker::Names;
 pub use explain::{Exchange, explain};
 pub use options::{NamesError, Options};
-pub use servers::check;

@@ -56,14 +56,6 @@ impl Servers {
     }
 }
 
-/// Whether the name servers can be used; nothing is asked.
-///
-/// # Errors
-/// The configuration of the system cannot be read, or names none.
-pub fn check(options: &Options) -> Result<(), NamesError> {
-    Servers::new(options).map(drop)
-}
-
 fn configure(resolver: &mut ResolverOpts, options: &Options) {
     resolver.timeout = Duration::from_millis(options.timeout_ms);
     resolver.attempts = ATTEMPTS;
