@@ -133,8 +133,12 @@ fn explained(
     let parts = Essentials::of(&message).map_err(|_| no_uri())?;
     let uri = Uri::parse(supposed.to.as_bytes()).map_err(|_| no_uri())?;
     let is_ours = settings.identity.domain_of(&uri).is_some();
-    let facts =
-        way::facts((message.method_text(), parts.from), flow.remote.ip(), supposed.now_ms, (uri, is_ours));
+    let facts = way::facts(
+        (message.method_text(), parts.from),
+        flow.remote.ip(),
+        supposed.now_ms,
+        (uri, is_ours, false),
+    );
     let mut rules = Vec::new();
     for (rule, unmet) in settings.routing.explain(&facts) {
         rules.push((rule.name.clone(), unmet.map(|why| why.to_string())));

@@ -123,10 +123,7 @@ pub(crate) fn find<'m, 'a>(
         }
     }
     let domain = arrival.settings.identity.domain_of(&uri);
-    // Inside a dialog the URI is a Contact: it is not to be understood, only to be reached.
-    if routed.in_dialog.is_none()
-        && let Some(rule) = rule_for(arrival, uri, domain.is_some())
-    {
+    if let Some(rule) = rule_for(arrival, uri, (domain.is_some(), routed.in_dialog.is_some())) {
         return Way::Rule(rule, uri);
     }
     match domain {
@@ -140,13 +137,17 @@ fn is_same_peer(a: &Flow, b: &Flow) -> bool {
     a.transport == b.transport && a.remote == b.remote && a.connection == b.connection
 }
 
-fn rule_for<'m>(arrival: &Arrival<'m, '_>, uri: Uri<'_>, is_ours: bool) -> Option<&'m Rule> {
+fn rule_for<'m>(
+    arrival: &Arrival<'m, '_>,
+    uri: Uri<'_>,
+    (is_ours, in_dialog): (bool, bool),
+) -> Option<&'m Rule> {
     let routing = &arrival.settings.routing;
     if routing.is_empty() {
         return None;
     }
     let (method, from) = (arrival.message.method_text(), arrival.parts.from);
-    routing.first(&facts((method, from), arrival.from.remote.ip(), arrival.now_ms, (uri, is_ours)))
+    routing.first(&facts((method, from), arrival.from.remote.ip(), arrival.now_ms, (uri, is_ours, in_dialog)))
 }
 
 /// What rules look at.
@@ -154,9 +155,9 @@ pub(crate) fn facts<'f>(
     (method, from): (&'f [u8], NameAddr<'f>),
     source: IpAddr,
     now_ms: u64,
-    (uri, is_ours): (Uri<'f>, bool),
+    (uri, is_ours, in_dialog): (Uri<'f>, bool, bool),
 ) -> Facts<'f> {
     // ACK and CANCEL go where their INVITE went.
     let method = if matches!(method, b"ACK" | b"CANCEL") { b"INVITE" } else { method };
-    Facts { method, uri, is_ours, from, source, now_ms }
+    Facts { method, uri, is_ours, in_dialog, from, source, now_ms }
 }

@@ -3,7 +3,8 @@
 use offhook_config::{NextHop, Route, RouteMode};
 
 use crate::change::Change;
-use crate::when::When;
+use crate::rules::Rules;
+use crate::when::{Facts, Unmet, When};
 
 /// One rule.
 #[derive(Clone, Debug)]
@@ -54,6 +55,19 @@ impl Rule {
             overload_control: route.overload_control,
             when: When::new(&route.when, index_of(&route.when.from_trunk)),
         })
+    }
+
+    /// Whether the rule only says where a domain is: then it is as good for the Contact of a dialog.
+    fn is_next_hop(&self) -> bool {
+        self.when.names_domain() && matches!(self.then, Then::To(_)) && self.change.keeps_user()
+    }
+
+    /// The first thing that keeps the rule from taking a request; `None`: it takes it.
+    pub(crate) fn unmet(&self, facts: &Facts<'_>, rules: &Rules) -> Option<Unmet> {
+        if facts.in_dialog && !self.is_next_hop() {
+            return Some(Unmet::Dialog);
+        }
+        self.when.unmet(facts, rules)
     }
 
     /// Whether the rule was written for requests of this trunk's peers.

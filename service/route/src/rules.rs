@@ -34,12 +34,12 @@ impl Rules {
 
     /// The rule that takes a request: the first whose conditions all hold.
     pub fn first(&self, facts: &Facts<'_>) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.when.unmet(facts, self).is_none())
+        self.rules.iter().find(|rule| rule.unmet(facts, self).is_none())
     }
 
     /// Every rule with what kept it from taking the request; `None`: nothing did.
     pub fn explain<'r>(&'r self, facts: &'r Facts<'r>) -> impl Iterator<Item = (&'r Rule, Option<Unmet>)> {
-        self.rules.iter().map(|rule| (rule, rule.when.unmet(facts, self)))
+        self.rules.iter().map(|rule| (rule, rule.unmet(facts, self)))
     }
 
     /// Whether any rule forwards without transactions.

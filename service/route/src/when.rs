@@ -18,6 +18,8 @@ pub struct Facts<'f> {
     pub uri: Uri<'f>,
     /// Whether the host of that URI is one of our domains or addresses.
     pub is_ours: bool,
+    /// Whether it belongs to a dialog: then its URI is a Contact, to be reached and not to be understood.
+    pub in_dialog: bool,
     /// Its From.
     pub from: NameAddr<'f>,
     /// Where the packet came from.
@@ -29,6 +31,8 @@ pub struct Facts<'f> {
 /// The first condition of a rule that a request did not meet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unmet {
+    /// It belongs to a dialog, and the rule is more than a next hop for a domain.
+    Dialog,
     /// `methods`, or a REGISTER for us at a rule that names no methods.
     Method,
     /// `domain`.
@@ -52,6 +56,7 @@ pub enum Unmet {
 impl fmt::Display for Unmet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Dialog => "it takes nothing that belongs to a dialog",
             Self::Method => "it does not take this method",
             Self::Domain => "the Request-URI has another domain",
             Self::NotOurs => "it takes numbers of our own domains only",
@@ -113,6 +118,11 @@ impl When {
             (Unmet::Hours, &|| self.hours.as_ref().is_none_or(|hours| is_now(hours, facts.now_ms, rules))),
         ];
         checks.into_iter().find(|(_, holds)| !holds()).map(|(unmet, _)| unmet)
+    }
+
+    /// Whether the rule is about hosts.
+    pub(crate) fn names_domain(&self) -> bool {
+        self.domain.is_some()
     }
 
     /// Whether the rule asks that requests come from this trunk: then its peers need no other right.

@@ -82,6 +82,7 @@ fn with_facts<T>(asked: &Asked<'_>, look: impl FnOnce(&Facts<'_>) -> T) -> T {
     look(&Facts {
         method: asked.method.as_bytes(),
         uri: Uri::parse(asked.uri.as_bytes()).expect(asked.uri),
+        in_dialog: false,
         is_ours: asked.uri.ends_with("@house.example"),
         from: NameAddr::parse(from.as_bytes()).expect("a From"),
         source: asked.source.parse().expect("an address"),
