@@ -175,7 +175,7 @@ macro_rules! table {
 
             fn show(&self) -> String {
                 let keys = [$( ($crate::table::table!(@name $field $($key)?), $crate::value::Value::show(&self.$field)) ),+];
-                let given = keys.iter().filter(|(_, value)| !value.is_empty());
+                let given = keys.iter().filter(|(_, value)| !value.is_empty() && value != "[]");
                 format!("{{ {} }}", given.map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join(", "))
             }
         }
