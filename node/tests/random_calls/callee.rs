@@ -88,21 +88,42 @@ impl Phone {
         });
         let index = self.servers.len() - 1;
         match request.method() {
+            "INVITE" if !request.tag("To").is_empty() => self.asked_again(now_ms, index, request, out),
             "INVITE" => self.ring(now_ms, index),
             "BYE" => {
                 let status = self.other_hangs_up(request);
                 self.say(now_ms, index, status, out);
             }
-            "INFO" => {
+            "INFO" | "UPDATE" | "PRACK" => {
                 let status = if self.dialog_of(request).is_some() { 200 } else { 481 };
-                self.say(now_ms, index, status, out);
+                self.say_soon(now_ms, index, status, out);
             }
             _ => match self.rng.below(10) {
                 0 => self.servers[index].state = State::Silent,
-                1 => self.say(now_ms, index, 486, out),
-                _ => self.say(now_ms, index, 200, out),
+                1 => self.say_soon(now_ms, index, 486, out),
+                _ => self.say_soon(now_ms, index, 200, out),
             },
         }
+    }
+
+    /// Slow phones think for a while.
+    fn say_soon(&mut self, now_ms: u64, index: usize, status: u16, out: &mut Outbox) {
+        match self.rng.below(self.line.slow_ms + 1) {
+            0 => self.say(now_ms, index, status, out),
+            after_ms => self.plan(now_ms + after_ms, Errand::Say(index, status)),
+        }
+    }
+
+    /// An INVITE in a call: RFC 3261 §14.2.
+    fn asked_again(&mut self, now_ms: u64, index: usize, request: &Message, out: &mut Outbox) {
+        let dialog = self.dialog_of(request).map(|dialog| &self.dialogs[dialog]);
+        let goes_on = dialog.is_some_and(|dialog| !dialog.other_hung_up && dialog.bye.is_none());
+        let status = match (goes_on, self.rng.below(4)) {
+            (false, _) => 481,
+            (true, 0) => 488,
+            (true, _) => 200,
+        };
+        self.say_soon(now_ms, index, status, out);
     }
 
     fn other_hangs_up(&mut self, request: &Message) -> u16 {
@@ -126,6 +147,8 @@ impl Phone {
             4 => &[(soon_ms, 100), (later_ms, 503)],
             5..=6 => &[(soon_ms, 180)],
             7 => &[(soon_ms, 200)],
+            // Those who ring together lift together.
+            9 | 10 => &[(now_ms + 1_000, 200)],
             8 => &[(soon_ms, 183), (later_ms, 180), (later_ms + 3_000, 480)],
             _ => &[(soon_ms, 180), (later_ms, 200)],
         };
@@ -176,6 +199,10 @@ impl Phone {
 
     fn accept(&mut self, now_ms: u64, index: usize, response: &Message) {
         let request = self.servers[index].request.clone();
+        if let Some(known) = self.dialog_of(&request) {
+            self.servers[index].dialog = Some(known);
+            return;
+        }
         let dialog = Dialog {
             call_id: request.value("Call-ID").to_owned(),
             local_tag: response.tag("To").to_owned(),

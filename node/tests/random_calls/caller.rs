@@ -83,6 +83,10 @@ impl Phone {
         message.add("Call-ID", call_id);
         message.add("CSeq", format!("1 {method}"));
         message.add("Contact", self.contact());
+        // Nobody on the way knows these, and nobody may touch them.
+        message.add("X-Made-Up", "as it stands,  with  blanks;and=more");
+        message.add("Subject", format!("number {}", self.clients.len()));
+        message.body = "v=0\r\nas it stands\r\n".repeat(self.rng.below(4) as usize);
         message
     }
 

@@ -130,9 +130,10 @@ impl<'a> Oracle<'a> {
     fn step(&mut self, step: &'a Step) {
         self.now_ms = step.at_ms;
         if self.life != step.life {
-            // A new process knows nothing of what was under way.
+            // A new process knows nothing of what was under way; what needs no memory goes on.
             self.life = step.life;
-            self.serving.clear();
+            let servers = &self.servers;
+            self.serving.retain(|&i| !servers[i].is_kept());
             self.asking.clear();
             self.by_branch.clear();
         }

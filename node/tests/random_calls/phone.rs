@@ -31,6 +31,8 @@ pub(crate) struct Line {
     pub(crate) transport: Transport,
     /// Preference of its Contact, as in the header.
     pub(crate) q: &'static str,
+    /// How long it thinks before it answers anything, at most, ms.
+    pub(crate) slow_ms: u64,
 }
 
 /// Something a phone will do.
@@ -43,7 +45,7 @@ pub(crate) enum Errand {
     Ask(&'static str, String),
     GiveUp(usize),
     HangUp(usize),
-    /// INFO in a dialog.
+    /// INFO, UPDATE, PRACK, MESSAGE or an INVITE in a dialog.
     Tell(usize),
     ResendRequest(usize),
     RequestTimesOut(usize),
@@ -187,8 +189,7 @@ impl Phone {
             Errand::HangUp(dialog) => self.hang_up(now_ms, dialog, out),
             Errand::Tell(dialog) => {
                 if !self.dialogs[dialog].other_hung_up && self.dialogs[dialog].bye.is_none() {
-                    let info = self.in_dialog(dialog, "INFO");
-                    self.start(now_ms, info, What::Other, out);
+                    self.tell(now_ms, dialog, out);
                 }
             }
             Errand::ResendRequest(client) => self.resend_request(now_ms, client, out),
@@ -197,6 +198,15 @@ impl Phone {
             Errand::ResendResponse(server) => self.resend_response(now_ms, server, out),
             Errand::ResponseTimesOut(server) => self.response_times_out(now_ms, server, out),
         }
+    }
+
+    /// Something inside of a call.
+    fn tell(&mut self, now_ms: u64, dialog: usize, out: &mut Outbox) {
+        let methods = ["INFO", "UPDATE", "PRACK", "INVITE", "MESSAGE"];
+        let method = methods[self.rng.below(methods.len() as u64) as usize];
+        let request = self.in_dialog(dialog, method);
+        let what = if method == "INVITE" { What::Invite } else { What::Other };
+        self.start(now_ms, request, what, out);
     }
 
     fn waits_for_ack(&self, dialog: usize) -> bool {

@@ -19,6 +19,9 @@ pub(crate) const LAST_CALL_MS: u64 = 60_000;
 /// call, and 64·T1 of lingering.
 pub(crate) const QUIET_MS: u64 = 1_010_000;
 
+/// The slowest link, and the slowest phone, ms.
+pub(crate) const SLOW_MS_MAX: u64 = 9_000;
+
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 /// The world with everybody in it.
@@ -30,6 +33,8 @@ pub(crate) struct Scene {
     pub(crate) disturbed: bool,
     /// Streams broke: what was meant to be sent by them is not in the trace.
     pub(crate) torn: bool,
+    /// A phone is gone, and with it what it knew.
+    pub(crate) forgotten: bool,
     /// Links lose, double and swap nothing.
     pub(crate) perfect: bool,
     dice: Rng,
@@ -54,6 +59,7 @@ impl Scene {
             phones: Vec::new(),
             disturbed: false,
             torn: false,
+            forgotten: false,
             perfect: false,
             dice: Rng::new(seed ^ 0x5eed),
         };
@@ -77,6 +83,10 @@ impl Scene {
         if is_killed(seed) {
             self.world.run_until(self.dice.between(2_000, LAST_CALL_MS));
             self.restart_an_exchange();
+        }
+        if seed % 11 == 10 {
+            self.world.run_until(self.world.elapsed_ms() + self.dice.between(2_000, LAST_CALL_MS));
+            self.restart_a_phone();
         }
         if seed % 7 == 6 {
             self.world.run_until(self.world.elapsed_ms() + self.dice.between(2_000, LAST_CALL_MS));
@@ -133,7 +143,7 @@ impl Scene {
 
     fn add_phones(&mut self, exchange: usize, domain: &str) {
         for user in USERS {
-            let count = if self.dice.permille(400) { self.dice.between(2, 3) } else { 1 };
+            let count = if self.dice.permille(400) { self.dice.between(2, 4) } else { 1 };
             for number in 0..count {
                 self.add_phone(exchange, domain, user, number);
             }
@@ -160,7 +170,9 @@ impl Scene {
             proxy: proxy_address(exchange),
             transport: if self.dice.permille(250) { Transport::Tcp } else { Transport::Udp },
             q,
+            slow_ms: if self.dice.permille(100) { self.dice.between(500, SLOW_MS_MAX) } else { 0 },
         };
+        let is_far = self.dice.permille(50);
         let name = line.name.clone();
         let keeps_alive = behind_nat;
         let mut phone = Phone::new(line, self.dice.next_u64());
@@ -173,7 +185,12 @@ impl Scene {
         let node = Node::endpoint(&name, phone).behind(realm);
         let address = address.to_string();
         let node = node.listen(Transport::Udp, &address).listen(Transport::Tcp, &address);
-        self.phones.push(self.world.add(node));
+        let node = self.world.add(node);
+        if is_far {
+            let far_ms = self.dice.between(300, 2_500);
+            self.world.link(node, self.exchanges[exchange].node, Link::new().delay_ms(far_ms, far_ms + 200));
+        }
+        self.phones.push(node);
     }
 
     fn plan_the_evening(&mut self, domains: &[&str]) {
@@ -208,6 +225,34 @@ impl Scene {
     /// Unix time of the world's beginning.
     fn began_ms(&self) -> u64 {
         self.world.now_ms() - self.world.elapsed_ms()
+    }
+
+    /// A phone loses its power, and comes back at another port, with nothing in mind. What still rings or talks there
+    /// never ends for those who were in it.
+    fn restart_a_phone(&mut self) {
+        (self.disturbed, self.forgotten) = (true, true);
+        let which = self.dice.below(self.phones.len() as u64) as usize;
+        let node = self.phones.remove(which);
+        let mut line = self.world.endpoint::<Phone>(node).line.clone();
+        self.world.crash(node);
+        self.world.run_for(self.dice.below(5_000));
+        line.address.set_port(5070);
+        line.name = format!("{}again", line.name);
+        let (name, address) = (line.name.clone(), line.address.to_string());
+        // Behind a translator the other port would need another door: it stays away.
+        if !line.address.ip().to_string().starts_with("192.0.2") {
+            return;
+        }
+        let mut phone = Phone::new(line, self.dice.next_u64());
+        let now_ms = self.world.now_ms();
+        phone.plan(now_ms, Errand::Register);
+        phone.plan(
+            now_ms + self.dice.between(1_000, 20_000),
+            Errand::Call(format!("sip:alice@{}", phone.line.domain)),
+        );
+        let node = Node::endpoint(&name, phone);
+        let node = node.listen(Transport::Udp, &address).listen(Transport::Tcp, &address);
+        self.phones.push(self.world.add(node));
     }
 
     fn break_streams(&mut self) {

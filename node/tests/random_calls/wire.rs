@@ -1,21 +1,23 @@
 //! Messages of the automatic phones: read and written as plain text, apart from the server's parser, so that a fault
 //! there cannot hide itself.
 
-/// A message without body.
+/// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     first: String,
     headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Message {
     pub(crate) fn request(method: &str, uri: &str) -> Self {
-        Self { first: format!("{method} {uri} SIP/2.0"), headers: Vec::new() }
+        Self { first: format!("{method} {uri} SIP/2.0"), headers: Vec::new(), body: String::new() }
     }
 
     /// A response that copies what RFC 3261 §8.2.6.2 says.
     pub(crate) fn response(request: &Self, status: u16) -> Self {
-        let mut response = Self { first: format!("SIP/2.0 {status} As It Is"), headers: Vec::new() };
+        let mut response = Self::request("", "");
+        response.first = format!("SIP/2.0 {status} As It Is");
         ["Via", "From", "To", "Call-ID", "CSeq"].iter().for_each(|name| response.copy(request, name));
         response
     }
@@ -23,16 +25,18 @@ impl Message {
     /// `None` for keep-alives and anything else that is no message.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
-        let mut lines = text.split_once("\r\n\r\n")?.0.split("\r\n");
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let mut lines = head.split("\r\n");
         let first = lines.next().filter(|line| !line.is_empty())?.to_owned();
         let headers = lines.map(|line| line.split_once(": ").map(|(n, v)| (n.to_owned(), v.to_owned())));
-        Some(Self { first, headers: headers.collect::<Option<_>>()? })
+        Some(Self { first, headers: headers.collect::<Option<_>>()?, body: body.to_owned() })
     }
 
     pub(crate) fn write(&self) -> Vec<u8> {
         let lines = self.headers.iter().filter(|(name, _)| name != "Content-Length");
         let lines: String = lines.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        format!("{}\r\n{lines}Content-Length: 0\r\n\r\n", self.first).into_bytes()
+        let (first, body) = (&self.first, &self.body);
+        format!("{first}\r\n{lines}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
     }
 
     pub(crate) fn add(&mut self, name: &str, value: impl Into<String>) {
