@@ -72,7 +72,8 @@ impl Switchboard {
     }
 
     fn send_ack_again(&mut self, id: ClientId, out: &mut Outbox) {
-        if let Some(record) = self.transactions.client(id) {
+        // Over a stream none is kept: what was sent there has arrived.
+        if let Some(record) = self.transactions.client(id).filter(|record| !record.ack().is_empty()) {
             out.push(record.ack(), record.user.flow, 0);
         }
     }

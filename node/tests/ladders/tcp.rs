@@ -425,3 +425,29 @@ fn in_a_call_of_the_process_before_a_private_contact_is_not_dialled() {
     );
     stage.leaves_nothing();
 }
+
+/// A phone on TCP says its refusal twice in one breath: the first is acknowledged, and to the second nothing is sent, not even
+/// nothing. RFC 3261 §17.1.1.2, RFC 3261 §17.1.1.3.
+#[test]
+fn a_refusal_twice_in_one_batch() {
+    let mut stage = open_ladder(
+        "
+        given bob is registered over tcp
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> bob     INVITE
+        ",
+    );
+    let (bob, proxy) = (stage.phone("bob"), "198.51.100.1:5060".parse().expect("an address"));
+    let invite = String::from_utf8_lossy(stage.world().received(bob).last().expect("an INVITE")).into_owned();
+    let copied = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+    let lines = invite.lines().filter(|line| copied.iter().any(|name| line.starts_with(name)));
+    let lines: String = lines.map(|line| format!("{line}\r\n")).collect();
+    let busy = format!("SIP/2.0 486 Busy Here\r\n{lines}Content-Length: 0\r\n\r\n");
+    stage.world_mut().send(bob, Transport::Tcp, proxy, busy.repeat(2).as_bytes());
+    stage.world_mut().run_for(300);
+    let trace = stage.world().trace().iter().filter_map(offhook_simnet::Entry::message);
+    let (acks, empty) = trace.fold((0, 0), |(acks, empty), bytes| {
+        (acks + usize::from(bytes.starts_with(b"ACK ")), empty + usize::from(bytes.is_empty()))
+    });
+    assert_eq!((acks, empty), (1, 0), "{}", stage.world().ladder());
+}

@@ -92,6 +92,8 @@ pub(crate) struct Oracle<'a> {
     passed: BTreeSet<&'a str>,
     registered: BTreeMap<&'a str, Registered<'a>>,
     places: BTreeSet<SocketAddr>,
+    /// A connection has been closed: who was behind it may not be reached any more.
+    closed: bool,
     life: u32,
     index: usize,
     now_ms: u64,
@@ -112,6 +114,7 @@ pub(crate) fn violations(facts: &Facts, steps: &[Step]) -> Vec<Violation> {
         passed: BTreeSet::new(),
         registered: BTreeMap::new(),
         places: facts.neighbours.iter().map(|n| n.address).collect(),
+        closed: false,
         life: 0,
         index: 0,
         now_ms: 0,
@@ -151,7 +154,8 @@ impl<'a> Oracle<'a> {
             }
             Cause::Failed(ticket) => self.failed(step.shard, *ticket),
             Cause::Time => self.time_passed(step.shard),
-            Cause::HandedOver | Cause::Closed => {}
+            Cause::Closed => self.closed = true,
+            Cause::HandedOver => {}
         }
         for sent in &step.sent {
             match Packet::read(&sent.bytes) {

@@ -33,6 +33,8 @@ pub(crate) struct Scene {
     pub(crate) disturbed: bool,
     /// Streams broke: what was meant to be sent by them is not in the trace.
     pub(crate) torn: bool,
+    /// An exchange died and came back.
+    pub(crate) killed: bool,
     /// A phone is gone, and with it what it knew.
     pub(crate) forgotten: bool,
     /// Links lose, double and swap nothing.
@@ -59,6 +61,7 @@ impl Scene {
             phones: Vec::new(),
             disturbed: false,
             torn: false,
+            killed: is_killed(seed),
             forgotten: false,
             perfect: false,
             dice: Rng::new(seed ^ 0x5eed),

@@ -62,8 +62,8 @@ impl<'a> Oracle<'a> {
         let now_ms = self.now_ms;
         let invite = self.find_server(shard, ack.via(), "INVITE");
         let Some(server) = invite.map(|i| &mut self.servers[i]) else {
-            // It may be for a refusal of the process before.
-            self.turn.optional = self.life > 1;
+            // It may be for a refusal of the process before, or for a phone whose connection is gone.
+            self.turn.optional = self.life > 1 || (self.closed && ack.uri().contains("transport=tcp"));
             self.turn.ack_on = Some((ack, *from));
             return;
         };
