@@ -88,8 +88,18 @@ impl<'i> Play<'i> {
         let transports = [Transport::Udp, Transport::Udp, Transport::Tcp];
         let (got, sent, tickets) = (Vec::new(), Vec::new(), Vec::new());
         let score = input.iter();
-        let mut play =
-            Self { shards, counters, drain, now_ms: START_MS, score, got, sent, tickets, transports, number: 0 };
+        let mut play = Self {
+            shards,
+            counters,
+            drain,
+            now_ms: START_MS,
+            score,
+            got,
+            sent,
+            tickets,
+            transports,
+            number: 0,
+        };
         (0..PHONES).for_each(|phone| play.register(phone));
         play
     }
@@ -159,7 +169,9 @@ impl<'i> Play<'i> {
     fn answers(&mut self) {
         let (back, status) = (self.below(6), STATUSES[self.below(STATUSES.len())]);
         let requests = self.got.iter().rev().filter(|(_, _, bytes)| !bytes.starts_with(b"SIP/2.0"));
-        let Some((phone, _, bytes)) = requests.clone().nth(back).or_else(|| requests.clone().next()) else { return };
+        let Some((phone, _, bytes)) = requests.clone().nth(back).or_else(|| requests.clone().next()) else {
+            return;
+        };
         let (phone, text) = (*phone, String::from_utf8_lossy(bytes).into_owned());
         let mut answer = format!("SIP/2.0 {status} So\r\n");
         for line in text.lines().skip(1).take_while(|line| !line.is_empty()) {
@@ -178,7 +190,9 @@ impl<'i> Play<'i> {
     fn follows(&mut self, method: &str) {
         let back = self.below(4);
         let invites = self.sent.iter().rev().filter(|(_, bytes)| bytes.starts_with(b"INVITE "));
-        let Some((phone, bytes)) = invites.clone().nth(back).or_else(|| invites.clone().next()) else { return };
+        let Some((phone, bytes)) = invites.clone().nth(back).or_else(|| invites.clone().next()) else {
+            return;
+        };
         let (phone, text) = (*phone, String::from_utf8_lossy(bytes).into_owned());
         let text = text.replace("INVITE", method);
         self.speaks(phone, text);
@@ -188,12 +202,16 @@ impl<'i> Play<'i> {
     fn in_dialog(&mut self) {
         let (back, method) = (self.below(4), METHODS[self.below(METHODS.len())]);
         let responses = self.got.iter().rev().filter(|(_, _, bytes)| bytes.starts_with(b"SIP/2.0 2"));
-        let Some((phone, _, bytes)) = responses.clone().nth(back).or_else(|| responses.clone().next()) else { return };
+        let Some((phone, _, bytes)) = responses.clone().nth(back).or_else(|| responses.clone().next()) else {
+            return;
+        };
         let (phone, text) = (*phone, String::from_utf8_lossy(bytes).into_owned());
         let values = |name: &str| -> Vec<String> {
             text.lines().filter_map(|line| line.strip_prefix(name)).map(|v| v.trim().to_owned()).collect()
         };
-        let target = values("Contact:").first().map_or("sip:u1@b".to_owned(), |c| c.trim_matches(['<', '>']).to_owned());
+        let target = values("Contact:")
+            .first()
+            .map_or("sip:u1@b".to_owned(), |c| c.trim_matches(['<', '>']).to_owned());
         let method = if method == "SUBSCRIBE" { "ACK" } else { method };
         let mut request = self.head(phone, method, &target);
         for route in values("Record-Route:").iter().rev() {
@@ -220,7 +238,8 @@ impl<'i> Play<'i> {
     }
 
     fn closes(&mut self, phone: usize) {
-        let connection = ConnectionId { index: (phone % SHARDS) as u32 * 0x100_0000 + phone as u32, generation: 1 };
+        let connection =
+            ConnectionId { index: (phone % SHARDS) as u32 * 0x100_0000 + phone as u32, generation: 1 };
         self.step(phone % SHARDS, |shard, now_ms, out| shard.connection_closed(now_ms, connection, out));
     }
 
@@ -298,10 +317,24 @@ impl<'i> Play<'i> {
     fn step(&mut self, number: usize, act: impl FnOnce(&mut Shard, u64, &mut Outbox)) {
         let mut out = Outbox::new();
         act(&mut self.shards[number], self.now_ms, &mut out);
-        self.shards[number].commit(self.now_ms, &mut out);
+        let mut mails = self.flush(number, &mut out);
+        let mut hops = 0;
+        while let Some((shard, from, bytes)) = mails.pop() {
+            hops += 1;
+            assert!(hops < 8, "handed over in a circle");
+            let mut out = Outbox::new();
+            self.shards[shard].receive(self.now_ms, &from, &bytes, &mut out);
+            mails.extend(self.flush(shard, &mut out));
+        }
+    }
+
+    /// The end of a batch: what was sent is heard by the phones; what other shards get is given back.
+    fn flush(&mut self, number: usize, out: &mut Outbox) -> Vec<(usize, Flow, Vec<u8>)> {
+        self.shards[number].commit(self.now_ms, out);
         for one in out.outgoing() {
             let bytes = out.bytes(one.bytes.clone());
-            assert!(Message::parse(bytes).is_ok(), "what was sent is no message");
+            let text = String::from_utf8_lossy(bytes);
+            assert!(Message::parse(bytes).is_ok(), "what was sent is no message: {text:?}");
             let phone = (0..PHONES).find(|phone| address(*phone).ip() == one.flow.remote.ip());
             let Some(phone) = phone.filter(|_| one.flow.remote.port() != 0) else { continue };
             self.got.push((phone, one.flow, bytes.to_vec()));
@@ -313,14 +346,10 @@ impl<'i> Play<'i> {
             (self.got.len().saturating_sub(PAST_MAX), self.tickets.len().saturating_sub(PAST_MAX));
         self.got.drain(..old_got);
         self.tickets.drain(..old_tickets);
-        for mail in out.handed_over() {
-            let other = usize::from(mail.shard);
-            assert!(other != number, "handed over to itself");
-            let bytes = out.bytes(mail.bytes.clone()).to_vec();
-            if other < SHARDS {
-                self.step(other, |shard, now_ms, out| shard.receive(now_ms, &mail.from, &bytes, out));
-            }
-        }
+        let mails = out.handed_over().iter().filter(|mail| usize::from(mail.shard) < SHARDS);
+        mails
+            .map(|mail| (usize::from(mail.shard), mail.from, out.bytes(mail.bytes.clone()).to_vec()))
+            .collect()
     }
 
     fn ends(mut self) {
