@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use libfuzzer_sys::fuzz_target;
 use offhook_accounts::Directory;
+use offhook_cdr::MemorySpool;
 use offhook_config::Config;
 use offhook_journal::{Counters, EventKind, Journal};
 use offhook_location::{Limits, Location};
@@ -68,7 +69,7 @@ impl<'i> Play<'i> {
         let listeners = [listener(Transport::Udp), listener(Transport::Tcp)];
         let settings = Arc::new(Settings::new(&config, &listeners, SHARDS));
         let location = Location::in_memory(Limits::default());
-        let drain = Arc::new(Drain::new(SHARDS));
+        let (drain, spool) = (Arc::new(Drain::new(SHARDS)), MemorySpool::default());
         let whereabouts = Whereabouts::new(SHARDS);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of_passwords([("u0", "b", "c")])));
         let (mut shards, mut counters) = (Vec::new(), Vec::new());
@@ -79,6 +80,7 @@ impl<'i> Play<'i> {
                 location: location.clone(),
                 directory: Arc::clone(&directory),
                 journal,
+                spool: spool.spool(1, number as u8),
                 secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
                 drain: Arc::clone(&drain),
                 whereabouts: whereabouts.clone(),
