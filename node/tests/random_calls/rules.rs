@@ -23,7 +23,11 @@ pub(crate) fn broken(scene: &Scene) -> Vec<String> {
     for &node in &scene.phones {
         let phone: &Phone = scene.world.endpoint(node);
         // A new process does not know what the old one has refused: that ACK goes on (§16.11).
-        let is_excused = |text: &&String| scene.killed && text.contains("an ACK of no call of mine");
+        // A phone that came back gets the answers that were for it before.
+        let is_excused = |text: &&String| {
+            scene.killed && text.contains("an ACK of no call of mine")
+                || scene.forgotten && text.contains("again: an answer to nothing that was asked")
+        };
         broken.extend(phone.complaints.iter().filter(|text| !is_excused(text)).cloned());
         clients(scene, phone, &mut broken);
         servers(scene, phone, &mut broken);
