@@ -111,7 +111,7 @@ impl Switchboard {
     }
 
     /// §16.6 step 7: where a URI leads, by its address or by name.
-    fn push_uri(
+    pub(crate) fn push_uri(
         &mut self,
         passage: &Passage<'_, '_, '_>,
         uri: &Uri<'_>,

@@ -1,10 +1,10 @@
 //! Requests to one device of a user: RFC 5627 §6.1, and the flows of RFC 5626 §7 it is reached by.
 
 use offhook_location::Binding;
-use offhook_net::{ConnectionId, Flow, Listener};
+use offhook_net::{ConnectionId, Flow};
 use offhook_proxy::access::Sender;
 use offhook_registrar::gruu::{Fit, Gruu};
-use offhook_sip::{NameAddr, Refusal, Uri};
+use offhook_sip::{Refusal, Uri};
 use offhook_transaction::ClientId;
 
 use crate::hop;
@@ -28,12 +28,8 @@ impl Switchboard {
         let secure = passage.screened.routed.wants_security();
         let is_safe = |flow: &Flow| !secure || flow.transport.is_secure();
         if let Besides::Route(next) = besides {
-            let flow = next_hop(next, listeners, arrival.from.listener)?;
-            // RFC 3261 §26.2.2: never a hop that others can read.
-            if !is_safe(&flow) {
-                return Err(hop::NoHop::Insecure.refusal());
-            }
-            targets.push_flow(flow);
+            let uri = next.parsed_uri().map_err(|_| Refusal::new(400).because("Malformed Route"))?;
+            self.push_uri(passage, &uri, targets)?;
         }
         let mut aor = std::mem::take(&mut self.aor);
         let gruu = Gruu::read(uri, domain, &self.gruus, &mut aor);
@@ -73,7 +69,7 @@ impl Switchboard {
         }
         let known = !outdated && self.knows(&aor, domain);
         self.aor = aor;
-        if !targets.list().is_empty() {
+        if !targets.list().is_empty() || matches!(besides, Besides::Route(_)) {
             return Ok(());
         }
         // A stranger learns nothing about who has an account here.
@@ -101,11 +97,6 @@ impl Switchboard {
         let rest = upstream.and_then(|record| record.user.rest.as_ref());
         rest.is_some_and(|rest| rest.targets.has_spare(branch.device))
     }
-}
-
-fn next_hop(route: &NameAddr<'_>, listeners: &[Listener], arrived_on: u16) -> Result<Flow, Refusal<'static>> {
-    let uri = route.parsed_uri().map_err(|_| Refusal::new(400).because("Malformed Route"))?;
-    hop::to_uri(&uri, listeners, arrived_on).map_err(hop::NoHop::refusal)
 }
 
 /// Why there is no way to the device. `counts`: the name may be told to be a good one.

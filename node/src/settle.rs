@@ -238,7 +238,7 @@ impl Switchboard {
     /// Tries the targets whose turn it is. `false`: there are none, or nobody waits for them any more.
     fn ring_next(&mut self, settings: &Settings, now_ms: u64, server: ServerId, out: &mut Outbox) -> bool {
         let waits = |rest: &Rest| !rest.targets.list().is_empty();
-        self.go_on(settings, now_ms, server, waits, |node, passage, targets| {
+        self.take_up(settings, now_ms, server, waits, |node, passage, targets| {
             node.ring(passage, server, targets, out);
         })
     }
@@ -252,7 +252,7 @@ impl Switchboard {
         out: &mut Outbox,
     ) -> bool {
         let has_spare = |rest: &Rest| rest.targets.has_spare(device);
-        let is_tried = self.go_on(settings, now_ms, server, has_spare, |node, passage, targets| {
+        let is_tried = self.take_up(settings, now_ms, server, has_spare, |node, passage, targets| {
             if let Some(target) = targets.take_spare(device) {
                 node.forward_to(passage, server, &target, targets, None, out);
             }
@@ -260,13 +260,13 @@ impl Switchboard {
             node.with_rest(server, |rest| rest.targets = left);
         });
         if is_tried {
-            self.with_upstream(server, |upstream| upstream.fork.replaced());
+            self.with_upstream(server, |upstream| upstream.fork.branch_replaced());
         }
         is_tried
     }
 
     /// Takes up a request again that waits beside its transaction. Says whether another branch is open then.
-    fn go_on(
+    fn take_up(
         &mut self,
         settings: &Settings,
         now_ms: u64,

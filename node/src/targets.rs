@@ -71,12 +71,7 @@ impl Targets {
         self.names.clear();
     }
 
-    /// A target that keeps the Request-URI.
-    pub(crate) fn push_flow(&mut self, flow: Flow) {
-        self.push_pinned(flow, false);
-    }
-
-    /// The same, and whether the flow must be remembered.
+    /// A target that keeps the Request-URI; `pinned`: its flow must be remembered.
     pub(crate) fn push_pinned(&mut self, flow: Flow, pinned: bool) {
         self.list.push(Target { pinned, ..Target::at(flow) });
     }

@@ -72,11 +72,6 @@ impl Fork {
         Verdict { pass: false, keep, cancel_rest: decisive && self.open > 0, settle }
     }
 
-    /// A branch whose way failed, while another way to the same device is tried (RFC 5626 §7): what it said does not count.
-    pub fn replaced(&mut self) {
-        self.open = self.open.saturating_sub(1);
-    }
-
     /// A 2xx that comes again, or from a second phone, after the branch had its final response: RFC 6026 §7.2.
     pub fn another_2xx(&self) -> Verdict {
         Verdict { pass: self.invite, ..Verdict::default() }
