@@ -103,7 +103,7 @@ fn instructions(binary: &Path, scenario: &str, count: u64) -> Result<u64> {
 
 /// By the program's own count, over enough jobs that pools have reached their size.
 fn allocations(binary: &Path, scenario: &str) -> Result<u64> {
-    let output = Command::new(binary).args([scenario, "10000"]).output()?;
+    let output = Command::new(binary).args([scenario, "20000"]).output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let words: Vec<&str> = said.split_whitespace().collect();
     let before =
