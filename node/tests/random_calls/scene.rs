@@ -236,7 +236,7 @@ impl Scene {
     /// A phone loses its power, and comes back at another port, with nothing in mind. What still rings or talks there
     /// never ends for those who were in it.
     fn restart_a_phone(&mut self) {
-        (self.disturbed, self.forgotten) = (true, true);
+        (self.disturbed, self.torn, self.forgotten) = (true, true, true);
         let which = self.dice.below(self.phones.len() as u64) as usize;
         let node = self.phones.remove(which);
         let mut line = self.world.endpoint::<Phone>(node).line.clone();
