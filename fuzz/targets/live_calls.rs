@@ -18,6 +18,7 @@ use offhook_journal::{Counters, EventKind, Journal};
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Listener, Outbox, Ticket};
 use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, Whereabouts};
+use offhook_seal::Ring;
 use offhook_sip::{Message, Transport};
 
 const SHARDS: usize = 2;
@@ -70,6 +71,7 @@ impl<'i> Play<'i> {
         let settings = Arc::new(Settings::new(&config, &listeners, SHARDS));
         let location = Location::in_memory(Limits::default());
         let (drain, spool) = (Arc::new(Drain::new(SHARDS)), MemorySpool::default());
+        let seals = Arc::new(ArcSwap::from_pointee(Ring::of_one([4; 32])));
         let whereabouts = Whereabouts::new(SHARDS);
         let directory = Arc::new(ArcSwap::from_pointee(Directory::of_passwords([("u0", "b", "c")])));
         let (mut shards, mut counters) = (Vec::new(), Vec::new());
@@ -81,7 +83,8 @@ impl<'i> Play<'i> {
                 directory: Arc::clone(&directory),
                 journal,
                 spool: spool.spool(1, number as u8),
-                secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16] },
+                secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16], gruus: [5; 32] },
+                seals: Arc::clone(&seals),
                 drain: Arc::clone(&drain),
                 whereabouts: whereabouts.clone(),
             };

@@ -255,7 +255,9 @@ impl Phone {
             return self.complain("an ACK of no call of mine", ack);
         };
         self.dialogs[dialog].acknowledged = true;
-        let its = |s: &&mut Server| s.dialog == Some(dialog) && s.state == State::Accepted;
+        let (number, accepted) = (ack.cseq(), State::Accepted);
+        let its =
+            |s: &&mut Server| s.dialog == Some(dialog) && s.state == accepted && s.request.cseq() == number;
         self.servers.iter_mut().filter(its).for_each(|server| server.state = State::Over);
     }
 
