@@ -10,7 +10,7 @@ use offhook_accounts::{Accounts, Directory};
 use offhook_config::Config;
 use offhook_location::{Limits, Location};
 use offhook_net::Clock;
-use offhook_node::{Rehearsed, Settings, Supposed, rehearse};
+use offhook_node::{Rehearsed, Sent, Settings, Supposed, rehearse};
 use offhook_sip::{Message, Name, StartLine, Transport};
 use offhook_store::Store;
 
@@ -74,14 +74,14 @@ fn tell(supposed: &Supposed<'_>, unproved: bool, rehearsed: &Rehearsed) -> anyho
     for name in &rehearsed.names {
         writeln!(out, "  looks for the servers of {name} (offhook resolve shows them)")?;
     }
-    for (transport, remote, message) in &rehearsed.sent {
-        writeln!(out, "  {}", sent(*transport, *remote, message))?;
+    for sent in &rehearsed.sent {
+        writeln!(out, "  {}", told(sent))?;
     }
     Ok(())
 }
 
-fn sent(transport: Transport, remote: SocketAddr, bytes: &[u8]) -> String {
-    let Ok(message) = Message::parse(bytes) else { return "sends what nobody can read".to_owned() };
+fn told(sent: &Sent) -> String {
+    let Ok(message) = Message::parse(&sent.bytes) else { return "sends what nobody can read".to_owned() };
     match message.status() {
         Some(status) => {
             let contact = message.value(Name::Contact).map(|uri| format!(" to {}", visible(uri)));
@@ -89,7 +89,9 @@ fn sent(transport: Transport, remote: SocketAddr, bytes: &[u8]) -> String {
         }
         None => {
             let uri = visible(message.request_uri_text());
-            format!("sends it to {remote} by {} as {uri}", transport.name())
+            let proves = sent.proves.as_ref().map(|domain| format!(", which must prove to be {domain}"));
+            let by = sent.transport.name();
+            format!("sends it to {} by {by} as {uri}{}", sent.remote, proves.unwrap_or_default())
         }
     }
 }

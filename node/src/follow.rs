@@ -32,9 +32,7 @@ impl Switchboard {
                 // A telephone number needs a host; a SIP URI keeps its own.
                 let host = uri.address.is_none().then(|| host_text(hop));
                 let flow = flow_to(hop, rule.proves.as_deref(), passage, out)?;
-                targets.push_changed(&[flow], &rule.name, |text| {
-                    rule.change.write_uri(uri, host.as_deref(), text)
-                });
+                targets.push_changed(&[flow], |text| rule.change.write_uri(uri, host.as_deref(), text));
                 Ok(())
             }
             Then::Trunk(index) => {
@@ -84,7 +82,7 @@ impl Switchboard {
         }
         let Some(first) = host else { return Err(failure.unwrap_or(hop::NoHop::NoListener.refusal())) };
         let host = trunk.domain.clone().unwrap_or_else(|| host_text(&first));
-        targets.push_changed(&flows, &trunk.name, |text| rule.change.write_uri(uri, Some(&host), text));
+        targets.push_changed(&flows, |text| rule.change.write_uri(uri, Some(&host), text));
         Ok(())
     }
 

@@ -53,7 +53,7 @@ mod way;
 mod whereabouts;
 
 pub use drain::Drain;
-pub use rehearsal::{RehearsalError, Rehearsed, Supposed, rehearse};
+pub use rehearsal::{RehearsalError, Rehearsed, Sent, Supposed, rehearse};
 pub use settings::{DOMAIN_DEFAULT, Settings};
 pub use shard::{Held, Resources, Secrets, Shard};
 pub use whereabouts::Whereabouts;

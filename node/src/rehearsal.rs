@@ -41,10 +41,23 @@ pub struct Supposed<'q> {
 pub struct Rehearsed {
     /// Every rule in order; `None`: it takes the request, and those behind it are not asked.
     pub rules: Vec<(String, Option<String>)>,
-    /// What would be sent, by transport, to an address.
-    pub sent: Vec<(Transport, SocketAddr, Vec<u8>)>,
+    /// What would be sent.
+    pub sent: Vec<Sent>,
     /// Names that would have to be looked up first.
     pub names: Vec<String>,
+}
+
+/// A message that would be sent.
+#[derive(Debug)]
+pub struct Sent {
+    /// By this transport.
+    pub transport: Transport,
+    /// To this address.
+    pub remote: SocketAddr,
+    /// By TLS: the domain that the peer must prove to be (RFC 5922 §7.3); without one, its address.
+    pub proves: Option<String>,
+    /// The message.
+    pub bytes: Vec<u8>,
 }
 
 /// Why there is nothing to tell.
@@ -83,10 +96,14 @@ pub fn rehearse(
     let mut out = Outbox::new();
     shard.receive(supposed.now_ms, &flow, text.as_bytes(), &mut out);
     shard.commit(supposed.now_ms, &mut out);
-    let sent = out
-        .outgoing()
-        .iter()
-        .map(|sent| (sent.flow.transport, sent.flow.remote, out.bytes(sent.bytes.clone()).to_vec()));
+    let proves =
+        |flow: &Flow| (!flow.connection.is_some()).then(|| out.domain_of(flow.connection.index)).flatten();
+    let sent = out.outgoing().iter().map(|sent| Sent {
+        transport: sent.flow.transport,
+        remote: sent.flow.remote,
+        proves: proves(&sent.flow).map(str::to_owned),
+        bytes: out.bytes(sent.bytes.clone()).to_vec(),
+    });
     let names = out.asked().iter().map(ToString::to_string).collect();
     Ok(Rehearsed { rules, sent: sent.collect(), names })
 }

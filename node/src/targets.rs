@@ -85,16 +85,11 @@ impl Targets {
     }
 
     /// A target that has several paths, the first of which is tried first, and keeps the Request-URI unless `write` says
-    /// that it has written another one. `name` stands for the paths.
-    pub(crate) fn push_changed(
-        &mut self,
-        flows: &[Flow],
-        name: &str,
-        write: impl FnOnce(&mut Vec<u8>) -> bool,
-    ) {
+    /// that it has written another one. Each path says itself what the peer must prove to be.
+    pub(crate) fn push_changed(&mut self, flows: &[Flow], write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let start = self.texts.len();
         let uri = write(&mut self.texts).then_some(start..self.texts.len());
-        self.push_flows(flows, name);
+        self.push_flows(flows, "");
         if let Some(target) = self.list.last_mut() {
             target.uri = uri;
         }

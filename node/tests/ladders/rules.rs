@@ -150,6 +150,41 @@ fn a_call_from_the_world() {
         .leaves_nothing();
 }
 
+/// A trunk of two targets: the second is asked when the first has failed, and as long as the first is dead it is passed over.
+/// RFC 3263 §4.3.
+#[test]
+fn the_reserve_of_a_trunk() {
+    let row = r#"
+        [[trunk]]
+        name = "pair"
+        targets = [{ to = "sip:192.0.2.52" }, { to = "sip:192.0.2.53", priority = 1 }]
+        domain = "pair.example"
+        [[route]]
+        match = { prefix = "7" }
+        trunk = "pair"
+    "#;
+    scene(&format!("{row}{OPEN}"))
+        .address("first", "192.0.2.52:5060")
+        .address("second", "192.0.2.53:5060")
+        .run(
+            "
+        alice  -> proxy                INVITE sip:71@example.com
+                  proxy -> first       INVITE sip:71@pair.example
+                  proxy <- first       503
+                  proxy -> first       ACK
+                  proxy -> second      INVITE sip:71@pair.example
+                  proxy <- second      486
+                  proxy -> second      ACK
+        alice  <- proxy                486
+        alice  -> proxy                ACK
+        alice  -> proxy                MESSAGE sip:72@example.com
+                  proxy -> second      MESSAGE sip:72@pair.example
+                  proxy <- second      200
+        alice  <- proxy                200
+    ",
+        );
+}
+
 /// An alias rings the phones of its user.
 #[test]
 fn a_short_number() {
