@@ -30,9 +30,10 @@ impl Switchboard {
         match &rule.then {
             Then::To(hop) => {
                 // A telephone number needs a host; a SIP URI keeps its own.
-                let host = uri.address.is_none().then(|| host_text(hop));
+                let host = uri.address.is_none().then(|| hop.host_text());
                 let flow = flow_to(hop, rule.proves.as_deref(), passage, out)?;
-                targets.push_changed(&[flow], |text| rule.change.write_uri(uri, host.as_deref(), text));
+                targets.push_pinned(flow, false);
+                targets.readdress_last(|text| rule.change.write_uri(uri, host.as_deref(), text));
                 Ok(())
             }
             Then::Trunk(index) => {
@@ -56,33 +57,27 @@ impl Switchboard {
 
     /// The targets of a trunk in the order in which this request tries them: as the addresses behind a name, RFC 3263 §4.3.
     fn push_trunk(
-        &self,
+        &mut self,
         passage: &Passage<'_, '_, '_>,
         (rule, uri): (&Rule, &Uri<'_>),
         trunk: &Trunk,
         targets: &mut Targets,
         out: &mut Outbox,
     ) -> Result<(), Refusal<'static>> {
-        let mut value = Vec::new();
-        write_spread_value(trunk.spread, passage.arrival, uri, &mut value);
         let is_up = |index: usize| {
             trunk.targets.get(index).is_some_and(|target| !self.health.is_dead(place(&target.hop)))
         };
-        let mut order = Vec::with_capacity(trunk.targets.len());
-        trunk.order(&self.spread_key, &value, is_up, &mut order);
-        let (mut flows, mut host, mut failure) = (Vec::with_capacity(order.len()), None, None);
-        for target in order.iter().filter_map(|index| trunk.targets.get(*index)) {
-            match flow_to(&target.hop, target.proves.as_deref(), passage, out) {
-                Ok(flow) => {
-                    host.get_or_insert(target.hop);
-                    flows.push(flow);
-                }
-                Err(refusal) => failure = Some(refusal),
-            }
-        }
-        let Some(first) = host else { return Err(failure.unwrap_or(hop::NoHop::NoListener.refusal())) };
-        let host = trunk.domain.clone().unwrap_or_else(|| host_text(&first));
-        targets.push_changed(&flows, |text| rule.change.write_uri(uri, Some(&host), text));
+        let mut order = std::mem::take(&mut self.order);
+        with_spread_value(trunk.spread, passage.arrival, uri, |value| {
+            trunk.order(&self.spread_key, value, is_up, &mut order);
+        });
+        let reached = targets.push_reached(order.iter().filter_map(|index| {
+            let target = trunk.targets.get(*index)?;
+            Some((target, flow_to(&target.hop, target.proves.as_deref(), passage, out)))
+        }));
+        self.order = order;
+        let host = trunk.domain.as_deref().unwrap_or(&reached?.host);
+        targets.readdress_last(|text| rule.change.write_uri(uri, Some(host), text));
         Ok(())
     }
 
@@ -136,26 +131,20 @@ fn place(hop: &NextHop) -> Hop {
     Hop { transport: hop.transport, address: hop.address }
 }
 
-/// The address as the host part of a URI, without the port that goes without saying.
-fn host_text(hop: &NextHop) -> String {
-    let ip = match hop.address.ip() {
-        std::net::IpAddr::V4(ip) => ip.to_string(),
-        std::net::IpAddr::V6(ip) => format!("[{ip}]"),
-    };
-    match hop.address.port() {
-        port if port == hop.transport.default_port() => ip,
-        port => format!("{ip}:{port}"),
-    }
-}
-
-fn write_spread_value(spread: Spread, arrival: &Arrival<'_, '_>, uri: &Uri<'_>, out: &mut Vec<u8>) {
-    match spread {
-        Spread::CallId => out.extend_from_slice(arrival.parts.call_id),
-        Spread::Aor => {
-            out.extend_from_slice(uri.user.unwrap_or_default());
-            out.push(b'@');
-            out.extend_from_slice(uri.address.map_or(&b""[..], |at| at.host_text));
+/// What the spread goes by, in pieces.
+fn with_spread_value<R>(
+    spread: Spread,
+    arrival: &Arrival<'_, '_>,
+    uri: &Uri<'_>,
+    use_it: impl FnOnce(&[&[u8]]) -> R,
+) -> R {
+    match (spread, arrival.from.remote.ip()) {
+        (Spread::CallId, _) => use_it(&[arrival.parts.call_id]),
+        (Spread::Aor, _) => {
+            let host = uri.address.map_or(&b""[..], |at| at.host_text);
+            use_it(&[uri.user.unwrap_or_default(), b"@", host])
         }
-        Spread::Source => out.extend_from_slice(arrival.from.remote.ip().to_string().as_bytes()),
+        (Spread::Source, std::net::IpAddr::V4(ip)) => use_it(&[&ip.octets()]),
+        (Spread::Source, std::net::IpAddr::V6(ip)) => use_it(&[&ip.octets()]),
     }
 }

@@ -4,11 +4,9 @@
 use offhook_journal::{Event, EventKind};
 use offhook_net::Outbox;
 use offhook_proxy::fork::{Verdict, upstream_status};
-use offhook_sip::{Essentials, Message, Name, Reply, Splice, Transport, reason_phrase};
+use offhook_sip::{Message, Name, Reply, Splice, Transport, reason_phrase};
 use offhook_transaction::{ClientId, ServerId, ServerVerdict};
 
-use crate::admit::own_credentials;
-use crate::arrival::Arrival;
 use crate::context::Rest;
 use crate::relay::Passage;
 use crate::settings::Settings;
@@ -280,18 +278,8 @@ impl Switchboard {
         }
         let Some(rest) = record.user.rest.as_mut().filter(|rest| has_more(rest)) else { return false };
         let mut targets = std::mem::take(&mut rest.targets);
-        let request = rest.request.clone();
-        let from = rest.from;
-        let Ok(message) = Message::parse(&request) else { return false };
-        let mut via = Vec::new();
-        let Ok(parts) = Essentials::of(&message) else { return false };
-        let arrival = Arrival::new(settings, now_ms, from, (&message, parts), None, &mut via);
-        let Ok(screened) = offhook_proxy::screen(&message, parts, &settings.identity, &self.cookies) else {
-            return false;
-        };
-        let spent = own_credentials(&arrival);
-        let open_before = self.transactions.server(server).map_or(0, |s| s.user.fork.open());
-        step(self, &Passage { arrival: &arrival, screened: &screened, spent }, &mut targets);
+        let open_before = record.user.fork.open();
+        self.replay(settings, now_ms, server, |node, passage| step(node, passage, &mut targets));
         self.transactions.server(server).is_some_and(|s| s.user.fork.open() > open_before)
     }
 

@@ -145,6 +145,7 @@ impl Shard {
             at_work: 0,
             unsettled: Vec::new(),
             aor: Vec::new(),
+            order: Vec::new(),
             targets: Targets::default(),
             scratch: Scratch::default(),
             draft: Vec::new(),

@@ -81,6 +81,8 @@ pub(crate) struct Switchboard {
     pub unsettled: Vec<usize>,
     /// The address-of-record at hand.
     pub aor: Vec<u8>,
+    /// The order of a trunk's targets at hand.
+    pub order: Vec<usize>,
     /// The target set at hand.
     pub targets: Targets,
     /// The edits at hand.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use offhook_locate::Wanted;
 use offhook_location::Binding;
 use offhook_net::{ConnectionId, Flow, Listener};
-use offhook_sip::{Transport, Uri};
+use offhook_sip::{Refusal, Transport, Uri};
 
 use crate::hop::{self, NoHop};
 
@@ -84,14 +84,32 @@ impl Targets {
         }
     }
 
-    /// A target that has several paths, the first of which is tried first, and keeps the Request-URI unless `write` says
-    /// that it has written another one. Each path says itself what the peer must prove to be.
-    pub(crate) fn push_changed(&mut self, flows: &[Flow], write: impl FnOnce(&mut Vec<u8>) -> bool) {
+    /// A target with several paths: those of `ways` that are there, the first of which is tried first. Each says itself
+    /// what the peer must prove to be. Gives back what belongs to the first, or the last refusal if there is no path.
+    pub(crate) fn push_reached<T>(
+        &mut self,
+        ways: impl Iterator<Item = (T, Result<Flow, Refusal<'static>>)>,
+    ) -> Result<T, Refusal<'static>> {
+        let start = self.addresses.len();
+        let (mut first, mut refusal) = (None, NoHop::NoListener.refusal());
+        for (of, way) in ways {
+            match way {
+                Ok(flow) if first.is_none() => first = Some((of, flow)),
+                Ok(flow) => self.addresses.push(flow),
+                Err(why) => refusal = why,
+            }
+        }
+        let (of, flow) = first.ok_or(refusal)?;
+        self.list.push(Target { spare: start..self.addresses.len(), ..Target::at(flow) });
+        Ok(of)
+    }
+
+    /// Another Request-URI for the last target, if `write` says that it has written one.
+    pub(crate) fn readdress_last(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let start = self.texts.len();
-        let uri = write(&mut self.texts).then_some(start..self.texts.len());
-        self.push_flows(flows, "");
-        if let Some(target) = self.list.last_mut() {
-            target.uri = uri;
+        let written = write(&mut self.texts);
+        if let Some(last) = self.list.last_mut().filter(|_| written) {
+            last.uri = Some(start..self.texts.len());
         }
     }
 

@@ -135,6 +135,20 @@ pub struct NextHop {
     pub address: SocketAddr,
 }
 
+impl NextHop {
+    /// The address as the host part of a URI, without the port that goes without saying.
+    pub fn host_text(&self) -> String {
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        match self.address.port() {
+            port if port == self.transport.default_port() => ip,
+            port => format!("{ip}:{port}"),
+        }
+    }
+}
+
 impl fmt::Display for NextHop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sip:{};transport={}", self.address, self.transport.name())

@@ -12,9 +12,9 @@ pub type SpreadKey = [u8; 16];
 /// How far a target is from a value. Each draws an exponential variate whose rate is its weight; the least one wins, with
 /// a probability proportional to the weight. As the order of bits of a positive float is the order of its value, the
 /// bits serve as the rank.
-pub(crate) fn distance(key: &SpreadKey, value: &[u8], target: &Target) -> u64 {
+pub(crate) fn distance(key: &SpreadKey, value: &[&[u8]], target: &Target) -> u64 {
     let mut hasher = SipHasher13::new_with_key(key);
-    hasher.write(value);
+    value.iter().for_each(|piece| hasher.write(piece));
     hasher.write(target.hop.transport.name().as_bytes());
     match target.hop.address.ip() {
         std::net::IpAddr::V4(ip) => hasher.write(&ip.octets()),

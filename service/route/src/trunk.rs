@@ -28,6 +28,8 @@ pub struct Target {
     pub hop: NextHop,
     /// Its share among targets of one priority.
     pub weight: u32,
+    /// Its address as the host part of a URI, without the port that goes without saying.
+    pub host: String,
     /// Lower ones come first.
     pub priority: u32,
     /// By TLS: the domain that it must prove to be, in lower case (RFC 5922 §7.3); else its address.
@@ -38,6 +40,7 @@ impl Trunk {
     pub(crate) fn new(written: &offhook_config::Trunk) -> Self {
         let target = |t: &offhook_config::TrunkTarget| Target {
             hop: t.to,
+            host: t.to.host_text(),
             weight: t.weight,
             priority: t.priority,
             proves: t.proves.as_ref().map(|domain| domain.as_str().to_ascii_lowercase()),
@@ -57,12 +60,19 @@ impl Trunk {
         self.peers.iter().any(|network| network.contains(source))
     }
 
-    /// The order in which to try the targets for what `value` names (a Call-ID, a user, an address): those that are up
-    /// first, by priority, then by weighted rendezvous. `out` receives their indices and is emptied before.
+    /// The order in which to try the targets for what the pieces of `value` name together (a Call-ID, a user, an address):
+    /// those that are up first, by priority, then by weighted rendezvous. `out` receives their indices and is emptied
+    /// before.
     ///
     /// Each target draws a number from the value and its own address, and the lowest wins; so a target that joins takes
     /// its share from all others evenly, and one that leaves gives only its own away.
-    pub fn order(&self, key: &SpreadKey, value: &[u8], is_up: impl Fn(usize) -> bool, out: &mut Vec<usize>) {
+    pub fn order(
+        &self,
+        key: &SpreadKey,
+        value: &[&[u8]],
+        is_up: impl Fn(usize) -> bool,
+        out: &mut Vec<usize>,
+    ) {
         out.clear();
         out.extend(0..self.targets.len());
         if out.len() < 2 {
@@ -72,6 +82,7 @@ impl Trunk {
             let target = self.targets.get(*index)?;
             Some((!is_up(*index), target.priority, distance(key, value, target)))
         };
-        out.sort_by_cached_key(rank);
+        // They are few: to draw again is cheaper than to remember.
+        out.sort_unstable_by_key(rank);
     }
 }

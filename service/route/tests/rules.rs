@@ -182,7 +182,7 @@ fn shares(text: &str, calls: u32, is_up: impl Fn(usize) -> bool + Copy) -> HashM
     let trunk = rules.trunk(0).expect("the row");
     let (mut shares, mut order) = (HashMap::new(), Vec::new());
     for call in 0..calls {
-        trunk.order(&[7; 16], format!("call-{call}@a.example").as_bytes(), is_up, &mut order);
+        trunk.order(&[7; 16], &[format!("call-{call}@a.example").as_bytes()], is_up, &mut order);
         *shares.entry(order[0]).or_default() += 1;
     }
     shares
@@ -210,9 +210,9 @@ fn few_calls_move_when_a_target_leaves() {
     let (trunk, mut order) = (rules.trunk(0).expect("the row"), Vec::new());
     for call in 0..1_000 {
         let value = format!("call-{call}");
-        trunk.order(&[7; 16], value.as_bytes(), |_| true, &mut order);
+        trunk.order(&[7; 16], &[value.as_bytes()], |_| true, &mut order);
         let (before, second) = (order[0], order[1]);
-        trunk.order(&[7; 16], value.as_bytes(), |target| target != 0, &mut order);
+        trunk.order(&[7; 16], &[value.as_bytes()], |target| target != 0, &mut order);
         assert_eq!(order[0], if before == 0 { second } else { before });
     }
 }
