@@ -25,6 +25,8 @@ pub(crate) struct Upstream {
     pub answered: bool,
     /// Whether its sender listens to how much we can take (RFC 7339).
     pub tells_load: bool,
+    /// The session interval that the callee was asked for, seconds; 0: none, or the caller could not refresh it.
+    pub session_s: u32,
     /// What it means to the record of a call.
     pub role: Role,
     /// The newest branch; each names the one before it.

@@ -42,6 +42,7 @@ mod request;
 mod response;
 mod restraint;
 mod servers;
+mod session_timer;
 mod settings;
 mod settle;
 mod shard;

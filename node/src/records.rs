@@ -133,6 +133,7 @@ impl Switchboard {
             return;
         }
         let value = |name| message.value(name).unwrap_or_default();
+        let mut session = Vec::new();
         let fact = Answered {
             leg: server.to_bits(),
             status: message.status().unwrap_or(200),
@@ -140,7 +141,7 @@ impl Switchboard {
             to: value(Name::To),
             contact: value(Name::Contact),
             agent: message.value(Name::UserAgent).unwrap_or_else(|| value(Name::Server)),
-            session_expires: value(Name::SessionExpires),
+            session_expires: self.session_told(server, message, &mut session),
         };
         self.spool.note(now_ms, &Fact::Answered(fact));
     }
@@ -157,6 +158,7 @@ impl Switchboard {
         let value = |name| message.value(name).unwrap_or_default();
         let dialog =
             || InDialog { call_id: value(Name::CallId), from: value(Name::From), to: value(Name::To) };
+        let mut session = Vec::new();
         let fact = match self.role(server) {
             Role::None => return,
             Role::Call | Role::Rung | Role::Cancelled if status >= 300 => {
@@ -165,7 +167,8 @@ impl Switchboard {
                 Fact::Refused { leg: server.to_bits(), status, reason }
             }
             Role::Renewal if status < 300 => {
-                Fact::Renewed { dialog: dialog(), session_expires: value(Name::SessionExpires) }
+                let session_expires = self.session_told(server, message, &mut session);
+                Fact::Renewed { dialog: dialog(), session_expires }
             }
             Role::Goodbye => Fact::Ended { dialog: dialog(), status, unheard },
             _ => return,

@@ -17,6 +17,7 @@ use crate::context::{Cancel, Downstream, Rest, Spare, Upstream};
 use crate::edge;
 use crate::records::Role;
 use crate::register::is_behind_nat;
+use crate::session_timer;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
 use crate::way::Way;
@@ -67,6 +68,9 @@ impl Switchboard {
         }
         if arrival.message.seconds(Name::MaxBreadth) == Ok(Some(0)) {
             return self.refuse(arrival, Refusal::new(440), out);
+        }
+        if let Err(too_short) = session_timer::demand(&passage) {
+            return self.refuse(arrival, too_short, out);
         }
         let mut targets = std::mem::take(&mut self.targets);
         targets.clear();
@@ -145,6 +149,7 @@ impl Switchboard {
             fork: Fork::new(invite),
             answered: false,
             tells_load: arrival.tells_load(),
+            session_s: session_timer::remembered_s(passage),
             role,
             branches: None,
             rest: None,
@@ -272,6 +277,7 @@ impl Switchboard {
             max_breadth,
             spent_credentials: passage.spent,
             offers_overload_control: self.neighbours.knows(target.flow.remote),
+            session_timer: session_timer::demand(passage).ok().flatten(),
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         let end = out.begin();
@@ -339,6 +345,8 @@ impl Switchboard {
             max_breadth: None,
             spent_credentials: passage.spent,
             offers_overload_control: self.neighbours.knows(target.flow.remote),
+            // RFC 4028 §8: "Stateless proxies MUST NOT attempt to request session timers."
+            session_timer: None,
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         let flow = proving(target, targets, out);

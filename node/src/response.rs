@@ -9,7 +9,7 @@ use crate::context::Cancel;
 use crate::failover::Failure;
 use crate::hop;
 use crate::settings::Settings;
-use crate::settle::{Final, write_without_our_via};
+use crate::settle::{Final, Upward, write_without_our_via};
 use crate::switchboard::Switchboard;
 
 impl Switchboard {
@@ -203,7 +203,7 @@ impl Switchboard {
         let Some(flow) = flow_to(&below, settings) else { return };
         let start = out.begin();
         let status = message.status().unwrap_or(500);
-        write_without_our_via(message, status, flow.transport, &mut self.scratch, out.arena());
+        write_without_our_via(message, status, Upward::by(flow.transport), &mut self.scratch, out.arena());
         out.send(start, flow, 0);
     }
 }

@@ -5,6 +5,7 @@ use offhook_digest::Algorithm;
 use offhook_locate::{Abilities, Reach};
 use offhook_net::Listener;
 use offhook_proxy::access::Rights;
+use offhook_proxy::session_timer::Wish;
 use offhook_proxy::{Identity, Local};
 use offhook_registrar::Policy;
 use offhook_route::Rules;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub tcp_above_bytes: usize,
     /// Whether those who offer to hold back are told how much (RFC 7339).
     pub overload_feedback: bool,
+    /// The session timer that calls are asked for (RFC 4028).
+    pub session_timer: Option<Wish>,
 }
 
 impl Settings {
@@ -104,6 +107,10 @@ impl Settings {
             failover_after_ms: config.proxy.failover_after_ms as u32,
             tcp_above_bytes: config.proxy.tcp_above_bytes,
             overload_feedback: config.overload.feedback,
+            session_timer: config.session_timer.enabled.then_some(Wish {
+                expires_s: config.session_timer.expires_s,
+                min_s: config.session_timer.min_s,
+            }),
         }
     }
 }

@@ -4,10 +4,11 @@
 use offhook_journal::{Event, EventKind};
 use offhook_net::Outbox;
 use offhook_proxy::fork::{Verdict, upstream_status};
+use offhook_proxy::session_timer;
 use offhook_sip::{Message, Name, Reply, Splice, Transport, reason_phrase};
 use offhook_transaction::{ClientId, ServerId, ServerVerdict};
 
-use crate::context::Rest;
+use crate::context::{Rest, Upstream};
 use crate::relay::Passage;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -19,6 +20,23 @@ pub(crate) enum Final<'r, 'a> {
     Received(&'r Message<'a>),
     MadeUp(ClientId),
 }
+
+/// How a response goes to who asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Upward {
+    /// By this transport.
+    by: Transport,
+    /// With this session timer where the callee has none, see [`Upstream`].
+    session_s: u32,
+}
+
+impl Upward {
+    /// As it is.
+    pub(crate) const fn by(transport: Transport) -> Self {
+        Self { by: transport, session_s: 0 }
+    }
+}
+
 impl Switchboard {
     #[expect(clippy::too_many_arguments, reason = "one call site each; a struct would only rename them")]
     pub(crate) fn carry_out(
@@ -63,7 +81,7 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let start = out.begin();
-        let by = self.transport_upstream(server);
+        let by = self.upward(server);
         write_without_our_via(message, status, by, &mut self.scratch, out.arena());
         self.respond(now_ms, server, status, start, out);
         if status >= 200 {
@@ -74,8 +92,11 @@ impl Switchboard {
         }
     }
 
-    pub(crate) fn transport_upstream(&self, server: ServerId) -> Transport {
-        self.transactions.server(server).map_or(Transport::Udp, |record| record.user.reply_to.transport)
+    fn upward(&self, server: ServerId) -> Upward {
+        self.transactions.server(server).map_or(Upward::by(Transport::Udp), |record| {
+            let Upstream { reply_to, session_s, .. } = record.user;
+            Upward { by: reply_to.transport, session_s }
+        })
     }
 
     /// Sends what was written from `start` on as the answer of the server transaction.
@@ -180,7 +201,7 @@ impl Switchboard {
         let mut best = Vec::new();
         match answer {
             Final::Received(message) => {
-                let by = self.transport_upstream(server);
+                let by = self.upward(server);
                 write_without_our_via(message, upstream_status(status), by, &mut self.scratch, &mut best);
             }
             Final::MadeUp(client) => {
@@ -305,13 +326,13 @@ impl Switchboard {
 pub(crate) fn write_without_our_via(
     message: &Message<'_>,
     status: u16,
-    by: Transport,
+    upward: Upward,
     scratch: &mut offhook_sip::Scratch,
     out: &mut Vec<u8>,
 ) {
     let mut splice = Splice::new(message, scratch);
     // RFC 3261 §18.3, §20.14: a stream needs the length that a datagram could do without.
-    if by.is_reliable() && !message.has(Name::ContentLength) {
+    if upward.by.is_reliable() && !message.has(Name::ContentLength) {
         splice.push_back(Name::ContentLength, |out| {
             out.extend_from_slice(message.body().len().to_string().as_bytes());
         });
@@ -321,6 +342,9 @@ pub(crate) fn write_without_our_via(
         splice.replace(0..line_end, |out| {
             out.extend_from_slice(format!("SIP/2.0 {status} {}\r\n", reason_phrase(status)).as_bytes());
         });
+    }
+    if upward.session_s != 0 && session_timer::is_missing(message) {
+        session_timer::answer(&mut splice, message, upward.session_s);
     }
     splice.pop_values(Name::Via, 1);
     splice.write_to(out);

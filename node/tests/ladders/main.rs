@@ -24,6 +24,7 @@ mod routes;
 mod rules;
 mod screening;
 mod seals;
+mod session_timers;
 mod shards;
 mod stateless;
 mod tcp;

@@ -58,15 +58,17 @@ fn tls(tls: &Tls, report: &mut Report<'_>) {
 
 /// Pairs of keys of which the first must not be above the second.
 fn orders(config: &Config, report: &mut Report<'_>) {
-    let Config { registrar, proxy, timers, limits, .. } = config;
+    let Config { registrar, proxy, timers, limits, session_timer, .. } = config;
     let (expires_min, expires_max) = (u64::from(registrar.expires_min_s), u64::from(registrar.expires_max_s));
     let expires_default = u64::from(registrar.expires_default_s);
     let (connections, per_source) = (limits.connections_max as u64, limits.connections_per_source_max as u64);
     let (bindings, targets) = (registrar.bindings_per_aor_max as u64, proxy.fork_targets_max as u64);
+    let (session_min, session_expires) = (u64::from(session_timer.min_s), u64::from(session_timer.expires_s));
     for (lower, lower_value, upper, upper_value) in [
         ("registrar.expires_min_s", expires_min, "registrar.expires_default_s", expires_default),
         ("registrar.expires_default_s", expires_default, "registrar.expires_max_s", expires_max),
         ("registrar.bindings_per_aor_max", bindings, "proxy.fork_targets_max", targets),
+        ("session_timer.min_s", session_min, "session_timer.expires_s", session_expires),
         ("timers.t1_ms", timers.t1_ms, "timers.t2_ms", timers.t2_ms),
         ("limits.connections_per_source_max", per_source, "limits.connections_max", connections),
     ] {

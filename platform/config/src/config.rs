@@ -14,6 +14,7 @@ use crate::place::Place;
 use crate::report::Report;
 use crate::route::Route;
 use crate::security::Security;
+use crate::session_timer::SessionTimer;
 use crate::settings::{Access, Cdr, Digest, Dns, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
 use crate::syntax::explain;
 use crate::table::{root, section};
@@ -55,6 +56,8 @@ section! {
         access: Access = Access::default();
         /// Forwarding.
         proxy: Proxy = Proxy::default();
+        /// Session timers.
+        session_timer: SessionTimer = SessionTimer::default();
         /// Names of next hops.
         dns: Dns = Dns::default();
         /// Clocks of transactions.

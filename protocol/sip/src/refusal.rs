@@ -15,6 +15,8 @@ pub enum Hint<'a> {
     Unsupported(&'a [u8]),
     /// `Min-Expires` of a 423 (§21.4.17), seconds.
     MinExpires(u32),
+    /// `Min-SE` of a 422 (RFC 4028 §6), seconds.
+    MinSe(u32),
     /// `Retry-After` of a 503 (§21.5.4) or 480, seconds.
     RetryAfter(u32),
     /// `Allow` of a 405 (§21.4.6).
@@ -87,6 +89,7 @@ impl<'a> Refusal<'a> {
             Hint::None => return,
             Hint::Unsupported(tags) => (Name::Unsupported, tags),
             Hint::MinExpires(s) => (Name::MinExpires, number.format(s).as_bytes()),
+            Hint::MinSe(s) => (Name::MinSe, number.format(s).as_bytes()),
             Hint::RetryAfter(s) => (Name::RetryAfter, number.format(s).as_bytes()),
             Hint::Allow(methods) => (Name::Allow, methods.as_bytes()),
             Hint::Warning(text) => (Name::Warning, text.as_bytes()),

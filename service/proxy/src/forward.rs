@@ -7,6 +7,7 @@ use crate::flow_token::{self, PathEntry};
 use crate::identity::Local;
 use crate::record_route::{self, Sides};
 use crate::route::Routed;
+use crate::session_timer;
 
 /// Max-Forwards of a request that came without: RFC 3261 §16.6 step 3.
 const MAX_FORWARDS_DEFAULT: u8 = 70;
@@ -52,6 +53,8 @@ pub struct Forward<'x> {
     pub spent_credentials: Option<&'x Line>,
     /// Whether the next hop is asked how much it can take (RFC 7339 §4.1).
     pub offers_overload_control: bool,
+    /// The session timer that the two ends of the call are asked for (RFC 4028 §8.1).
+    pub session_timer: Option<session_timer::Demand>,
 }
 
 /// Writes the copy to the end of `out`.
@@ -86,6 +89,9 @@ pub fn write(
     }
     if let Some(line) = forward.spent_credentials {
         splice.remove(line.whole());
+    }
+    if let Some(demand) = &forward.session_timer {
+        demand.edit(&mut splice, message);
     }
     via(&mut splice, message, key, forward);
     // §18.3: on a stream the length must be said; saying it always costs nothing.

@@ -22,6 +22,7 @@ mod identity;
 pub mod record_route;
 mod route;
 mod screen;
+pub mod session_timer;
 
 pub use cookie::{ANY_SHARD, CookieKey, Place};
 pub use identity::{Identity, Local};
