@@ -77,6 +77,9 @@ fn tell(supposed: &Supposed<'_>, unproved: bool, rehearsed: &Rehearsed) -> anyho
     for sent in &rehearsed.sent {
         writeln!(out, "  {}", told(sent))?;
     }
+    if let Some((user, realm)) = &rehearsed.login {
+        writeln!(out, "  answers a challenge of {realm} there as {user}")?;
+    }
     Ok(())
 }
 

@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
-/// The first example of the manual's page, as a file.
-fn house(folder: &std::path::Path) -> std::path::PathBuf {
-    let page = include_str!("../../docs/routes.md");
+const ROUTES: &str = include_str!("../../docs/routes.md");
+const TRUNKS: &str = include_str!("../../docs/trunks.md");
+
+/// The first example of a page of the manual, as a file.
+fn house(folder: &std::path::Path, page: &str) -> std::path::PathBuf {
     let example =
         page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let file = folder.join("house.toml");
@@ -13,17 +15,21 @@ fn house(folder: &std::path::Path) -> std::path::PathBuf {
     file
 }
 
-fn route(arguments: &[&str]) -> String {
+fn route(page: &str, arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_offhook"));
-    command.arg("--config").arg(house(folder.path())).arg("route").args(arguments);
+    command.arg("--config").arg(house(folder.path(), page)).arg("route").args(arguments);
     let output = command.output().expect("the program runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("text")
 }
 
 fn says(arguments: &[&str], expected: &[&str]) {
-    let said = route(arguments);
+    page_says(ROUTES, arguments, expected);
+}
+
+fn page_says(page: &str, arguments: &[&str], expected: &[&str]) {
+    let said = route(page, arguments);
     for line in expected {
         assert!(said.contains(line), "no {line:?} in\n{said}");
     }
@@ -56,4 +62,17 @@ fn barred_numbers_and_hours() {
 fn a_peer_brings_calls() {
     let arguments = ["sip:x@provider.example", "+4930123bob", "--source", "192.0.2.9", "--unproved"];
     says(&arguments, &["rule our numbers: takes it", "answers 404"]);
+}
+
+#[test]
+fn a_provider_that_asks_for_credentials() {
+    page_says(
+        TRUNKS,
+        &["alice", "0301234"],
+        &[
+            "rule world: takes it",
+            "sends it to 192.0.2.9:5060 by udp as sip:0301234@sip.provider.example",
+            "answers a challenge of sip.provider.example there as 4930123",
+        ],
+    );
 }

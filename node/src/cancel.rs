@@ -8,6 +8,7 @@ use offhook_transaction::{AckVerdict, ClientId, ServerId, ServerKey};
 
 use crate::admit::own_credentials;
 use crate::arrival::Arrival;
+use crate::beyond::Leg;
 use crate::context::{Cancel, Downstream};
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
@@ -66,6 +67,7 @@ impl Switchboard {
             cancel: Cancel::No,
             device: 0,
             heard: false,
+            leg: Leg::default(),
         };
         let Ok(cancel) = self.transactions.open_cancel(now_ms, id, own) else {
             if let Some(record) = self.transactions.client_mut(id) {

@@ -11,6 +11,7 @@ use offhook_proxy::fork::Fork;
 use offhook_transaction::{ClientId, ServerId};
 
 use crate::arrival::Arrival;
+use crate::beyond::Leg;
 use crate::records::Role;
 use crate::targets::Targets;
 
@@ -97,6 +98,8 @@ pub(crate) struct Downstream {
     pub device: u32,
     /// Whether it has said anything yet.
     pub heard: bool,
+    /// To a trunk that asks for credentials.
+    pub leg: Leg,
 }
 
 /// How far the cancelling of a branch is: §9.1 forbids a CANCEL before a provisional response.

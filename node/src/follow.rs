@@ -10,6 +10,7 @@ use offhook_route::{Rule, Then, Trunk};
 use offhook_sip::{Hint, Refusal, Uri};
 
 use crate::arrival::Arrival;
+use crate::beyond;
 use crate::hop;
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
@@ -38,7 +39,11 @@ impl Switchboard {
             }
             Then::Trunk(index) => {
                 let trunk = settings.routing.trunk(*index).ok_or(Refusal::new(500))?;
-                self.push_trunk(passage, (rule, uri), trunk, targets, out)
+                self.push_trunk(passage, (rule, uri), trunk, targets, out)?;
+                if trunk.login.is_some() {
+                    targets.trunk_of_last(beyond::number(*index));
+                }
+                Ok(())
             }
             Then::Users => {
                 let identity = &settings.identity;

@@ -16,8 +16,10 @@
 mod admission;
 mod admit;
 mod arrival;
+mod beyond;
 mod cancel;
 mod certified;
+mod challenge;
 mod closed;
 mod context;
 mod drain;
@@ -37,6 +39,7 @@ mod records;
 mod register;
 mod rehearsal;
 mod relay;
+mod repeated;
 mod reply;
 mod request;
 mod response;

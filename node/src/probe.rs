@@ -5,6 +5,7 @@ use offhook_locate::Hop;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::Place;
 
+use crate::beyond::Leg;
 use crate::context::{Cancel, Downstream};
 use crate::hop;
 use crate::servers::hop_of;
@@ -35,6 +36,7 @@ impl Switchboard {
             cancel: Cancel::No,
             heard: false,
             device: 0,
+            leg: Leg::default(),
         };
         let reliable = flow.transport.is_reliable();
         let Ok(client) = self.transactions.open_client(now_ms, false, reliable, downstream) else { return };

@@ -74,7 +74,7 @@ impl Switchboard {
         let fact = Begun {
             leg: leg.map_or(0, ServerId::to_bits),
             refused,
-            in_path: arrival.settings.record_route || matches!(way, Way::Flow(_)),
+            in_path: arrival.settings.record_route || must_record_route(way, arrival.settings),
             cseq: parts.cseq.number,
             transport: arrival.from.transport.name().as_bytes(),
             source: arrival.from.remote,
@@ -187,6 +187,15 @@ impl Switchboard {
             let event = Event::CdrUnwritten { lost: trouble.lost, error: &error };
             self.journal.note(now_ms, &event);
         }
+    }
+}
+
+/// Whether we stay in the path of the call whatever the configuration says.
+fn must_record_route(way: &Way<'_, '_>, settings: &Settings) -> bool {
+    match way {
+        Way::Flow(_) => true,
+        Way::Rule(rule, _) => settings.routing.login_of(rule).is_some(),
+        _ => false,
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Rehearsed {
     pub sent: Vec<Sent>,
     /// Names that would have to be looked up first.
     pub names: Vec<String>,
+    /// The user name and the realm with which a challenge of the trunk would be answered.
+    pub login: Option<(String, String)>,
 }
 
 /// A message that would be sent.
@@ -105,7 +107,10 @@ pub fn rehearse(
         bytes: out.bytes(sent.bytes.clone()).to_vec(),
     });
     let names = out.asked().iter().map(ToString::to_string).collect();
-    Ok(Rehearsed { rules, sent: sent.collect(), names })
+    let taker = rules.iter().position(|(_, unmet)| unmet.is_none());
+    let login = taker.and_then(|index| settings.routing.login_of(settings.routing.rule(index)?));
+    let login = login.map(|login| (login.user.clone(), login.realm.clone()));
+    Ok(Rehearsed { rules, sent: sent.collect(), names, login })
 }
 
 fn flow_of(settings: &Settings, supposed: &Supposed<'_>) -> Result<Flow, RehearsalError> {

@@ -13,6 +13,7 @@ use offhook_sip::{Hint, Line, Message, Method, Name, Refusal, Transport};
 use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
 use crate::arrival::Arrival;
+use crate::beyond::{self, Leg};
 use crate::context::{Cancel, Downstream, Rest, Spare, Upstream};
 use crate::edge;
 use crate::records::Role;
@@ -248,6 +249,7 @@ impl Switchboard {
         let invite = screened.method == Method::Invite;
         let Some(upstream) = self.transactions.server(server) else { return };
         let flow = proving(target, texts, out);
+        let leg = beyond::leg(passage, target);
         let downstream = Downstream {
             server: Some(server),
             flow,
@@ -256,6 +258,7 @@ impl Switchboard {
             cancel: Cancel::No,
             device: target.device,
             heard: false,
+            leg,
         };
         let reliable = target.flow.transport.is_reliable();
         let Ok(client) = self.transactions.open_client(arrival.now_ms, invite, reliable, downstream) else {
@@ -271,13 +274,14 @@ impl Switchboard {
             mended_via: arrival.mended_via,
             branch: Branch::Stateful(Place { shard: self.shard, transaction: client.to_bits() }),
             loop_mark: screened.loop_mark(&self.cookies),
-            record_route: record_route(passage, target),
+            record_route: record_route(passage, target, leg),
             arrived_at: arrived_at(passage, target),
             path_entry: edge::path_entry(passage),
             max_breadth,
             spent_credentials: passage.spent,
             offers_overload_control: self.neighbours.knows(target.flow.remote),
             session_timer: session_timer::demand(passage).ok().flatten(),
+            renumber: self.renumber(passage, leg),
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         let end = out.begin();
@@ -325,6 +329,7 @@ impl Switchboard {
         }
         let Some(target) = targets.list().first() else { return };
         let Some(local) = arrival.settings.identity.local(target.flow.listener) else { return };
+        let leg = beyond::leg(passage, target);
         let start = out.begin();
         let copy = Forward {
             parts: &arrival.parts,
@@ -339,7 +344,7 @@ impl Switchboard {
                 false => ANY_SHARD,
             }),
             loop_mark: screened.loop_mark(&self.cookies),
-            record_route: record_route(passage, target),
+            record_route: record_route(passage, target, leg),
             arrived_at: arrived_at(passage, target),
             path_entry: edge::path_entry(passage),
             max_breadth: None,
@@ -347,6 +352,7 @@ impl Switchboard {
             offers_overload_control: self.neighbours.knows(target.flow.remote),
             // RFC 4028 §8: "Stateless proxies MUST NOT attempt to request session timers."
             session_timer: None,
+            renumber: self.renumber(passage, leg),
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         let flow = proving(target, targets, out);
@@ -395,12 +401,12 @@ fn leaves_no_room(message: &Message<'_>) -> bool {
 }
 
 /// Whether to stay in the path (§16.6 step 4: only what makes a dialog needs it), and which flows to remember.
-fn record_route(passage: &Passage<'_, '_, '_>, target: &Target) -> Option<Sides> {
+fn record_route(passage: &Passage<'_, '_, '_>, target: &Target, leg: Leg) -> Option<Sides> {
     let Passage { arrival, screened, .. } = *passage;
     let begins_dialog = screened.method.makes_dialog() && arrival.parts.to_tag.is_empty();
     // RFC 7118 Appendix B.2: a browser is reached by us alone. RFC 5626 §5.3.1: so is a phone behind a flow token.
     let by_websocket = arrival.from.transport.is_websocket() || target.flow.transport.is_websocket();
-    let must = by_websocket || matches!(screened.routed.flow, Some(FlowRoute::To(_)));
+    let must = leg.renumbered || by_websocket || matches!(screened.routed.flow, Some(FlowRoute::To(_)));
     if !(arrival.settings.record_route || must) || !begins_dialog {
         return None;
     }
@@ -409,6 +415,7 @@ fn record_route(passage: &Passage<'_, '_, '_>, target: &Target) -> Option<Sides>
     Some(Sides {
         caller: (arrival.parts.is_first_hop && pinned).then_some(arrival.from),
         callee: target.pinned.then_some(target.flow),
+        trunks: beyond::trunks(passage, leg),
     })
 }
 

@@ -5,6 +5,7 @@ use offhook_proxy::{ANY_SHARD, derived, forward};
 use offhook_sip::{Message, Name, Via};
 use offhook_transaction::{ClientId, ClientState, ClientVerdict, ServerId};
 
+use crate::beyond::Leg;
 use crate::context::Cancel;
 use crate::failover::Failure;
 use crate::hop;
@@ -39,6 +40,22 @@ impl Switchboard {
         if forwarded && message.values(Name::Via).nth(1).is_none() {
             return;
         }
+        if self.transactions.client(id).is_some_and(|record| record.user.leg != Leg::default()) {
+            return self.trunk_said(settings, now_ms, (id, from), message, out);
+        }
+        self.take_response(settings, now_ms, id, status, message, out);
+    }
+
+    /// Hands a response to its transaction, and what is new to whoever waits for it.
+    pub(crate) fn take_response(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        id: ClientId,
+        status: u16,
+        message: &Message<'_>,
+        out: &mut Outbox,
+    ) {
         match self.transactions.response(now_ms, id, status) {
             ClientVerdict::Discard => {}
             ClientVerdict::AckAgain => self.send_ack_again(id, out),
@@ -61,7 +78,7 @@ impl Switchboard {
     }
 
     /// §17.1.1.3: the ACK to a refusal is ours, hop by hop.
-    fn send_ack(&mut self, id: ClientId, response: &Message<'_>, out: &mut Outbox) {
+    pub(crate) fn send_ack(&mut self, id: ClientId, response: &Message<'_>, out: &mut Outbox) {
         let Some(record) = self.transactions.client(id) else { return };
         let (Ok(invite), flow) = (Message::parse(record.request()), record.user.flow) else { return };
         let start = out.begin();

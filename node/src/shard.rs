@@ -27,6 +27,7 @@ use crate::names::Names;
 use crate::neighbours::Neighbours;
 use crate::parked::Parked;
 use crate::relay::TRYING_AFTER_MS;
+use crate::repeated::Repeated;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
@@ -137,6 +138,7 @@ impl Shard {
             admission: Admission::new(secrets.hashes),
             names: Names::default(),
             parked: Parked::default(),
+            repeated: Repeated::new(secrets.hashes),
             health: Health::default(),
             neighbours: Neighbours::new(&settings.routing, secrets.hashes),
             drain,

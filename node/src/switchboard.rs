@@ -24,6 +24,7 @@ use crate::health::Health;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
 use crate::parked::Parked;
+use crate::repeated::Repeated;
 use crate::targets::Targets;
 use crate::whereabouts::Whereabouts;
 
@@ -65,6 +66,8 @@ pub(crate) struct Switchboard {
     pub names: Names,
     /// What waits for names.
     pub parked: Parked,
+    /// INVITEs in dialogs that were repeated with credentials.
+    pub repeated: Repeated,
     /// Next hops that do not answer.
     pub health: Health,
     /// Next hops that say how much they can take.

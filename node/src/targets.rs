@@ -30,6 +30,8 @@ pub(crate) struct Target {
     pub device: u32,
     /// When it last registered.
     pub registered_at_ms: u64,
+    /// The trunk whose challenges are answered: its index, counted from 1.
+    pub trunk: u16,
 }
 
 /// The targets of one request.
@@ -57,6 +59,7 @@ impl Target {
             pinned: false,
             device: 0,
             registered_at_ms: 0,
+            trunk: 0,
         }
     }
 }
@@ -110,6 +113,13 @@ impl Targets {
         let written = write(&mut self.texts);
         if let Some(last) = self.list.last_mut().filter(|_| written) {
             last.uri = Some(start..self.texts.len());
+        }
+    }
+
+    /// The last target belongs to the trunk with this number, whose challenges are answered.
+    pub(crate) fn trunk_of_last(&mut self, number: u16) {
+        if let Some(last) = self.list.last_mut() {
+            last.trunk = number;
         }
     }
 

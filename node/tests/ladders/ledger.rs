@@ -3,9 +3,10 @@
 //!
 //! It reads the trace of the simulated network and knows nothing of the code that makes the records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use offhook_cdr::{EndedBy, Outcome, Record};
+use offhook_proxy::renumber;
 use offhook_simnet::{Fate, NodeId, World};
 use offhook_sip::{Message, Method};
 
@@ -98,8 +99,22 @@ fn calls(world: &World, exchange: NodeId) -> Calls {
     calls
 }
 
+/// Which call, and the number in CSeq.
+type Numbered = ((Vec<u8>, Vec<u8>), u32);
+
+fn invites(world: &World, exchange: NodeId) -> HashSet<Numbered> {
+    let arrived = world.trace().iter().filter(|entry| entry.to == Some(exchange));
+    let numbered = |bytes| {
+        let message = Message::parse(bytes).ok().filter(|m| m.method() == Some(Method::Invite))?;
+        let tag = message.from().ok()?.tag().unwrap_or_default().to_vec();
+        Some(((message.call_id().ok()?.to_vec(), tag), message.cseq().ok()?.number))
+    };
+    arrived.filter_map(|entry| entry.message()).filter_map(numbered).collect()
+}
+
 /// Everything but the arrivals.
 fn sent(world: &World, exchange: NodeId) -> Calls {
+    let arrived = invites(world, exchange);
     let mut calls = Calls::new();
     for entry in world.trace().iter().filter(|entry| entry.from == exchange) {
         let Some(message) = entry.message().and_then(|bytes| Message::parse(bytes).ok()) else { continue };
@@ -109,9 +124,12 @@ fn sent(world: &World, exchange: NodeId) -> Calls {
         let (from_tag, to_tag) = (tag(from.tag()), tag(to.tag()));
         let key = (call_id.to_vec(), from_tag.clone());
         if message.method() == Some(Method::Invite) && to_tag.is_empty() {
+            // A trunk that asks for credentials is sent other numbers than the caller has written.
+            let is_callers = arrived.contains(&(key.clone(), cseq.number));
+            let number = if is_callers { cseq.number } else { renumber::inward(cseq.number) };
             let call = calls.entry(key).or_default();
-            if !call.attempts.contains(&cseq.number) {
-                call.attempts.push(cseq.number);
+            if !call.attempts.contains(&number) {
+                call.attempts.push(number);
             }
             continue;
         }

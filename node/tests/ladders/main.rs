@@ -31,5 +31,6 @@ mod tcp;
 mod timers;
 mod tls;
 mod transactions;
+mod trunks;
 mod two_exchanges;
 mod websocket;

@@ -12,6 +12,7 @@ use crate::report::Report;
 use crate::route::Route;
 use crate::suggest::nearest;
 use crate::tls::Tls;
+use crate::trunk::Trunk;
 use crate::words::Label;
 
 /// Reports every contradiction between keys that are good by themselves.
@@ -93,7 +94,7 @@ fn listeners(listen: &[Listen], report: &mut Report<'_>) {
 fn routes(config: &Config, report: &mut Report<'_>) {
     for (index, route) in config.route.iter().enumerate() {
         let place = Place::at("route").entry(index);
-        action(route, &place, report);
+        action(config, route, &place, report);
         known_trunk(config, "trunk", route.trunk.as_ref(), &place, report);
         known_trunk(config, "from_trunk", route.when.from_trunk.as_ref(), &place.key("match"), report);
         if route.when.is_empty() {
@@ -107,7 +108,7 @@ fn routes(config: &Config, report: &mut Report<'_>) {
 }
 
 /// What becomes of a request must be one thing, and keys beside it must mean something.
-fn action(route: &Route, place: &Place, report: &mut Report<'_>) {
+fn action(config: &Config, route: &Route, place: &Place, report: &mut Report<'_>) {
     let said: Vec<&str> = route.actions().into_iter().filter(|(_, said)| *said).map(|(key, _)| key).collect();
     // What was refused may have been the action.
     if said.is_empty() && !report.is_clean() {
@@ -120,7 +121,15 @@ fn action(route: &Route, place: &Place, report: &mut Report<'_>) {
     }
     let changes_user = route.user.is_some() || route.strip > 0 || route.prepend.is_some();
     let forwards = route.to.is_some() || route.trunk.is_some();
+    let asks_login =
+        config.trunk.iter().any(|trunk| trunk.user.is_some() && Some(&trunk.name) == route.trunk.as_ref());
     let pointless = [
+        (
+            "mode",
+            asks_login && route.mode == RouteMode::Stateless,
+            "the trunk's user",
+            "a challenge is answered by who remembers the request",
+        ),
         ("strip", route.strip > 0 && route.user.is_some(), "user", "it replaces all there is to strip"),
         ("users", route.users && !changes_user, "no user, strip or prepend", "users are looked up anyway"),
         ("user", changes_user && route.refuse.is_some(), "refuse", "what is refused goes nowhere"),
@@ -155,6 +164,28 @@ fn trunks(config: &Config, report: &mut Report<'_>) {
     for (index, _) in config.trunk.iter().enumerate().filter(|(_, trunk)| trunk.targets.is_empty()) {
         let place = Place::at("trunk").entry(index).key("targets");
         report.refuse_at(std::slice::from_ref(&place), Cause::Empty { key: place.to_string() });
+    }
+    for (index, trunk) in config.trunk.iter().enumerate() {
+        login(trunk, &Place::at("trunk").entry(index), report);
+    }
+}
+
+/// A name without its password, the other way round, and a realm without both.
+fn login(trunk: &Trunk, place: &Place, report: &mut Report<'_>) {
+    let (user, password) = (trunk.user.is_some(), trunk.password.is_some());
+    // What was refused may have been the other half.
+    if !report.is_clean() {
+        return;
+    }
+    for (key, is_there, other, other_is_there) in [
+        ("user", user, "password", password),
+        ("password", password, "user", user),
+        ("realm", trunk.realm.is_some(), "user", user),
+    ] {
+        if is_there && !other_is_there {
+            let (at, other) = (place.key(key), place.key(other).to_string());
+            report.refuse_at(std::slice::from_ref(&at), Cause::Alone { key: at.to_string(), other });
+        }
     }
 }
 

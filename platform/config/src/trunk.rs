@@ -4,8 +4,9 @@ use crate::host::Host;
 use crate::names::Spread;
 use crate::network::Network;
 use crate::route::NextHop;
+use crate::secret::Secret;
 use crate::table::table;
-use crate::words::Label;
+use crate::words::{Label, Quoted};
 
 table! {
     /// A neighbour, or a group of them, that calls go to and come from: a provider, another exchange, a row of media
@@ -28,6 +29,16 @@ table! {
         /// The networks it sends from. Its requests to our users need no credentials.
         peers: Vec<Network> = Vec::new(),
             because "who may skip the proof of who he is must be written down", example "[\"192.0.2.8/29\"]";
+        /// The user name that the trunk knows us by. With it and `password` its challenges (401, 407) are answered by the
+        /// server, and callers never see them.
+        user: Option<Quoted> = None, because "most neighbours know us by our address", example "\"4930123\"";
+        /// The password that goes with `user`. It leaves the server only as a digest, only to addresses of this trunk, and
+        /// only for its realm. Keep the file readable for the server alone.
+        password: Option<Secret> = None, because "most neighbours know us by our address", example "\"correct horse\"";
+        /// The realm that is answered (RFC 3261 §22.1). A challenge of any other goes to the caller.
+        realm: Option<Quoted> = None,
+            because "it is the trunk's `domain`, else the address of its first target",
+            example "\"sip.provider.example\"";
     }
 }
 

@@ -12,6 +12,8 @@ use crate::value::FromText;
 const LABEL_BYTES_MAX: usize = 48;
 /// Longest user part a rule may name, bytes.
 const USER_BYTES_MAX: usize = 64;
+/// Longest user name or realm of credentials, bytes.
+const QUOTED_BYTES_MAX: usize = 128;
 /// Longest method a rule may name, bytes.
 const METHOD_BYTES_MAX: usize = 32;
 
@@ -58,6 +60,8 @@ words! {
     pub struct UserPart = "the user part of a URI", check_user;
     /// A `sip:` or `sips:` URI.
     pub struct SipUri = "a sip URI", check_uri;
+    /// What stands in quotes in a header: the user name or the realm of credentials.
+    pub struct Quoted = "a text", check_quoted;
     /// The name of a time zone in the IANA database.
     pub struct ZoneName = "the name of a time zone", check_zone;
 }
@@ -95,6 +99,11 @@ fn check_uri(text: &str) -> Result<(), &'static str> {
     const FORM: &str = "a sip URI is wanted, such as sip:sip.example.net";
     let read = Uri::parse(text.as_bytes()).map_err(|_| FORM)?;
     if read.is_sip() && read.headers().is_empty() { Ok(()) } else { Err(FORM) }
+}
+
+fn check_quoted(text: &str) -> Result<(), &'static str> {
+    let fits = (1..=QUOTED_BYTES_MAX).contains(&text.len());
+    if fits && !text.contains(char::is_control) { Ok(()) } else { Err("1 to 128 characters are wanted") }
 }
 
 fn check_zone(text: &str) -> Result<(), &'static str> {

@@ -319,3 +319,25 @@ fn what_is_not_toml_is_shown_where_it_stops_being_it() {
     );
     check("[log]\nlevel = \"info\"\nlevel = \"warn\"", &["3:1: duplicate key"]);
 }
+
+#[test]
+fn credentials_of_a_trunk_are_whole_and_stay_secret() {
+    let trunk = "[[trunk]]\nname = \"a\"\ntargets = [{ to = \"sip:192.0.2.9\" }]\n";
+    check(&format!("{trunk}user = \"x\""), &[r#"4:1: "user" in [[trunk]] needs "password" in [[trunk]]"#]);
+    check(
+        &format!("{trunk}password = \"x\""),
+        &[r#"4:1: "password" in [[trunk]] needs "user" in [[trunk]]"#],
+    );
+    check(&format!("{trunk}realm = \"x\""), &[r#"4:1: "realm" in [[trunk]] needs "user" in [[trunk]]"#]);
+    check(
+        &format!("{trunk}user = \"x\"\npassword = \"shown\\nnowhere\""),
+        &[r#"5:12: "password" in [[trunk]] is "…": 1 to 256 characters are wanted"#],
+    );
+    let route = "[[route]]\nmatch = { prefix = \"0\" }\ntrunk = \"a\"\nmode = \"stateless\"\n";
+    check(
+        &format!("{trunk}user = \"x\"\npassword = \"y\"\n{route}"),
+        &[
+            r#"9:1: "mode" in [[route]] means nothing with the trunk's user: a challenge is answered by who remembers the request"#,
+        ],
+    );
+}

@@ -168,6 +168,14 @@ events! {
     TargetAlive "target.alive" Info { target: SocketAddr, transport: &'a str }
         "{target} ({transport}) answers again";
 
+    /// A trunk does not take our user name and password. Callers get 403.
+    TrunkRefused "trunk.refused" Warn { trunk: &'a str, user: &'a [u8], realm: &'a [u8], target: SocketAddr }
+        "{trunk} does not take the password of {user} for {realm} (at {target})";
+
+    /// A trunk asks for credentials of a realm that is not its `realm`: it was not answered, callers are asked.
+    TrunkForeign "trunk.foreign" Warn { trunk: &'a str, realm: &'a [u8], target: SocketAddr }
+        "{trunk} asks for credentials of {realm}, which is not its realm here (at {target})";
+
     /// A bug of ours was met. What it met has ended, everything else goes on.
     PanicCaught "panic.caught" Error { what: &'a str, message: &'a str }
         "a bug ended {what}: {message}";

@@ -64,6 +64,8 @@ fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
         (Event::NameUnresolved { name: "sip:example.org", why: "there is no such name, or it has no address", status: 404 }, "sip:example.org leads nowhere: there is no such name, or it has no address (answered 404)"),
         (Event::TargetDead { target: source, transport: "udp", why: "silence" }, "192.0.2.7:5060 (udp) is taken for dead: silence"),
         (Event::TargetAlive { target: source, transport: "udp" }, "192.0.2.7:5060 (udp) answers again"),
+        (Event::TrunkRefused { trunk: "provider", user: b"4930123", realm, target: source }, "provider does not take the password of 4930123 for example.org (at 192.0.2.7:5060)"),
+        (Event::TrunkForeign { trunk: "provider", realm, target: source }, "provider asks for credentials of example.org, which is not its realm here (at 192.0.2.7:5060)"),
         (Event::PanicCaught { what: "an INVITE", message: "index out of bounds" }, "a bug ended an INVITE: index out of bounds"),
         (Event::LogSuppressed { of: "auth.failed", lines: 150 }, "lines left out: 150 of auth.failed"),
         (Event::LogLost { lines: 12 }, "lines lost: 12, the reader of this log does not keep up"),

@@ -21,6 +21,7 @@
 
 mod algorithm;
 mod challenge;
+mod choice;
 mod credentials;
 mod error;
 mod ha1;
@@ -30,6 +31,7 @@ mod response;
 
 pub use algorithm::{Algorithm, Hash, Qop};
 pub use challenge::Challenge;
+pub use choice::best;
 pub use credentials::Credentials;
 pub use error::Malformed;
 pub use ha1::{DIGEST_LEN_MAX, Ha1};

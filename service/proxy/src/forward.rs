@@ -6,6 +6,7 @@ use crate::cookie::CookieKey;
 use crate::flow_token::{self, PathEntry};
 use crate::identity::Local;
 use crate::record_route::{self, Sides};
+use crate::renumber::{self, Renumber};
 use crate::route::Routed;
 use crate::session_timer;
 
@@ -55,6 +56,8 @@ pub struct Forward<'x> {
     pub offers_overload_control: bool,
     /// The session timer that the two ends of the call are asked for (RFC 4028 §8.1).
     pub session_timer: Option<session_timer::Demand>,
+    /// Towards a trunk that we answer challenges of.
+    pub renumber: Option<Renumber>,
 }
 
 /// Writes the copy to the end of `out`.
@@ -92,6 +95,9 @@ pub fn write(
     }
     if let Some(demand) = &forward.session_timer {
         demand.edit(&mut splice, message);
+    }
+    if let Some(how) = forward.renumber {
+        renumber::write(&mut splice, message, how);
     }
     via(&mut splice, message, key, forward);
     // §18.3: on a stream the length must be said; saying it always costs nothing.

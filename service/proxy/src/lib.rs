@@ -20,6 +20,7 @@ pub mod fork;
 pub mod forward;
 mod identity;
 pub mod record_route;
+pub mod renumber;
 mod route;
 mod screen;
 pub mod session_timer;

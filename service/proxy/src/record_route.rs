@@ -8,12 +8,14 @@
 //! nor carry the value to another dialog. Contacts stay as the phones wrote them: where a Contact cannot be reached, the
 //! flow of that side is used instead.
 
+use std::num::NonZeroU32;
+
 use offhook_net::Flow;
 use offhook_seal::Purpose;
 use offhook_sip::{Transport, Uri};
 
 use crate::cookie::CookieKey;
-use crate::flow_code::{self, FlowBytes, Read};
+use crate::flow_code::{self, FlowBytes, Read, TRUNK_BYTES};
 use crate::identity::Local;
 
 /// The flows to the two ends of a dialog, where their Contact is not enough to reach them.
@@ -23,6 +25,37 @@ pub struct Sides {
     pub caller: Option<Flow>,
     /// To the callee.
     pub callee: Option<Flow>,
+    /// Trunks that ask for credentials.
+    pub trunks: Trunks,
+}
+
+/// The trunks at the ends of a dialog whose requests are renumbered ([`crate::renumber`]), by their marks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Trunks {
+    /// The caller is one.
+    pub caller: Option<NonZeroU32>,
+    /// The callee is one.
+    pub callee: Option<NonZeroU32>,
+    /// The INVITE that made the dialog.
+    pub first: First,
+}
+
+/// The number of the INVITE that made a dialog, and how often it was repeated with credentials.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct First {
+    /// Its number as the caller wrote it.
+    pub number: u32,
+    /// How often we have repeated it.
+    pub tries: u8,
+}
+
+/// A request goes to a trunk that asks for credentials.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Beyond {
+    /// The mark of the trunk.
+    pub mark: NonZeroU32,
+    /// The INVITE that made the dialog, if it went the same way.
+    pub first: Option<First>,
 }
 
 /// A request inside a dialog that we record-routed.
@@ -31,6 +64,8 @@ pub struct InDialog {
     /// The flow to the side the request goes to, if one was noted. Without its connection if that belonged to an
     /// earlier process: then it says only where the phone was.
     pub toward: Option<Flow>,
+    /// The trunk on that side, if its requests are renumbered.
+    pub beyond: Option<Beyond>,
 }
 
 /// Writes the Record-Route value for a request on its way out of `local`. `secure`: the request is for a `sips` URI, so
@@ -48,6 +83,7 @@ pub fn write(
     if sides != Sides::default() {
         flow_code::write(sides.caller, key.process(), &mut state);
         flow_code::write(sides.callee, key.process(), &mut state);
+        write_trunks(sides.trunks, &mut state);
     }
     out.extend_from_slice(if sips { b"<sips:" } else { b"<sip:" });
     out.extend_from_slice(local.sent_by.as_bytes());
@@ -79,19 +115,65 @@ pub fn read(
     // Who sends now is the caller of the first request, or the callee.
     let either: [&[&[u8]]; 2] = [&[call_id, from_tag], &[call_id, to_tag]];
     let (sender, state) = key.seals().open_either(Purpose::Dialog, either, token)?;
-    let sides = read_sides(state.as_bytes(), key.process())?;
-    Some(InDialog { toward: if sender == 0 { sides.callee } else { sides.caller } })
+    let (sides, _) = read_sides(state.as_bytes(), key.process())?;
+    let beyond = |mark: Option<NonZeroU32>, first| mark.map(|mark| Beyond { mark, first });
+    let (toward, beyond) = match sender {
+        0 => (sides.callee, beyond(sides.trunks.callee, Some(sides.trunks.first))),
+        _ => (sides.caller, beyond(sides.trunks.caller, None)),
+    };
+    Some(InDialog { toward, beyond })
 }
 
-fn read_sides(mut state: &[u8], process: u32) -> Option<Sides> {
+/// The token of a Record-Route value of ours in an INVITE that is sent once more. `None`: it is none of ours, or no trunk's.
+pub fn token_of_retry(
+    key: &CookieKey,
+    value: &Uri<'_>,
+    (call_id, caller_tag): (&[u8], &[u8]),
+    tries: u8,
+) -> Option<Vec<u8>> {
+    let bound: &[&[u8]] = &[call_id, caller_tag];
+    let (_, state) =
+        key.seals().open_either(Purpose::Dialog, [bound, bound], value.params().value(b"oh")?)?;
+    let mut state = FlowBytes::try_from(state.as_bytes()).ok()?;
+    // Behind the flows, last of all: see `write_trunks`.
+    let (_, flows_len) =
+        read_sides(&state, key.process()).filter(|(sides, _)| sides.trunks.callee.is_some())?;
+    *state.get_mut(flows_len + TRUNK_BYTES - 1)? = tries;
+    let mut token = Vec::new();
+    key.seals().seal(Purpose::Dialog, bound, &state, &mut token)?;
+    Some(token)
+}
+
+fn write_trunks(trunks: Trunks, state: &mut FlowBytes) {
+    if trunks == Trunks::default() {
+        return;
+    }
+    let number = |mark: Option<NonZeroU32>| mark.map_or(0, NonZeroU32::get).to_le_bytes();
+    for part in [number(trunks.caller), number(trunks.callee), trunks.first.number.to_le_bytes()] {
+        let _ = state.try_extend_from_slice(&part);
+    }
+    let _ = state.try_push(trunks.first.tries);
+}
+
+fn read_trunks(bytes: &[u8]) -> Option<Trunks> {
+    let number = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let first = First { number: number(8)?, tries: *bytes.get(12)? };
+    Some(Trunks { caller: NonZeroU32::new(number(0)?), callee: NonZeroU32::new(number(4)?), first })
+}
+
+/// The sides, and how many bytes of the state are flows.
+fn read_sides(whole: &[u8], process: u32) -> Option<(Sides, usize)> {
+    let mut state = whole;
     if state.is_empty() {
-        return Some(Sides::default());
+        return Some((Sides::default(), 0));
     }
     let mut side = || match flow_code::read(&mut state, process)? {
         Read::Flow(flow) | Read::Gone(flow) => Some(Some(flow)),
         Read::None => Some(None),
     };
-    Some(Sides { caller: side()?, callee: side()? })
+    let (caller, callee) = (side()?, side()?);
+    let trunks = if state.is_empty() { Trunks::default() } else { read_trunks(state)? };
+    Some((Sides { caller, callee, trunks }, whole.len() - state.len()))
 }
 
 #[cfg(test)]
@@ -132,12 +214,18 @@ mod tests {
     fn both_directions_find_the_other_side() {
         let caller = flow("10.0.0.1:4000", 3);
         let callee = flow("[2001:db8::7]:5060", 4);
-        let text = value(Sides { caller: Some(caller), callee: Some(callee) });
+        let text = value(Sides { caller: Some(caller), callee: Some(callee), ..Sides::default() });
         assert!(text.starts_with("<sip:192.0.2.1;transport=tcp;lr;oh="), "{text}");
-        assert_eq!(read_back(&text, "call", "tagA", "tagB"), Some(InDialog { toward: Some(callee) }));
-        assert_eq!(read_back(&text, "call", "tagB", "tagA"), Some(InDialog { toward: Some(caller) }));
+        assert_eq!(
+            read_back(&text, "call", "tagA", "tagB"),
+            Some(InDialog { toward: Some(callee), beyond: None })
+        );
+        assert_eq!(
+            read_back(&text, "call", "tagB", "tagA"),
+            Some(InDialog { toward: Some(caller), beyond: None })
+        );
         let plain = value(Sides::default());
-        assert_eq!(read_back(&plain, "call", "tagB", "tagA"), Some(InDialog { toward: None }));
+        assert_eq!(read_back(&plain, "call", "tagB", "tagA"), Some(InDialog { toward: None, beyond: None }));
     }
 
     /// RFC 7118 §5.2, §5.5, §8.2: `transport=ws` for both kinds of WebSocket, and the port where it is not 80.
@@ -164,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_route_of_another_dialog_or_of_a_stranger_is_refused() {
-        let text = value(Sides { caller: Some(flow("10.0.0.1:4000", 3)), callee: None });
+        let text = value(Sides { caller: Some(flow("10.0.0.1:4000", 3)), ..Sides::default() });
         assert_eq!(read_back(&text, "other", "tagA", "tagB"), None);
         assert_eq!(read_back(&text, "call", "x", "y"), None);
         assert_eq!(read_back("<sip:192.0.2.1;lr>", "call", "tagA", "tagB"), None);
@@ -174,7 +262,7 @@ mod tests {
     /// The address behind a NAT is nobody's business: equal flows in two dialogs have nothing in common.
     #[test]
     fn what_is_remembered_cannot_be_read() {
-        let sides = Sides { caller: Some(flow("10.0.0.1:4000", 3)), callee: None };
+        let sides = Sides { caller: Some(flow("10.0.0.1:4000", 3)), ..Sides::default() };
         let local = Local::new(Transport::Tcp, "192.0.2.1:5060".parse().expect("an address"), None);
         let token = |call_id: &[u8]| {
             let mut out = Vec::new();

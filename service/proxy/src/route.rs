@@ -95,6 +95,9 @@ impl<'a> Routed<'a> {
             return;
         }
         let read = record_route::read(key, route, parts.call_id, parts.from_tag, parts.to_tag);
+        // Two values where transports meet: one has all that is to be remembered.
+        let beyond = self.in_dialog.and_then(|before| before.beyond);
+        let read = read.map(|read| record_route::InDialog { beyond: read.beyond.or(beyond), ..read });
         self.in_dialog = read.or(self.in_dialog);
     }
 }

@@ -20,5 +20,5 @@ mod when;
 pub use rule::{Rule, Then};
 pub use rules::Rules;
 pub use spread::SpreadKey;
-pub use trunk::{Target, Trunk};
+pub use trunk::{Login, Target, Trunk};
 pub use when::{Facts, Unmet};

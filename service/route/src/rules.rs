@@ -1,12 +1,13 @@
 //! All rules and trunks of a configuration.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use jiff::tz::TimeZone;
 use offhook_config::{Config, NextHop};
 
 use crate::rule::{Rule, Then};
-use crate::trunk::Trunk;
+use crate::trunk::{Login, Trunk};
 use crate::when::{Facts, Unmet};
 
 /// The rules in the order of the file, and the trunks they lead to.
@@ -16,6 +17,7 @@ pub struct Rules {
     trunks: Vec<Trunk>,
     zone: TimeZone,
     has_peers: bool,
+    has_logins: bool,
 }
 
 impl Rules {
@@ -28,6 +30,7 @@ impl Rules {
             rules: rules.filter_map(|(index, route)| Rule::new(index, route, index_of)).collect(),
             trunks: config.trunk.iter().map(Trunk::new).collect(),
             zone,
+            has_logins: config.trunk.iter().any(|trunk| trunk.user.is_some()),
             has_peers: config.trunk.iter().any(|trunk| !trunk.peers.is_empty()),
         }
     }
@@ -40,6 +43,11 @@ impl Rules {
     /// Every rule with what kept it from taking the request; `None`: nothing did.
     pub fn explain<'r>(&'r self, facts: &'r Facts<'r>) -> impl Iterator<Item = (&'r Rule, Option<Unmet>)> {
         self.rules.iter().map(|rule| (rule, rule.unmet(facts, self)))
+    }
+
+    /// The rule with this index.
+    pub fn rule(&self, index: usize) -> Option<&Rule> {
+        self.rules.get(index)
     }
 
     /// Whether any rule forwards without transactions.
@@ -68,6 +76,25 @@ impl Rules {
             return None;
         }
         self.trunks.iter().position(|trunk| trunk.has_peer(source))
+    }
+
+    /// The trunk with this mark that we have credentials for.
+    pub fn login_of_mark(&self, mark: NonZeroU32) -> Option<usize> {
+        self.trunks.iter().position(|trunk| trunk.mark == mark && trunk.login.is_some())
+    }
+
+    /// The credentials for where a rule leads.
+    pub fn login_of(&self, rule: &Rule) -> Option<&Login> {
+        let Then::Trunk(index) = rule.then else { return None };
+        self.trunk(index)?.login.as_ref()
+    }
+
+    /// The trunk that sends from this address and may ask us for credentials.
+    pub fn peer_with_login(&self, source: IpAddr) -> Option<&Trunk> {
+        if !self.has_logins {
+            return None;
+        }
+        self.peer(source).and_then(|index| self.trunk(index)).filter(|trunk| trunk.login.is_some())
     }
 
     /// The next hops that are to be asked how much they can take (RFC 7339 §4.1).

@@ -1,8 +1,9 @@
 //! A trunk: neighbours that take calls, and which of them takes this one.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
-use offhook_config::{Network, NextHop, Spread};
+use offhook_config::{Network, NextHop, Secret, Spread};
 
 use crate::spread::{SpreadKey, distance};
 
@@ -17,8 +18,23 @@ pub struct Trunk {
     pub spread: Spread,
     /// The host part of Request-URIs sent to it; the target's own address where it has none.
     pub domain: Option<String>,
+    /// What it knows us by, if it asks.
+    pub login: Option<Login>,
+    /// Names it in what travels in messages: a hash of its name, so that the order of the file does not matter.
+    pub mark: NonZeroU32,
     pub(crate) overload_control: bool,
     peers: Vec<Network>,
+}
+
+/// Credentials for a trunk, good for one realm.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Login {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+    /// The realm they are good for.
+    pub realm: String,
 }
 
 /// One target of a trunk.
@@ -50,6 +66,8 @@ impl Trunk {
             targets: written.targets.iter().map(target).collect(),
             spread: written.spread,
             domain: written.domain.as_ref().map(ToString::to_string),
+            login: login(written),
+            mark: mark(written.name.as_str()),
             overload_control: written.overload_control,
             peers: written.peers.clone(),
         }
@@ -58,6 +76,11 @@ impl Trunk {
     /// Whether it sends from this address.
     pub fn has_peer(&self, source: IpAddr) -> bool {
         self.peers.iter().any(|network| network.contains(source))
+    }
+
+    /// Whether it is at this address: a target of it, or a place it sends from. Nobody else is shown its credentials.
+    pub fn is_at(&self, address: IpAddr) -> bool {
+        self.targets.iter().any(|target| target.hop.address.ip() == address) || self.has_peer(address)
     }
 
     /// The order in which to try the targets for what the pieces of `value` name together (a Call-ID, a user, an address):
@@ -85,4 +108,21 @@ impl Trunk {
         // They are few: to draw again is cheaper than to remember.
         out.sort_unstable_by_key(rank);
     }
+}
+
+fn login(written: &offhook_config::Trunk) -> Option<Login> {
+    let realm = written.realm.as_ref().map(ToString::to_string);
+    let domain = || written.domain.as_ref().map(ToString::to_string);
+    let address = || written.targets.first().map(|target| target.to.address.ip().to_string());
+    Some(Login {
+        user: written.user.as_ref()?.to_string(),
+        password: written.password.clone()?,
+        realm: realm.or_else(domain).or_else(address)?,
+    })
+}
+
+/// FNV-1a. A house has a handful of trunks; that two share a mark would take thousands.
+fn mark(name: &str) -> NonZeroU32 {
+    let mix = |hash: u32, c: u8| (hash ^ u32::from(c)).wrapping_mul(0x0100_0193);
+    NonZeroU32::new(name.bytes().fold(0x811c_9dc5, mix)).unwrap_or(NonZeroU32::MIN)
 }
