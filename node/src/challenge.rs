@@ -93,7 +93,8 @@ impl Switchboard {
             return None;
         };
         // In a dialog it is the other side that says where requests go.
-        let is_there = trunk.is_at(flow.remote.ip()) && trunk.is_at(from.remote.ip());
+        let is_at = |ip| self.trunk_is_at(trunk, ip);
+        let is_there = is_at(flow.remote.ip()) && is_at(from.remote.ip());
         let refused = leg.tries > 0 && is_refused(copy, header, &challenge);
         if !is_there || leg.tries >= renumber::TRY_MAX || refused {
             if leg.tries > 0 {

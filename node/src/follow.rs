@@ -2,11 +2,10 @@
 //! (RFC 3261 §16.5, §8.3).
 
 use offhook_config::{NextHop, Spread};
-use offhook_locate::Hop;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::Screened;
 use offhook_proxy::access::Sender;
-use offhook_route::{Rule, Then, Trunk};
+use offhook_route::{Rule, Then, Toward, Trunk};
 use offhook_sip::{Hint, Refusal, Uri};
 
 use crate::arrival::Arrival;
@@ -29,7 +28,8 @@ impl Switchboard {
     ) -> Result<(), Refusal<'static>> {
         let settings = passage.arrival.settings;
         match &rule.then {
-            Then::To(hop) => {
+            Then::To(Toward::Name(wanted)) => self.push_name(passage, (rule, uri), wanted, targets),
+            Then::To(Toward::Address(hop)) => {
                 // A telephone number needs a host; a SIP URI keeps its own.
                 let host = uri.address.is_none().then(|| hop.host_text());
                 let flow = flow_to(hop, rule.proves.as_deref(), passage, out)?;
@@ -69,18 +69,24 @@ impl Switchboard {
         targets: &mut Targets,
         out: &mut Outbox,
     ) -> Result<(), Refusal<'static>> {
-        let is_up = |index: usize| {
-            trunk.targets.get(index).is_some_and(|target| !self.health.is_dead(place(&target.hop)))
-        };
         let mut order = std::mem::take(&mut self.order);
+        let is_up = |index: usize| trunk.targets.get(index).is_some_and(|target| self.is_up(&target.toward));
         with_spread_value(trunk.spread, passage.arrival, uri, |value| {
             trunk.order(&self.spread_key, value, is_up, &mut order);
         });
-        let reached = targets.push_reached(order.iter().filter_map(|index| {
-            let target = trunk.targets.get(*index)?;
-            Some((target, flow_to(&target.hop, target.proves.as_deref(), passage, out)))
-        }));
+        let reached = if trunk.has_names() {
+            self.push_names_of(passage, (trunk, &order), targets, out)
+        } else {
+            targets.push_reached(order.iter().filter_map(|index| {
+                let target = trunk.targets.get(*index)?;
+                let hop = target.toward.address()?;
+                Some((target, flow_to(&hop, target.proves.as_deref(), passage, out)))
+            }))
+        };
         self.order = order;
+        if targets.awaits_names() {
+            return Ok(());
+        }
         let host = trunk.domain.as_deref().unwrap_or(&reached?.host);
         targets.readdress_last(|text| rule.change.write_uri(uri, Some(host), text));
         Ok(())
@@ -113,7 +119,7 @@ fn redirected(to: &str, uri: &Uri<'_>) -> Vec<u8> {
 }
 
 /// The way to a next hop of the configuration; by TLS it proves to be `proves`, or its address.
-fn flow_to(
+pub(crate) fn flow_to(
     hop: &NextHop,
     proves: Option<&str>,
     passage: &Passage<'_, '_, '_>,
@@ -130,10 +136,6 @@ fn flow_to(
         flow.connection = out.toward(domain);
     }
     Ok(flow)
-}
-
-fn place(hop: &NextHop) -> Hop {
-    Hop { transport: hop.transport, address: hop.address }
 }
 
 /// What the spread goes by, in pieces.

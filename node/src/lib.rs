@@ -30,6 +30,7 @@ mod gruu;
 mod health;
 mod hop;
 mod identify;
+mod named;
 mod names;
 mod neighbours;
 mod overload;

@@ -65,6 +65,11 @@ impl Names {
         }
     }
 
+    /// What was found last, however old that is. Nothing is asked for.
+    pub(crate) fn last_found(&self, wanted: &Wanted) -> Option<&Located> {
+        self.entries.get(wanted)?.found.as_ref()?.as_deref().ok()
+    }
+
     /// A search has come back.
     pub(crate) fn learn(&mut self, now_ms: u64, finding: &Finding) {
         let for_ms = match finding.found {

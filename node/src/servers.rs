@@ -51,7 +51,7 @@ impl Switchboard {
     }
 
     /// The paths, those that are known to be dead last.
-    fn flows_to(
+    pub(crate) fn flows_to(
         &self,
         arrival: &Arrival<'_, '_>,
         wanted: &Wanted,

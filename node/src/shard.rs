@@ -303,6 +303,7 @@ impl Engine for Shard {
             self.next_sweep_ms = now_ms + SWEEP_EVERY_MS;
             self.switchboard.cookies.renew(self.seals.load().seals(now_ms));
             self.guarded(now_ms, "a probe", |shard| {
+                shard.switchboard.refresh_names(&shard.settings, now_ms);
                 shard.switchboard.probe_dead(&shard.settings, now_ms, out);
             });
             if self.switchboard.shard == 0 {

@@ -139,6 +139,19 @@ impl Targets {
         }
     }
 
+    /// Whether names must be looked up first.
+    pub(crate) fn awaits_names(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    /// By TLS the last target must prove to have this name.
+    pub(crate) fn name_last(&mut self, name: &str) {
+        let name = self.keep(name.as_bytes());
+        if let Some(last) = self.list.last_mut() {
+            last.name = name;
+        }
+    }
+
     /// The names that must be looked up first.
     pub(crate) fn take_names(&mut self) -> Vec<Wanted> {
         std::mem::take(&mut self.names)

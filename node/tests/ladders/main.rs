@@ -14,6 +14,7 @@ mod forking;
 mod forwarding;
 mod gruu;
 mod ipv6;
+mod named_hops;
 mod names;
 mod nat;
 mod outbound;

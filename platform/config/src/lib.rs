@@ -16,6 +16,7 @@
 
 mod check;
 mod config;
+mod destination;
 mod error;
 mod host;
 mod hours;
@@ -41,6 +42,7 @@ mod websocket;
 mod words;
 
 pub use config::{CONFIG_BYTES_MAX, Config};
+pub use destination::{Destination, NamedHop};
 pub use error::{Cause, ConfigError, Fault, Hint, Position, Problem, Problems};
 pub use host::{Host, HostPort};
 pub use hours::Hours;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use offhook_sip::Transport;
 
+use crate::destination::Destination;
 use crate::error::Fault;
 use crate::host::{Host, HostPort};
 use crate::hours::Hours;
@@ -24,11 +25,11 @@ table! {
         name: Option<Label> = None, because "a route without one is called by its place in the file", example "\"mobiles\"";
         /// What the route takes; at least one condition.
         when as "match": Match, example "{ prefix = \"+49\" }";
-        /// Send it there: a `sip:` URI with an IP address, perhaps a port and `;transport=`. The Request-URI
-        /// stays as it is. Names wait for DNS. `sips:` is TLS.
-        to: Option<NextHop> = None, example "\"sip:192.0.2.9:5060;transport=udp\"";
+        /// Send it there: a `sip:` URI with an IP address or a name (RFC 3263), perhaps a port and `;transport=`. The
+        /// Request-URI stays as it is. `sips:` is TLS.
+        to: Option<Destination> = None, example "\"sip:192.0.2.9:5060;transport=udp\"";
         /// By TLS: the domain that the next hop must prove to be (RFC 5922 §7.3).
-        proves: Option<Host> = None, because "the IP address itself must stand in its certificate then",
+        proves: Option<Host> = None, because "the name in `to`, or the IP address itself, must stand in its certificate then",
             example "\"trunk.example.com\"";
         /// Send it to a target of this `[[trunk]]`.
         trunk: Option<Label> = None, example "or \"provider\"";
@@ -159,27 +160,8 @@ impl FromText for NextHop {
     const KIND: Kind = Kind::Text("a sip URI with an IP address");
 
     fn from_text(text: &str) -> Result<Self, Fault> {
-        const SCHEME: &str = "a sip URI is wanted, such as sip:192.0.2.9:5060;transport=udp";
-        const USER: &str = "a next hop has no user part; the Request-URI keeps its own";
-        let (scheme, rest) = text.split_once(':').ok_or(Fault::Malformed(SCHEME))?;
-        let secure = scheme.eq_ignore_ascii_case("sips");
-        if !secure && !scheme.eq_ignore_ascii_case("sip") {
-            return Err(Fault::Malformed(SCHEME));
-        }
-        if rest.contains('@') {
-            return Err(Fault::Malformed(USER));
-        }
-        let (host, parameters) =
-            rest.split_once(';').map_or((rest, None), |(host, after)| (host, Some(after)));
-        let written = parameters.map(read_transport).transpose()?;
-        if written.is_some_and(Transport::is_websocket) {
-            return Err(Fault::Malformed("nobody is dialled by WebSocket: browsers connect to us"));
-        }
-        let transport = match (secure, written) {
-            (true, None | Some(Transport::Tcp | Transport::Tls)) => Transport::Tls,
-            (true, Some(_)) => return Err(Fault::Malformed("sips travels by TLS alone")),
-            (false, written) => written.unwrap_or(Transport::Udp),
-        };
+        let (secure, host, written) = read_uri(text)?;
+        let transport = default_transport(secure, written)?;
         Ok(Self { address: read_address(host, transport)?, transport })
     }
 
@@ -188,11 +170,40 @@ impl FromText for NextHop {
     }
 }
 
+/// Whether a `sip` or `sips` URI without user part is secure, its host and port, and the transport it names.
+pub(crate) fn read_uri(text: &str) -> Result<(bool, &str, Option<Transport>), Fault> {
+    const SCHEME: &str = "a sip URI is wanted, such as sip:192.0.2.9:5060;transport=udp";
+    const USER: &str = "a next hop has no user part; the Request-URI keeps its own";
+    let (scheme, rest) = text.split_once(':').ok_or(Fault::Malformed(SCHEME))?;
+    let secure = scheme.eq_ignore_ascii_case("sips");
+    if !secure && !scheme.eq_ignore_ascii_case("sip") {
+        return Err(Fault::Malformed(SCHEME));
+    }
+    if rest.contains('@') {
+        return Err(Fault::Malformed(USER));
+    }
+    let (host, parameters) = rest.split_once(';').map_or((rest, None), |(host, after)| (host, Some(after)));
+    let written = parameters.map(read_transport).transpose()?;
+    if written.is_some_and(Transport::is_websocket) {
+        return Err(Fault::Malformed("nobody is dialled by WebSocket: browsers connect to us"));
+    }
+    Ok((secure, host, written))
+}
+
+/// The transport of a URI that names this one, or none.
+pub(crate) fn default_transport(secure: bool, written: Option<Transport>) -> Result<Transport, Fault> {
+    match (secure, written) {
+        (true, None | Some(Transport::Tcp | Transport::Tls)) => Ok(Transport::Tls),
+        (true, Some(_)) => Err(Fault::Malformed("sips travels by TLS alone")),
+        (false, written) => Ok(written.unwrap_or(Transport::Udp)),
+    }
+}
+
 /// `192.0.2.9`, `192.0.2.9:5080`, `[2001:db8::1]`, `[2001:db8::1]:5080`.
 fn read_address(text: &str, transport: Transport) -> Result<SocketAddr, Fault> {
-    const NAME: &str = "names wait for DNS; write an IP address";
+    const NAME: &str = "an IP address is wanted";
     let HostPort { host, port } = HostPort::from_text(text)?;
-    let ip: IpAddr = host.as_str().trim_matches(['[', ']']).parse().map_err(|_| Fault::NotThereYet(NAME))?;
+    let ip: IpAddr = host.as_str().trim_matches(['[', ']']).parse().map_err(|_| Fault::Malformed(NAME))?;
     Ok((ip, port.unwrap_or(transport.default_port())).into())
 }
 
@@ -231,7 +242,7 @@ mod tests {
             ("192.0.2.9", "a sip URI is wanted"),
             ("tel:+15551234", "a sip URI is wanted"),
             ("sips:192.0.2.9;transport=udp", "sips travels by TLS alone"),
-            ("sip:trunk.example.org", "not there yet, names wait for DNS"),
+            ("sip:trunk.example.org", "an IP address is wanted"),
             ("sip:2001:db8::1", "brackets"),
             ("sip:192.0.2.9:0", "the port must be"),
             ("sip:192.0.2.9:70000", "the port must be"),

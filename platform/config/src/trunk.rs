@@ -1,9 +1,9 @@
 //! Neighbours that take calls: `[[trunk]]`.
 
+use crate::destination::Destination;
 use crate::host::Host;
 use crate::names::Spread;
 use crate::network::Network;
-use crate::route::NextHop;
 use crate::secret::Secret;
 use crate::table::table;
 use crate::words::{Label, Quoted};
@@ -14,7 +14,7 @@ table! {
     pub struct Trunk {
         /// What routes, the log and `offhook route` call it.
         name: Label, example "\"provider\"";
-        /// Its targets: `to` is an address as in `[[route]]`; `priority`: lower ones first, the higher are for when all
+        /// Its targets: `to` is an address or a name as in `[[route]]`; `priority`: lower ones first, the higher are for when all
         /// lower ones are down; `weight`: the share of requests among those of one priority.
         targets: Vec<TrunkTarget>, example "[{ to = \"sip:192.0.2.9\" }]";
         /// By what requests are spread over the targets of one priority. What has the same key goes to the same
@@ -45,10 +45,10 @@ table! {
 table! {
     /// One target of a trunk.
     pub struct TrunkTarget {
-        /// Its address.
-        to: NextHop;
+        /// Its address, or its name (RFC 3263).
+        to: Destination;
         /// By TLS: the domain that it must prove to be (RFC 5922 §7.3).
-        proves: Option<Host> = None, because "the IP address itself must stand in its certificate then";
+        proves: Option<Host> = None, because "its name, or the IP address itself, must stand in its certificate then";
         /// Its share among targets of the same priority.
         weight: u32 = 1, within 1..=65_535, because "equal ones carry equal shares";
         /// Lower ones come first.

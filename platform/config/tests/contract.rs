@@ -93,7 +93,10 @@ fn every_key_is_understood() {
         config.route[0].when.domain.as_ref().map(|domain| domain.as_str()),
         Some("static.example.org")
     );
-    assert_eq!(config.route[0].to.map(|hop| hop.address), "127.0.0.1:5080".parse().ok());
+    assert_eq!(
+        config.route[0].to.as_ref().and_then(|to| to.address()).map(|hop| hop.address),
+        "127.0.0.1:5080".parse().ok()
+    );
     assert_eq!((config.route[0].open, config.route[0].mode), (true, RouteMode::Stateless));
     assert_eq!(config.registrar.expires_max_s, 4096);
     assert_eq!(config.digest.algorithms, [DigestAlgorithm::Md5]);
@@ -111,7 +114,7 @@ fn a_route_asks_for_no_more_than_its_two_keys() {
     let config = parse("[[route]]\nmatch.domain = \"a.example\"\nto = \"sip:192.0.2.9\"");
     assert_eq!((config.route[0].open, config.route[0].mode), (false, RouteMode::Stateful));
     assert_eq!(
-        config.route[0].to.map(|hop| hop.to_string()).as_deref(),
+        config.route[0].to.as_ref().map(ToString::to_string).as_deref(),
         Some("sip:192.0.2.9:5060;transport=udp")
     );
 }

@@ -14,11 +14,13 @@ mod change;
 mod rule;
 mod rules;
 mod spread;
+mod toward;
 mod trunk;
 mod when;
 
 pub use rule::{Rule, Then};
 pub use rules::Rules;
 pub use spread::SpreadKey;
+pub use toward::Toward;
 pub use trunk::{Login, Target, Trunk};
 pub use when::{Facts, Unmet};

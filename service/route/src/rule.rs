@@ -1,9 +1,10 @@
 //! One rule: `[[route]]` of the configuration, compiled.
 
-use offhook_config::{NextHop, Route, RouteMode};
+use offhook_config::{Route, RouteMode};
 
 use crate::change::Change;
 use crate::rules::Rules;
+use crate::toward::Toward;
 use crate::when::{Facts, Unmet, When};
 
 /// One rule.
@@ -29,7 +30,7 @@ pub struct Rule {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Then {
     /// It goes there.
-    To(NextHop),
+    To(Toward),
     /// It goes to a target of the trunk with this index.
     Trunk(usize),
     /// It is for a user of ours.
@@ -78,7 +79,7 @@ impl Rule {
 
 /// The one action the route has; the configuration was checked for that.
 fn action(route: &Route, trunk: Option<usize>) -> Option<Then> {
-    let to = route.to.map(Then::To);
+    let to = route.to.as_ref().and_then(Toward::new).map(Then::To);
     let users = route.users.then_some(Then::Users);
     let redirect = route.redirect.as_ref().map(|uri| Then::Redirect(uri.to_string()));
     let refuse = route.refuse.and_then(|status| u16::try_from(status).ok()).map(Then::Refuse);

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use jiff::tz::TimeZone;
 use offhook_config::{Config, NextHop};
+use offhook_locate::Wanted;
 
 use crate::rule::{Rule, Then};
 use crate::trunk::{Login, Trunk};
@@ -102,10 +103,20 @@ impl Rules {
         let trunks = self.trunks.iter().filter(|trunk| trunk.overload_control);
         let hops =
             self.rules.iter().filter(|rule| rule.overload_control).filter_map(|rule| match rule.then {
-                Then::To(hop) => Some(hop),
+                Then::To(ref toward) => toward.address(),
                 _ => None,
             });
-        hops.chain(trunks.flat_map(|trunk| trunk.targets.iter().map(|target| target.hop)))
+        hops.chain(trunks.flat_map(|trunk| trunk.targets.iter().filter_map(|target| target.toward.address())))
+    }
+
+    /// The names that rules and trunks lead to.
+    pub fn names(&self) -> impl Iterator<Item = &Wanted> {
+        let of_rules = self.rules.iter().filter_map(|rule| match &rule.then {
+            Then::To(toward) => toward.name(),
+            _ => None,
+        });
+        let targets = self.trunks.iter().flat_map(|trunk| &trunk.targets);
+        of_rules.chain(targets.filter_map(|target| target.toward.name()))
     }
 
     pub(crate) fn is_peer(&self, trunk: usize, source: IpAddr) -> bool {

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use offhook_config::{Network, NextHop, Secret, Spread};
+use offhook_config::{Network, Secret, Spread};
 
 use crate::spread::{SpreadKey, distance};
+use crate::toward::Toward;
 
 /// A neighbour or a group of them.
 #[derive(Clone, Debug)]
@@ -40,8 +41,8 @@ pub struct Login {
 /// One target of a trunk.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Target {
-    /// Its address.
-    pub hop: NextHop,
+    /// Where it is.
+    pub toward: Toward,
     /// Its share among targets of one priority.
     pub weight: u32,
     /// Its address as the host part of a URI, without the port that goes without saying.
@@ -54,16 +55,18 @@ pub struct Target {
 
 impl Trunk {
     pub(crate) fn new(written: &offhook_config::Trunk) -> Self {
-        let target = |t: &offhook_config::TrunkTarget| Target {
-            hop: t.to,
-            host: t.to.host_text(),
-            weight: t.weight,
-            priority: t.priority,
-            proves: t.proves.as_ref().map(|domain| domain.as_str().to_ascii_lowercase()),
+        let target = |t: &offhook_config::TrunkTarget| {
+            Some(Target {
+                toward: Toward::new(&t.to)?,
+                host: t.to.host_text(),
+                weight: t.weight,
+                priority: t.priority,
+                proves: t.proves.as_ref().map(|domain| domain.as_str().to_ascii_lowercase()),
+            })
         };
         Self {
             name: written.name.to_string(),
-            targets: written.targets.iter().map(target).collect(),
+            targets: written.targets.iter().filter_map(target).collect(),
             spread: written.spread,
             domain: written.domain.as_ref().map(ToString::to_string),
             login: login(written),
@@ -78,9 +81,16 @@ impl Trunk {
         self.peers.iter().any(|network| network.contains(source))
     }
 
-    /// Whether it is at this address: a target of it, or a place it sends from. Nobody else is shown its credentials.
+    /// Whether it is known to be at this address: a target of it, or a place it sends from. Targets by name are not known
+    /// here.
     pub fn is_at(&self, address: IpAddr) -> bool {
-        self.targets.iter().any(|target| target.hop.address.ip() == address) || self.has_peer(address)
+        let mut hops = self.targets.iter().filter_map(|target| target.toward.address());
+        hops.any(|hop| hop.address.ip() == address) || self.has_peer(address)
+    }
+
+    /// Whether any of its targets is a name.
+    pub fn has_names(&self) -> bool {
+        self.targets.iter().any(|target| target.toward.name().is_some())
     }
 
     /// The order in which to try the targets for what the pieces of `value` name together (a Call-ID, a user, an address):
@@ -113,7 +123,10 @@ impl Trunk {
 fn login(written: &offhook_config::Trunk) -> Option<Login> {
     let realm = written.realm.as_ref().map(ToString::to_string);
     let domain = || written.domain.as_ref().map(ToString::to_string);
-    let address = || written.targets.first().map(|target| target.to.address.ip().to_string());
+    let address = || {
+        let first = written.targets.first()?;
+        Some(first.to.address().map_or_else(|| first.to.host_text(), |hop| hop.address.ip().to_string()))
+    };
     Some(Login {
         user: written.user.as_ref()?.to_string(),
         password: written.password.clone()?,
