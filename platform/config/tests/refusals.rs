@@ -130,10 +130,7 @@ fn listeners_must_be_usable() {
 fn routes_must_lead_somewhere_and_be_reached() {
     check(
         "[[route]]\nto = \"sip:trunk.example.org\"\nmatch = {}",
-        &[
-            r#"2:6: "to" in [[route]] is "sip:trunk.example.org": not there yet, names wait for DNS; write an IP address"#,
-            "3:1: match of [[route]] needs at least one condition",
-        ],
+        &["3:1: match of [[route]] needs at least one condition"],
     );
     check(
         "[[route]]\nto = \"sip:192.0.2.9\"\nmatch = {}",
