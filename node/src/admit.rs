@@ -32,7 +32,8 @@ impl Switchboard {
         if in_dialog || !rights.authenticate_calls {
             return Some((own_credentials(arrival), Sender::Proved));
         }
-        let peer = arrival.settings.routing.peer(arrival.from.remote.ip());
+        let known = self.known_trunk(arrival.settings, &arrival.from, &screened.routed.uri);
+        let peer = known.or_else(|| arrival.settings.routing.peer(arrival.from.remote.ip()));
         if peer.is_some() {
             return self.admit_peer(arrival, screened.method, way.aim(peer), out);
         }

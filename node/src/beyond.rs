@@ -21,6 +21,18 @@ pub(crate) struct Leg {
     pub tries: u8,
     /// Whether its CSeq is not the caller's.
     pub renumbered: bool,
+    /// What a request of our own is for.
+    pub errand: Errand,
+}
+
+/// What a request to a trunk is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Errand {
+    /// It is somebody else's, on its way through.
+    #[default]
+    None,
+    /// It registers us there.
+    Register,
 }
 
 impl Leg {
@@ -35,10 +47,10 @@ pub(crate) fn leg(passage: &Passage<'_, '_, '_>, target: &Target) -> Leg {
     if let Some(beyond) = beyond(passage) {
         // The dialog was renumbered from its start, whatever the configuration says now.
         let index = passage.arrival.settings.routing.login_of_mark(beyond.mark);
-        return Leg { trunk: index.map_or(0, number), tries: 0, renumbered: true };
+        return Leg { trunk: index.map_or(0, number), renumbered: true, ..Leg::default() };
     }
     let renumbered = target.trunk != 0 && renumber::fits(passage.arrival.parts.cseq.number);
-    Leg { trunk: target.trunk, tries: 0, renumbered }
+    Leg { trunk: target.trunk, renumbered, ..Leg::default() }
 }
 
 /// An index, counted from 1; 0 for none.
@@ -103,6 +115,9 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let Some(leg) = self.transactions.client(id).map(|record| record.user.leg) else { return };
+        if leg.errand == Errand::Register {
+            return self.registrar_said(settings, now_ms, (id, leg), message, out);
+        }
         let status = message.status().unwrap_or(500);
         let challenges = matches!(status, 401 | 407);
         if challenges && self.answer_challenge(settings, now_ms, (id, from), message, out) {
@@ -118,6 +133,22 @@ impl Switchboard {
         };
         if let Ok(restored) = Message::parse(&text) {
             self.take_response(settings, now_ms, id, status, &restored, out);
+        }
+    }
+
+    /// A request of our own had no answer (408), or could not be sent (503).
+    pub(crate) fn errand_failed(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        id: ClientId,
+        status: u16,
+        out: &mut Outbox,
+    ) {
+        let Some(leg) = self.transactions.client(id).map(|record| record.user.leg) else { return };
+        let why = if status == 408 { "silence" } else { "no connection" };
+        if leg.errand == Errand::Register {
+            self.registrar_silent(settings, now_ms, (id, leg), why, out);
         }
     }
 

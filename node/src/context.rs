@@ -102,6 +102,22 @@ pub(crate) struct Downstream {
     pub leg: Leg,
 }
 
+impl Downstream {
+    /// A request of our own.
+    pub(crate) fn errand(flow: Flow, leg: Leg) -> Self {
+        Self {
+            server: None,
+            flow,
+            next: None,
+            finished: false,
+            cancel: Cancel::No,
+            device: 0,
+            heard: false,
+            leg,
+        }
+    }
+}
+
 /// How far the cancelling of a branch is: §9.1 forbids a CANCEL before a provisional response.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Cancel {

@@ -43,6 +43,10 @@ impl Switchboard {
                 if trunk.login.is_some() {
                     targets.trunk_of_last(beyond::number(*index));
                 }
+                if trunk.registers.is_some() {
+                    // RFC 3608 §5: behind the target, which stands in for the outbound proxy.
+                    settings.service_routes.with(*index, |route| targets.route_of_last(route));
+                }
                 Ok(())
             }
             Then::Users => {

@@ -157,7 +157,7 @@ fn explained(
     let is_ours = settings.identity.domain_of(&uri).is_some();
     let facts = way::facts(
         (message.method_text(), parts.from),
-        flow.remote.ip(),
+        (flow.remote.ip(), None),
         supposed.now_ms,
         (uri, is_ours, false),
     );

@@ -125,7 +125,8 @@ impl Switchboard {
         arrival: &Arrival<'m, 'a>,
         screened: &Screened<'_, 'a>,
     ) -> Way<'m, 'a> {
-        way::find(arrival, screened, |connection| self.closed.has(self.shard, connection))
+        let is_gone = |connection| self.closed.has(self.shard, connection);
+        way::find(arrival, screened, is_gone, |uri| self.known_trunk(arrival.settings, &arrival.from, uri))
     }
 
     /// A request to the server itself.

@@ -174,7 +174,9 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let Some(record) = self.transactions.client_mut(id) else { return };
-        let Some(server) = record.user.server else { return };
+        let Some(server) = record.user.server else {
+            return self.errand_failed(settings, now_ms, id, status, out);
+        };
         if std::mem::replace(&mut record.user.finished, true) {
             return;
         }

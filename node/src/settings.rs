@@ -12,6 +12,8 @@ use offhook_route::Rules;
 use offhook_sip::Transport;
 use offhook_transaction::Timing;
 
+use crate::service_routes::ServiceRoutes;
+
 /// The domain of a server that was given none. `.internal` is set aside for such names.
 pub const DOMAIN_DEFAULT: &str = "offhook.internal";
 
@@ -24,6 +26,8 @@ pub struct Settings {
     pub listeners: Vec<Listener>,
     /// The rules and trunks of the configuration.
     pub routing: Rules,
+    /// What the registrars of trunks said about the way there.
+    pub service_routes: ServiceRoutes,
     /// Who may do what.
     pub rights: Rights,
     /// Whether a REGISTER must be authenticated.
@@ -76,6 +80,7 @@ impl Settings {
             identity: Identity::new(domains, locals),
             listeners: listeners.to_vec(),
             routing: Rules::new(config),
+            service_routes: ServiceRoutes::new(config.trunk.len()),
             rights: Rights {
                 authenticate_calls: config.access.authenticate_calls,
                 strangers_may_call_users: config.access.strangers_may_call_users,

@@ -22,6 +22,7 @@ use crate::arrival::Arrival;
 use crate::certified::Certified;
 use crate::closed::ClosedConnections;
 use crate::drain::Drain;
+use crate::enrol::Enrolments;
 use crate::health::Health;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
@@ -138,6 +139,7 @@ impl Shard {
             admission: Admission::new(secrets.hashes),
             names: Names::default(),
             parked: Parked::default(),
+            enrolments: Enrolments::default(),
             repeated: Repeated::new(secrets.hashes),
             health: Health::default(),
             neighbours: Neighbours::new(&settings.routing, secrets.hashes),
@@ -304,6 +306,7 @@ impl Engine for Shard {
             self.switchboard.cookies.renew(self.seals.load().seals(now_ms));
             self.guarded(now_ms, "a probe", |shard| {
                 shard.switchboard.refresh_names(&shard.settings, now_ms);
+                shard.switchboard.enrol(&shard.settings, now_ms, out);
                 shard.switchboard.probe_dead(&shard.settings, now_ms, out);
             });
             if self.switchboard.shard == 0 {
@@ -332,7 +335,8 @@ impl Engine for Shard {
         self.switchboard.settle_registrations(now_ms, out);
         self.switchboard.settle_records(now_ms);
         self.switchboard.names.ask(out);
-        self.switchboard.drain.tell(self.switchboard.shard, self.switchboard.at_work);
+        let at_work = self.switchboard.at_work + self.switchboard.enrolments.open(now_ms);
+        self.switchboard.drain.tell(self.switchboard.shard, at_work);
         self.switchboard.journal.flush(now_ms);
     }
 }

@@ -20,6 +20,7 @@ use crate::certified::Certified;
 use crate::closed::ClosedConnections;
 use crate::context::{Downstream, Upstream};
 use crate::drain::Drain;
+use crate::enrol::Enrolments;
 use crate::health::Health;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
@@ -66,6 +67,8 @@ pub(crate) struct Switchboard {
     pub names: Names,
     /// What waits for names.
     pub parked: Parked,
+    /// Our registrations at trunks.
+    pub enrolments: Enrolments,
     /// INVITEs in dialogs that were repeated with credentials.
     pub repeated: Repeated,
     /// Next hops that do not answer.

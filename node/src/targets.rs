@@ -144,6 +144,14 @@ impl Targets {
         !self.names.is_empty()
     }
 
+    /// Requests to the last target carry this route.
+    pub(crate) fn route_of_last(&mut self, route: &[u8]) {
+        let path = self.keep(route);
+        if let Some(last) = self.list.last_mut() {
+            last.path = path;
+        }
+    }
+
     /// By TLS the last target must prove to have this name.
     pub(crate) fn name_last(&mut self, name: &str) {
         let name = self.keep(name.as_bytes());

@@ -89,6 +89,7 @@ pub(crate) fn find<'m, 'a>(
     arrival: &Arrival<'m, 'a>,
     screened: &Screened<'_, 'a>,
     is_gone: impl Fn(ConnectionId) -> bool,
+    trunk_of: impl FnOnce(&Uri<'_>) -> Option<usize>,
 ) -> Way<'m, 'a> {
     let routed = &screened.routed;
     let uri = routed.uri;
@@ -123,7 +124,7 @@ pub(crate) fn find<'m, 'a>(
         }
     }
     let domain = arrival.settings.identity.domain_of(&uri);
-    if let Some(rule) = rule_for(arrival, uri, (domain.is_some(), routed.in_dialog.is_some())) {
+    if let Some(rule) = rule_for(arrival, uri, (domain.is_some(), routed.in_dialog.is_some()), trunk_of) {
         return Way::Rule(rule, uri);
     }
     match domain {
@@ -141,23 +142,26 @@ fn rule_for<'m>(
     arrival: &Arrival<'m, '_>,
     uri: Uri<'_>,
     (is_ours, in_dialog): (bool, bool),
+    trunk_of: impl FnOnce(&Uri<'_>) -> Option<usize>,
 ) -> Option<&'m Rule> {
     let routing = &arrival.settings.routing;
     if routing.is_empty() {
         return None;
     }
     let (method, from) = (arrival.message.method_text(), arrival.parts.from);
-    routing.first(&facts((method, from), arrival.from.remote.ip(), arrival.now_ms, (uri, is_ours, in_dialog)))
+    let trunk = trunk_of(&uri);
+    let source = (arrival.from.remote.ip(), trunk);
+    routing.first(&facts((method, from), source, arrival.now_ms, (uri, is_ours, in_dialog)))
 }
 
 /// What rules look at.
 pub(crate) fn facts<'f>(
     (method, from): (&'f [u8], NameAddr<'f>),
-    source: IpAddr,
+    (source, trunk): (IpAddr, Option<usize>),
     now_ms: u64,
     (uri, is_ours, in_dialog): (Uri<'f>, bool, bool),
 ) -> Facts<'f> {
     // ACK and CANCEL go where their INVITE went.
     let method = if matches!(method, b"ACK" | b"CANCEL") { b"INVITE" } else { method };
-    Facts { method, uri, is_ours, in_dialog, from, source, now_ms }
+    Facts { method, uri, is_ours, in_dialog, from, source, trunk, now_ms }
 }

@@ -6,7 +6,7 @@ use crate::names::Spread;
 use crate::network::Network;
 use crate::secret::Secret;
 use crate::table::table;
-use crate::words::{Label, Quoted};
+use crate::words::{Label, Quoted, SipUri};
 
 table! {
     /// A neighbour, or a group of them, that calls go to and come from: a provider, another exchange, a row of media
@@ -39,6 +39,18 @@ table! {
         realm: Option<Quoted> = None,
             because "it is the trunk's `domain`, else the address of its first target",
             example "\"sip.provider.example\"";
+        /// Whether the server registers there (RFC 3261 §10.2), as a provider wants it whose customers have no fixed
+        /// address. It needs `user`.
+        register: bool = false, because "a neighbour that knows our address needs no registration";
+        /// What is registered.
+        register_as: Option<SipUri> = None, because "it is `user` at `domain`",
+            example "\"sip:4930123@sip.provider.example\"";
+        /// How long a registration is asked for, seconds; the provider may say otherwise.
+        register_expires_s: u32 = 3600, within 60..=86_400, because "RFC 3261 §10.2 proposes an hour";
+        /// The domains that a peer may prove to be by its TLS client certificate (RFC 5922 §7.3). Its requests are then as
+        /// good as those of `peers`.
+        peer_domains: Vec<Host> = Vec::new(),
+            because "who may skip the proof of who he is must be written down", example "[\"sip.provider.example\"]";
     }
 }
 

@@ -168,6 +168,18 @@ events! {
     TargetAlive "target.alive" Info { target: SocketAddr, transport: &'a str }
         "{target} ({transport}) answers again";
 
+    /// A trunk has taken our registration: for the first time, or after it was lost. Renewals are not told.
+    TrunkRegistered "trunk.registered" Info { trunk: &'a str, aor: &'a str, target: SocketAddr, expires_s: u32 }
+        "{aor} is registered at {trunk} for {expires_s} s (at {target})";
+
+    /// No target of a trunk takes our registration. It is tried again.
+    TrunkUnregistered "trunk.unregistered" Warn { trunk: &'a str, aor: &'a str, why: &'a str, retry_s: u64 }
+        "{aor} could not be registered at {trunk}: {why}; tried again in {retry_s} s";
+
+    /// The registration at a trunk was taken back, as the server stops.
+    TrunkLeft "trunk.left" Info { trunk: &'a str, aor: &'a str }
+        "{aor} is no longer registered at {trunk}";
+
     /// A trunk does not take our user name and password. Callers get 403.
     TrunkRefused "trunk.refused" Warn { trunk: &'a str, user: &'a [u8], realm: &'a [u8], target: SocketAddr }
         "{trunk} does not take the password of {user} for {realm} (at {target})";

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod change;
+mod enrolment;
 mod rule;
 mod rules;
 mod spread;
@@ -18,9 +19,10 @@ mod toward;
 mod trunk;
 mod when;
 
+pub use enrolment::{Enrolment, Setback};
 pub use rule::{Rule, Then};
 pub use rules::Rules;
 pub use spread::SpreadKey;
 pub use toward::Toward;
-pub use trunk::{Login, Target, Trunk};
+pub use trunk::{Login, Registers, Target, Trunk};
 pub use when::{Facts, Unmet};

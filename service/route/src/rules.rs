@@ -19,6 +19,8 @@ pub struct Rules {
     zone: TimeZone,
     has_peers: bool,
     has_logins: bool,
+    /// Peers may be known by more than their address.
+    has_proofs: bool,
 }
 
 impl Rules {
@@ -31,6 +33,7 @@ impl Rules {
             rules: rules.filter_map(|(index, route)| Rule::new(index, route, index_of)).collect(),
             trunks: config.trunk.iter().map(Trunk::new).collect(),
             zone,
+            has_proofs: config.trunk.iter().any(|trunk| trunk.register || !trunk.peer_domains.is_empty()),
             has_logins: config.trunk.iter().any(|trunk| trunk.user.is_some()),
             has_peers: config.trunk.iter().any(|trunk| !trunk.peers.is_empty()),
         }
@@ -84,6 +87,21 @@ impl Rules {
         self.trunks.iter().position(|trunk| trunk.mark == mark && trunk.login.is_some())
     }
 
+    /// Whether we register anywhere.
+    pub fn has_registrations(&self) -> bool {
+        self.trunks.iter().any(|trunk| trunk.registers.is_some())
+    }
+
+    /// Whether peers may be known by more than their address: by a certificate, or by what we have registered.
+    pub fn has_proofs(&self) -> bool {
+        self.has_proofs
+    }
+
+    /// The trunk that a peer speaks for who has proved to be these domains (RFC 5922 §7.3).
+    pub fn proved_by(&self, domains: &[String]) -> Option<usize> {
+        self.trunks.iter().position(|trunk| trunk.has_peer_domains() && trunk.is_proved_by(domains))
+    }
+
     /// The credentials for where a rule leads.
     pub fn login_of(&self, rule: &Rule) -> Option<&Login> {
         let Then::Trunk(index) = rule.then else { return None };
@@ -95,7 +113,7 @@ impl Rules {
         if !self.has_logins {
             return None;
         }
-        self.peer(source).and_then(|index| self.trunk(index)).filter(|trunk| trunk.login.is_some())
+        self.trunks.iter().find(|trunk| trunk.login.is_some() && trunk.is_at(source))
     }
 
     /// The next hops that are to be asked how much they can take (RFC 7339 §4.1).
@@ -119,8 +137,10 @@ impl Rules {
         of_rules.chain(targets.filter_map(|target| target.toward.name()))
     }
 
-    pub(crate) fn is_peer(&self, trunk: usize, source: IpAddr) -> bool {
-        self.trunk(trunk).is_some_and(|trunk| trunk.has_peer(source))
+    pub(crate) fn is_from(&self, trunk: usize, facts: &Facts<'_>) -> bool {
+        // Two accounts at one provider come from one address.
+        let by_source = || self.trunk(trunk).is_some_and(|trunk| trunk.has_peer(facts.source));
+        facts.trunk.map_or_else(by_source, |known| known == trunk)
     }
 
     pub(crate) fn zone(&self) -> &TimeZone {

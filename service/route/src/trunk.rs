@@ -21,10 +21,26 @@ pub struct Trunk {
     pub domain: Option<String>,
     /// What it knows us by, if it asks.
     pub login: Option<Login>,
+    /// What we register there, if we do.
+    pub registers: Option<Registers>,
     /// Names it in what travels in messages: a hash of its name, so that the order of the file does not matter.
     pub mark: NonZeroU32,
     pub(crate) overload_control: bool,
     peers: Vec<Network>,
+    peer_domains: Vec<String>,
+}
+
+/// A registration of ours: RFC 3261 §10.2.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Registers {
+    /// The address-of-record.
+    pub aor: String,
+    /// Its user part: that of our Contact too.
+    pub user: String,
+    /// The Request-URI.
+    pub registrar: String,
+    /// How long it is asked for, seconds.
+    pub expires_s: u32,
 }
 
 /// Credentials for a trunk, good for one realm.
@@ -70,15 +86,33 @@ impl Trunk {
             spread: written.spread,
             domain: written.domain.as_ref().map(ToString::to_string),
             login: login(written),
+            registers: registers(written),
             mark: mark(written.name.as_str()),
             overload_control: written.overload_control,
             peers: written.peers.clone(),
+            peer_domains: written
+                .peer_domains
+                .iter()
+                .map(|domain| domain.as_str().to_ascii_lowercase())
+                .collect(),
         }
     }
 
     /// Whether it sends from this address.
     pub fn has_peer(&self, source: IpAddr) -> bool {
         self.peers.iter().any(|network| network.contains(source))
+    }
+
+    /// Whether a peer that has proved to be one of these domains may speak for it.
+    pub fn is_proved_by(&self, domains: &[String]) -> bool {
+        let is_ours =
+            |domain: &String| self.peer_domains.iter().any(|ours| ours.eq_ignore_ascii_case(domain));
+        domains.iter().any(is_ours)
+    }
+
+    /// Whether its peers may prove who they are by certificate.
+    pub(crate) fn has_peer_domains(&self) -> bool {
+        !self.peer_domains.is_empty()
     }
 
     /// Whether it is known to be at this address: a target of it, or a place it sends from. Targets by name are not known
@@ -132,6 +166,20 @@ fn login(written: &offhook_config::Trunk) -> Option<Login> {
         password: written.password.clone()?,
         realm: realm.or_else(domain).or_else(address)?,
     })
+}
+
+fn registers(written: &offhook_config::Trunk) -> Option<Registers> {
+    let user = written.user.as_ref().filter(|_| written.register)?.to_string();
+    let host = written.domain.as_ref().map(ToString::to_string);
+    let host = host.or_else(|| written.targets.first().map(|target| target.to.host_text()))?;
+    let aor = match &written.register_as {
+        Some(uri) => uri.to_string(),
+        None if user.contains('@') => format!("sip:{user}"),
+        None => format!("sip:{user}@{host}"),
+    };
+    let (name, domain) = aor.split_once(':').and_then(|(_, rest)| rest.split_once('@'))?;
+    let registrar = format!("sip:{}", domain.split(';').next().unwrap_or(domain));
+    Some(Registers { user: name.to_owned(), registrar, expires_s: written.register_expires_s, aor })
 }
 
 /// FNV-1a. A house has a handful of trunks; that two share a mark would take thousands.

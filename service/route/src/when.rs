@@ -24,6 +24,8 @@ pub struct Facts<'f> {
     pub from: NameAddr<'f>,
     /// Where the packet came from.
     pub source: IpAddr,
+    /// The trunk it comes from, where more than the source says so: a certificate, or what we have registered.
+    pub trunk: Option<usize>,
     /// The time, milliseconds of the Unix epoch.
     pub now_ms: u64,
 }
@@ -113,7 +115,7 @@ impl When {
             (Unmet::Source, &|| {
                 self.sources.is_empty() || self.sources.iter().any(|n| n.contains(facts.source))
             }),
-            (Unmet::Peer, &|| self.from_trunk.is_none_or(|trunk| rules.is_peer(trunk, facts.source))),
+            (Unmet::Peer, &|| self.from_trunk.is_none_or(|trunk| rules.is_from(trunk, facts))),
             (Unmet::FromDomain, &|| self.has_from_domain(facts)),
             (Unmet::Hours, &|| self.hours.as_ref().is_none_or(|hours| is_now(hours, facts.now_ms, rules))),
         ];

@@ -86,6 +86,7 @@ fn with_facts<T>(asked: &Asked<'_>, look: impl FnOnce(&Facts<'_>) -> T) -> T {
         is_ours: asked.uri.ends_with("@house.example"),
         from: NameAddr::parse(from.as_bytes()).expect("a From"),
         source: asked.source.parse().expect("an address"),
+        trunk: None,
         now_ms: asked.now_ms,
     })
 }
