@@ -33,6 +33,8 @@ pub(crate) enum Errand {
     None,
     /// It registers us there.
     Register,
+    /// It asks whether somebody is there.
+    Check,
 }
 
 impl Leg {
@@ -118,6 +120,9 @@ impl Switchboard {
         if leg.errand == Errand::Register {
             return self.registrar_said(settings, now_ms, (id, leg), message, out);
         }
+        if leg.errand == Errand::Check {
+            return self.checked(now_ms, id, message);
+        }
         let status = message.status().unwrap_or(500);
         let challenges = matches!(status, 401 | 407);
         if challenges && self.answer_challenge(settings, now_ms, (id, from), message, out) {
@@ -147,8 +152,10 @@ impl Switchboard {
     ) {
         let Some(leg) = self.transactions.client(id).map(|record| record.user.leg) else { return };
         let why = if status == 408 { "silence" } else { "no connection" };
-        if leg.errand == Errand::Register {
-            self.registrar_silent(settings, now_ms, (id, leg), why, out);
+        match leg.errand {
+            Errand::Register => self.registrar_silent(settings, now_ms, (id, leg), why, out),
+            Errand::Check => self.check_failed(now_ms, id, why),
+            Errand::None => {}
         }
     }
 

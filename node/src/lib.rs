@@ -20,6 +20,7 @@ mod beyond;
 mod cancel;
 mod certified;
 mod challenge;
+mod checks;
 mod closed;
 mod context;
 mod drain;

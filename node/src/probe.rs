@@ -5,8 +5,8 @@ use offhook_locate::Hop;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::Place;
 
-use crate::beyond::Leg;
-use crate::context::{Cancel, Downstream};
+use crate::beyond::{Errand, Leg};
+use crate::context::Downstream;
 use crate::hop;
 use crate::servers::hop_of;
 use crate::settings::Settings;
@@ -19,25 +19,17 @@ impl Switchboard {
             return;
         }
         for hop in self.health.due(now_ms) {
-            self.probe(settings, now_ms, hop, out);
+            self.probe(settings, now_ms, hop, Leg::default(), out);
         }
     }
 
-    fn probe(&mut self, settings: &Settings, now_ms: u64, hop: Hop, out: &mut Outbox) {
+    /// Asks one.
+    pub(crate) fn probe(&mut self, settings: &Settings, now_ms: u64, hop: Hop, leg: Leg, out: &mut Outbox) {
         let Some(flow) = hop::to_address(hop.transport, hop.address, &settings.listeners, u16::MAX) else {
             return;
         };
         let Some(local) = settings.identity.local(flow.listener) else { return };
-        let downstream = Downstream {
-            server: None,
-            flow,
-            next: None,
-            finished: false,
-            cancel: Cancel::No,
-            heard: false,
-            device: 0,
-            leg: Leg::default(),
-        };
+        let downstream = Downstream::errand(flow, leg);
         let reliable = flow.transport.is_reliable();
         let Ok(client) = self.transactions.open_client(now_ms, false, reliable, downstream) else { return };
         let start = out.begin();
@@ -61,6 +53,9 @@ impl Switchboard {
         let end = out.begin();
         self.transactions.set_request(client, out.bytes(start..end));
         out.send(start, flow, client.to_bits());
+        if leg.errand == Errand::Check {
+            self.transactions.set_user_timer(now_ms, client, settings.failover_after_ms);
+        }
     }
 
     /// A next hop has said something other than 503.

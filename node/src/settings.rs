@@ -12,6 +12,7 @@ use offhook_route::Rules;
 use offhook_sip::Transport;
 use offhook_transaction::Timing;
 
+use crate::checks::DeadTargets;
 use crate::service_routes::ServiceRoutes;
 
 /// The domain of a server that was given none. `.internal` is set aside for such names.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub routing: Rules,
     /// What the registrars of trunks said about the way there.
     pub service_routes: ServiceRoutes,
+    /// The targets of trunks that do not answer.
+    pub dead_targets: DeadTargets,
     /// Who may do what.
     pub rights: Rights,
     /// Whether a REGISTER must be authenticated.
@@ -80,6 +83,7 @@ impl Settings {
             identity: Identity::new(domains, locals),
             listeners: listeners.to_vec(),
             routing: Rules::new(config),
+            dead_targets: DeadTargets::default(),
             service_routes: ServiceRoutes::new(config.trunk.len()),
             rights: Rights {
                 authenticate_calls: config.access.authenticate_calls,

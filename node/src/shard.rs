@@ -20,6 +20,7 @@ use offhook_transaction::{ClientId, Config, Limits, Transactions};
 use crate::admission::Admission;
 use crate::arrival::Arrival;
 use crate::certified::Certified;
+use crate::checks::Checks;
 use crate::closed::ClosedConnections;
 use crate::drain::Drain;
 use crate::enrol::Enrolments;
@@ -139,6 +140,7 @@ impl Shard {
             admission: Admission::new(secrets.hashes),
             names: Names::default(),
             parked: Parked::default(),
+            checks: Checks::default(),
             enrolments: Enrolments::default(),
             repeated: Repeated::new(secrets.hashes),
             health: Health::default(),
@@ -307,6 +309,7 @@ impl Engine for Shard {
             self.guarded(now_ms, "a probe", |shard| {
                 shard.switchboard.refresh_names(&shard.settings, now_ms);
                 shard.switchboard.enrol(&shard.settings, now_ms, out);
+                shard.switchboard.check_targets(&shard.settings, now_ms, out);
                 shard.switchboard.probe_dead(&shard.settings, now_ms, out);
             });
             if self.switchboard.shard == 0 {

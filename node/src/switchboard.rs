@@ -17,6 +17,7 @@ use offhook_transaction::Transactions;
 
 use crate::admission::Admission;
 use crate::certified::Certified;
+use crate::checks::Checks;
 use crate::closed::ClosedConnections;
 use crate::context::{Downstream, Upstream};
 use crate::drain::Drain;
@@ -67,6 +68,8 @@ pub(crate) struct Switchboard {
     pub names: Names,
     /// What waits for names.
     pub parked: Parked,
+    /// When targets are asked whether they live.
+    pub checks: Checks,
     /// Our registrations at trunks.
     pub enrolments: Enrolments,
     /// INVITEs in dialogs that were repeated with credentials.

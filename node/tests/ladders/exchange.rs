@@ -3,6 +3,7 @@
 //! Whoever is named in the first ladder of a scene has an account; `forgetful` has another password there than his phone
 //! believes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -17,6 +18,7 @@ use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
 use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, Whereabouts};
 use offhook_seal::Ring;
 use offhook_simnet::NameServer;
+use offhook_sip::Transport;
 use tempfile::TempDir;
 
 use crate::ledger;
@@ -47,6 +49,15 @@ pub(crate) fn scene(configuration: &str) -> Ladder {
 pub(crate) fn scene_with_names(configuration: &str, names: NameServer) -> Ladder {
     let config = parse(configuration);
     Ladder::new(move |site| Exchange { names, ..Arc::new(Plan::new(&config, site, 1)).shard(0) })
+}
+
+/// A scene with an exchange that whoever comes from this address by TLS shows a certificate.
+pub(crate) fn scene_with_certificate(configuration: &str, ip: IpAddr, der: Vec<u8>) -> Ladder {
+    let config = parse(configuration);
+    Ladder::new(move |site| Exchange {
+        certificate: Some((ip, der)),
+        ..Arc::new(Plan::new(&config, site, 1)).shard(0)
+    })
 }
 
 /// A scene with an exchange whose bindings are on disk, so that it can be killed and started again.
@@ -186,7 +197,7 @@ impl Plan {
             whereabouts: self.whereabouts.clone(),
         };
         let shard = Shard::new(number, Arc::clone(&self.settings), resources).expect("a shard in memory");
-        Exchange { shard, counters, plan: Arc::clone(self), names: NameServer::new() }
+        Exchange { shard, counters, plan: Arc::clone(self), names: NameServer::new(), certificate: None }
     }
 }
 
@@ -197,6 +208,8 @@ pub(crate) struct Exchange {
     pub(crate) plan: Arc<Plan>,
     /// Whom it asks.
     pub(crate) names: NameServer,
+    /// Who comes by TLS with a client certificate (DER).
+    pub(crate) certificate: Option<(IpAddr, Vec<u8>)>,
 }
 
 impl Exchange {
@@ -224,6 +237,11 @@ impl Exchange {
 
 impl Engine for Exchange {
     fn receive(&mut self, now_ms: u64, from: &Flow, message: &[u8], out: &mut Outbox) {
+        let certificate =
+            self.certificate.as_ref().filter(|(ip, _)| *ip == from.remote.ip()).map(|(_, der)| der.clone());
+        if let (Transport::Tls, Some(der)) = (from.transport, certificate) {
+            self.watch(|shard| shard.peer_certified(now_ms, from, &der));
+        }
         self.watch(|shard| shard.receive(now_ms, from, message, out));
     }
 

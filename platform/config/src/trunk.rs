@@ -23,6 +23,10 @@ table! {
         /// The host part of Request-URIs sent to it.
         domain: Option<Host> = None,
             because "the address of the target is what most providers accept", example "\"sip.provider.example\"";
+        /// How often targets are asked whether they live, with OPTIONS, seconds; 0: only those that have failed. Any answer
+        /// but 408 and 503 is a sign of life.
+        health_check_s: u32 = 0, within 0..=3600,
+            because "a target that is called shows by itself whether it lives", example "30";
         /// Whether its targets are asked how much they can take, as for `[[route]]` (RFC 7339).
         overload_control: bool = true,
             because "a next hop that knows nothing of it leaves the parameter alone, and one that does stays usable";

@@ -87,6 +87,11 @@ impl Rules {
         self.trunks.iter().position(|trunk| trunk.mark == mark && trunk.login.is_some())
     }
 
+    /// Whether targets of any trunk are asked whether they live.
+    pub fn has_checks(&self) -> bool {
+        self.trunks.iter().any(|trunk| trunk.health_check_s > 0)
+    }
+
     /// Whether we register anywhere.
     pub fn has_registrations(&self) -> bool {
         self.trunks.iter().any(|trunk| trunk.registers.is_some())

@@ -25,6 +25,8 @@ pub struct Trunk {
     pub registers: Option<Registers>,
     /// Names it in what travels in messages: a hash of its name, so that the order of the file does not matter.
     pub mark: NonZeroU32,
+    /// How often its targets are asked whether they live, seconds; 0: never.
+    pub health_check_s: u32,
     pub(crate) overload_control: bool,
     peers: Vec<Network>,
     peer_domains: Vec<String>,
@@ -88,6 +90,7 @@ impl Trunk {
             login: login(written),
             registers: registers(written),
             mark: mark(written.name.as_str()),
+            health_check_s: written.health_check_s,
             overload_control: written.overload_control,
             peers: written.peers.clone(),
             peer_domains: written

@@ -1,0 +1,127 @@
+//! Targets of trunks that nobody calls: asked by OPTIONS whether they live (RFC 3261 §11), so that the first caller of the
+//! day need not find out.
+//!
+//! ```text
+//!   shard 0 ──OPTIONS, every health_check_s──► target ──anything but 408, 503──► alive
+//!      │                                         └── silence, 408, 503, no connection ──► dead: see `health`
+//!      └──► what is dead, for the other shards
+//! ```
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use offhook_journal::Event;
+use offhook_locate::{Hop, Reach};
+use offhook_net::Outbox;
+use offhook_route::{Toward, Trunk};
+use offhook_sip::Message;
+use offhook_transaction::{ClientId, ClientVerdict};
+
+use crate::beyond::{Errand, Leg, number};
+use crate::servers::hop_of;
+use crate::settings::Settings;
+use crate::switchboard::Switchboard;
+
+/// The shard that asks.
+const SHARD: u8 = 0;
+
+/// What one shard has found dead, for the others.
+#[derive(Clone, Debug, Default)]
+pub struct DeadTargets(Arc<ArcSwap<Vec<Hop>>>);
+
+/// When the targets of each trunk are asked next, ms.
+#[derive(Default, Debug)]
+pub(crate) struct Checks {
+    due_ms: Vec<u64>,
+    /// What the shard that asks has told last.
+    told: Arc<Vec<Hop>>,
+}
+
+impl Switchboard {
+    /// Asks the targets whose turn it is, or learns what the shard that asks has found.
+    pub(crate) fn check_targets(&mut self, settings: &Settings, now_ms: u64, out: &mut Outbox) {
+        if !settings.routing.has_checks() {
+            return;
+        }
+        if self.shard != SHARD {
+            return self.learn_dead(settings, now_ms);
+        }
+        let trunks = settings.routing.trunks();
+        self.checks.due_ms.resize(trunks.len(), now_ms);
+        for (index, trunk) in trunks.iter().enumerate().filter(|(_, trunk)| trunk.health_check_s > 0) {
+            let Some(due_ms) = self.checks.due_ms.get_mut(index).filter(|due_ms| **due_ms <= now_ms) else {
+                continue;
+            };
+            *due_ms = now_ms + u64::from(trunk.health_check_s) * 1000;
+            let leg = Leg { trunk: number(index), errand: Errand::Check, ..Leg::default() };
+            for hop in self.hops_of(trunk) {
+                // Those that are dead are asked anyway, and more often.
+                if !self.health.is_dead(hop) {
+                    self.probe(settings, now_ms, hop, leg, out);
+                }
+            }
+        }
+        self.tell_dead(settings);
+    }
+
+    fn hops_of(&self, trunk: &Trunk) -> Vec<Hop> {
+        let mut hops: Vec<Hop> = Vec::new();
+        for target in &trunk.targets {
+            match &target.toward {
+                Toward::Address(hop) => hops.push(Hop { transport: hop.transport, address: hop.address }),
+                Toward::Name(wanted) => {
+                    let found =
+                        self.names.last_found(wanted).map(|located| located.order(0)).unwrap_or_default();
+                    hops.extend(
+                        found.into_iter().filter(|hop| Reach::Private.take(hop.address.ip()).is_some()),
+                    );
+                }
+            }
+        }
+        hops
+    }
+
+    /// The answer to such a question.
+    pub(crate) fn checked(&mut self, now_ms: u64, id: ClientId, message: &Message<'_>) {
+        let status = message.status().unwrap_or(500);
+        if self.transactions.response(now_ms, id, status) == ClientVerdict::Pass
+            && matches!(status, 408 | 503)
+        {
+            self.check_failed(now_ms, id, if status == 408 { "408" } else { "503" });
+        }
+        self.transactions.stop_user_timer(id);
+    }
+
+    /// Nobody answered, or nothing could be sent.
+    pub(crate) fn check_failed(&mut self, now_ms: u64, id: ClientId, why: &'static str) {
+        let Some(record) = self.transactions.client(id) else { return };
+        let hop = hop_of(&record.user.flow);
+        if self.health.note_dead(now_ms, hop, None) {
+            let event = Event::TargetDead { target: hop.address, transport: hop.transport.name(), why };
+            self.journal.note(now_ms, &event);
+        }
+    }
+
+    fn tell_dead(&self, settings: &Settings) {
+        let trunks = settings.routing.trunks().iter().filter(|trunk| trunk.health_check_s > 0);
+        let dead: Vec<Hop> =
+            trunks.flat_map(|trunk| self.hops_of(trunk)).filter(|hop| self.health.is_dead(*hop)).collect();
+        if **settings.dead_targets.0.load() != dead {
+            settings.dead_targets.0.store(Arc::new(dead));
+        }
+    }
+
+    fn learn_dead(&mut self, settings: &Settings, now_ms: u64) {
+        let dead = settings.dead_targets.0.load_full();
+        if Arc::ptr_eq(&dead, &self.checks.told) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.checks.told, dead);
+        for hop in self.checks.told.iter() {
+            self.health.note_dead(now_ms, *hop, None);
+        }
+        for hop in before.iter().filter(|hop| !self.checks.told.contains(hop)) {
+            self.health.note_alive(*hop);
+        }
+    }
+}
