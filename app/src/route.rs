@@ -72,7 +72,10 @@ fn tell(supposed: &Supposed<'_>, unproved: bool, rehearsed: &Rehearsed) -> anyho
         writeln!(out, "  no rule takes it")?;
     }
     for name in &rehearsed.names {
-        writeln!(out, "  looks for the servers of {name} (offhook resolve shows them)")?;
+        match name.starts_with("sip") {
+            true => writeln!(out, "  looks for the servers of {name} (offhook resolve shows them)")?,
+            false => writeln!(out, "  looks up {name}")?,
+        }
     }
     for sent in &rehearsed.sent {
         writeln!(out, "  {}", told(sent))?;

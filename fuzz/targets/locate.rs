@@ -47,7 +47,7 @@ fn a_domain(host: &[u8], answer: &Answer) {
         ipv6: true,
         reach: Reach::Public,
     };
-    let wanted = Wanted { host, port: None, transport: None, secure: false };
+    let wanted = Wanted { host, port: None, transport: None, secure: false, number: None };
     let mut next = Search::begin(wanted, &abilities);
     while let Next::Ask(search) = next {
         let answers = vec![answer.clone(); search.questions().len()];

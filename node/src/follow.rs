@@ -27,7 +27,13 @@ impl Switchboard {
         out: &mut Outbox,
     ) -> Result<(), Refusal<'static>> {
         let settings = passage.arrival.settings;
+        if let Some(suffix) = &rule.suffix
+            && self.push_number(passage, (rule, uri, suffix), sender, targets)
+        {
+            return Ok(());
+        }
         match &rule.then {
+            Then::Number => Err(Refusal::new(404).because("That number has no SIP address")),
             Then::To(Toward::Name(wanted)) => self.push_name(passage, (rule, uri), wanted, targets),
             Then::To(Toward::Address(hop)) => {
                 // A telephone number needs a host; a SIP URI keeps its own.

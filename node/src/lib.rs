@@ -35,6 +35,7 @@ mod identify;
 mod named;
 mod names;
 mod neighbours;
+mod numbers;
 mod overload;
 mod parked;
 mod probe;

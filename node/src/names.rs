@@ -114,12 +114,15 @@ mod tests {
 
     fn wanted(name: &str) -> Wanted {
         let host = Domain::parse(name.as_bytes()).expect("a name");
-        Wanted { host, port: None, transport: None, secure: false }
+        Wanted { host, port: None, transport: None, secure: false, number: None }
     }
 
     fn found(name: &str, ttl_s: u32) -> Finding {
         let host = Domain::parse(name.as_bytes()).expect("a name");
-        Finding::found(wanted(name), Located { host, servers: Vec::new(), ttl_s, dropped: 0 })
+        Finding::found(
+            wanted(name),
+            Located { host, servers: Vec::new(), uris: Vec::new(), ttl_s, dropped: 0 },
+        )
     }
 
     fn asked(names: &mut Names) -> usize {

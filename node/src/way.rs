@@ -69,7 +69,9 @@ impl Way<'_, '_> {
             // Whoever has the token was given it by us or by the phone, and it leads to that phone alone.
             Self::Flow(_) => Aim::OpenRoute,
             Self::Rule(rule, _) => match rule.then {
-                Then::Users | Then::Redirect(_) | Then::Refuse(_) => Aim::OurUser,
+                Then::Redirect(_) | Then::Refuse(_) => Aim::OurUser,
+                // A number that is looked up may lead anywhere.
+                Then::Users if rule.suffix.is_none() => Aim::OurUser,
                 _ if rule.open => Aim::OpenRoute,
                 _ if peer.is_some_and(|trunk| rule.is_for_peer(trunk)) => Aim::PeerRoute,
                 _ => Aim::Elsewhere,

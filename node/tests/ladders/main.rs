@@ -19,6 +19,7 @@ mod ipv6;
 mod named_hops;
 mod names;
 mod nat;
+mod numbers;
 mod outbound;
 mod overload;
 mod peers;

@@ -112,7 +112,7 @@ pub enum Cause {
     #[error("match of [[route]] needs at least one condition")]
     NoCondition,
     /// A route that says no action, or more than one.
-    #[error("{table} must say exactly one of to, trunk, users, redirect and refuse; it says {said}")]
+    #[error("{table} must say exactly one of to, trunk, users, redirect, refuse and enum; it says {said}")]
     NotOneAction { table: String, said: String },
     /// Keys that make no sense together.
     #[error("{key} means nothing with {other}: {because}")]

@@ -33,6 +33,10 @@ table! {
             example "\"trunk.example.com\"";
         /// Send it to a target of this `[[trunk]]`.
         trunk: Option<Label> = None, example "or \"provider\"";
+        /// Look the number up below this domain first (ENUM, RFC 6116), after `user`, `strip` and `prepend` have made it a
+        /// global one (`+49…`): `e164.arpa`, or a tree of your own. If it has a SIP address, that is where the request
+        /// goes; else what else the route says becomes of it.
+        enumerate as "enum": Option<Host> = None, example "or \"e164.arpa\"";
         /// Look for a user of ours, after `user`, `strip` and `prepend` have changed the user part.
         users: bool = false, because "most routes lead out of the house";
         /// Tell the caller to try this URI instead (302, RFC 3261 §8.3). A Request-URI without user part gets the user
@@ -84,13 +88,16 @@ table! {
 
 impl Route {
     /// The keys that say what becomes of a request, with whether they are written.
-    pub(crate) fn actions(&self) -> [(&'static str, bool); 5] {
+    pub(crate) fn actions(&self) -> [(&'static str, bool); 6] {
+        let others = self.to.is_some() || self.trunk.is_some() || self.users;
         [
             ("to", self.to.is_some()),
             ("trunk", self.trunk.is_some()),
             ("users", self.users),
             ("redirect", self.redirect.is_some()),
             ("refuse", self.refuse.is_some()),
+            // Beside one of these it only comes first.
+            ("enum", self.enumerate.is_some() && !others),
         ]
     }
 }
@@ -107,6 +114,7 @@ impl fmt::Display for Route {
             (_, Some(trunk), ..) => write!(f, "goes to the trunk {trunk}"),
             (_, _, Some(uri), _) => write!(f, "is redirected to {uri}"),
             (.., Some(status)) => write!(f, "is refused with {status}"),
+            _ if !self.users && self.enumerate.is_some() => write!(f, "is looked up"),
             _ => write!(f, "goes to a user of ours"),
         }
     }

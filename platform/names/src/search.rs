@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use offhook_journal::{Event, Journal};
-use offhook_locate::{Answer, Finding, Next, Question, Search, Wanted};
+use offhook_locate::{
+    Answer, EnumNext, EnumSearch, Finding, Located, Next, Number, Question, Search, Wanted,
+};
 
 use crate::cache::{Cache, Known};
 use crate::options::Options;
@@ -28,6 +30,9 @@ pub(crate) struct Desk {
 impl Desk {
     /// Looks for the servers of a name.
     pub(crate) async fn look(self: &Rc<Self>, wanted: Wanted) -> Finding {
+        if let Some(number) = wanted.number.clone() {
+            return self.look_number(number, wanted).await;
+        }
         let mut next = Search::begin(wanted.clone(), &self.options.abilities);
         loop {
             match next {
@@ -40,6 +45,24 @@ impl Desk {
                     return Finding::found(wanted, located);
                 }
                 Next::Nowhere { why, ttl_s } => return Finding::nowhere(wanted, why, ttl_s),
+            }
+        }
+    }
+
+    /// Looks for the addresses of a telephone number: RFC 6116.
+    async fn look_number(self: &Rc<Self>, number: Number, wanted: Wanted) -> Finding {
+        let mut next = EnumSearch::begin(number, &wanted.host);
+        loop {
+            match next {
+                EnumNext::Ask(search) => {
+                    let answer = self.answer(search.question()).await;
+                    next = search.answered(&answer);
+                }
+                EnumNext::Found { uris, ttl_s } => {
+                    let located = Located::of_number(wanted.host.clone(), uris, ttl_s);
+                    return Finding::found(wanted, located);
+                }
+                EnumNext::Nowhere { why, ttl_s } => return Finding::nowhere(wanted, why, ttl_s),
             }
         }
     }

@@ -16,6 +16,8 @@ pub struct Located {
     pub host: Domain,
     /// Servers of the same transport and priority stand together; the preferred ones first.
     pub servers: Vec<Server>,
+    /// The addresses of a telephone number, the preferred one first; then there are no servers.
+    pub uris: Vec<String>,
     /// How long this may be believed, seconds: the shortest of all answers.
     pub ttl_s: u32,
     /// Records and addresses that could not be used: port 0, addresses that lead nowhere or inside.
@@ -40,6 +42,11 @@ pub struct Server {
 }
 
 impl Located {
+    /// The addresses of a telephone number below `host`.
+    pub fn of_number(host: Domain, uris: Vec<String>, ttl_s: u32) -> Self {
+        Self { host, servers: Vec::new(), uris, ttl_s, dropped: 0 }
+    }
+
     /// The places in the order in which to try them: ranks as they are, within one by weight (RFC 2782). The same
     /// `entropy` gives the same order, which is what a proxy without state needs (RFC 3263 §4.4).
     pub fn order(&self, entropy: u64) -> Vec<Hop> {

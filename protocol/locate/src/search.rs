@@ -205,6 +205,7 @@ impl Search {
         let told = answers.iter().any(|answer| !answer.records().is_empty());
         match (servers.is_empty(), told, failed) {
             (false, ..) => Next::Found(Located {
+                uris: Vec::new(),
                 host: self.wanted.host,
                 servers,
                 ttl_s: self.ttl_s,

@@ -6,6 +6,7 @@ use offhook_sip::{Host, Scheme, Transport, Uri};
 
 use crate::address::Reach;
 use crate::domain::Domain;
+use crate::number::Number;
 
 /// The parts of a URI or a Via that decide where a message goes: RFC 3263 §4 and §5.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -18,6 +19,8 @@ pub struct Wanted {
     pub transport: Option<Transport>,
     /// Whether nothing but TLS will do: the scheme is `sips`.
     pub secure: bool,
+    /// With a telephone number not servers are looked for but its addresses below `host`: RFC 6116.
+    pub number: Option<Number>,
 }
 
 impl Wanted {
@@ -40,13 +43,25 @@ impl Wanted {
             port: at.port,
             transport,
             secure: uri.scheme == Scheme::Sips,
+            number: None,
         })
     }
 
     /// For a response whose connection is gone: RFC 3263 §5, from the sent-by and the transport of the topmost Via.
     pub fn of_via(transport: Transport, host: &[u8], port: Option<u16>) -> Option<Self> {
         let Some(Host::Name(name)) = Host::parse(host) else { return None };
-        Some(Self { host: Domain::parse(name)?, port, transport: Some(transport), secure: false })
+        Some(Self {
+            host: Domain::parse(name)?,
+            port,
+            transport: Some(transport),
+            secure: false,
+            number: None,
+        })
+    }
+
+    /// The addresses of a telephone number below `suffix` (`e164.arpa`): RFC 6116.
+    pub fn of_number(number: Number, suffix: Domain) -> Self {
+        Self { host: suffix, port: None, transport: None, secure: false, number: Some(number) }
     }
 
     /// The transports that will do, in our order.
@@ -70,6 +85,9 @@ impl Wanted {
 
 impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(number) = &self.number {
+            return write!(f, "{} below {}", number.as_str(), self.host);
+        }
         write!(f, "{}:{}", if self.secure { "sips" } else { "sip" }, self.host)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;

@@ -46,7 +46,7 @@ fn any_answer() -> impl Strategy<Value = Answer> {
 fn any_wanted() -> impl Strategy<Value = Wanted> {
     let transport = proptest::option::of(proptest::sample::select(&Transport::ALL[..]));
     (proptest::option::of(any::<u16>()), transport, any::<bool>()).prop_map(|(port, transport, secure)| {
-        Wanted { host: Domain::parse(b"e.example").expect("a name"), port, transport, secure }
+        Wanted { host: Domain::parse(b"e.example").expect("a name"), port, transport, secure, number: None }
     })
 }
 

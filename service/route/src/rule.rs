@@ -1,6 +1,7 @@
 //! One rule: `[[route]]` of the configuration, compiled.
 
 use offhook_config::{Route, RouteMode};
+use offhook_locate::Domain;
 
 use crate::change::Change;
 use crate::rules::Rules;
@@ -18,6 +19,8 @@ pub struct Rule {
     pub change: Change,
     /// By TLS: the domain that the next hop must prove to be, in lower case (RFC 5922 §7.3); else its address.
     pub proves: Option<String>,
+    /// Where numbers are looked up first: RFC 6116.
+    pub suffix: Option<Domain>,
     /// Whether strangers may use it.
     pub open: bool,
     /// Whether requests are forwarded without transactions (RFC 3261 §16.11).
@@ -39,6 +42,8 @@ pub enum Then {
     Redirect(String),
     /// It is refused with this status.
     Refuse(u16),
+    /// It goes where its number was looked up, or nowhere.
+    Number,
 }
 
 impl Rule {
@@ -51,6 +56,7 @@ impl Rule {
             then: action(route, index_of(&route.trunk))?,
             change: Change::new(route),
             proves: route.proves.as_ref().map(|domain| domain.as_str().to_ascii_lowercase()),
+            suffix: route.enumerate.as_ref().and_then(|host| Domain::parse(host.as_str().as_bytes())),
             open: route.open,
             stateless: route.mode == RouteMode::Stateless,
             overload_control: route.overload_control,
@@ -83,5 +89,6 @@ fn action(route: &Route, trunk: Option<usize>) -> Option<Then> {
     let users = route.users.then_some(Then::Users);
     let redirect = route.redirect.as_ref().map(|uri| Then::Redirect(uri.to_string()));
     let refuse = route.refuse.and_then(|status| u16::try_from(status).ok()).map(Then::Refuse);
-    to.or(trunk.map(Then::Trunk)).or(users).or(redirect).or(refuse)
+    let number = route.enumerate.as_ref().map(|_| Then::Number);
+    to.or(trunk.map(Then::Trunk)).or(users).or(redirect).or(refuse).or(number)
 }

@@ -20,7 +20,7 @@ impl Toward {
             Destination::Name(named) => named,
         };
         let host = Domain::parse(host.as_str().as_bytes())?;
-        Some(Self::Name(Wanted { host, port: *port, transport: *transport, secure: *secure }))
+        Some(Self::Name(Wanted { host, port: *port, transport: *transport, secure: *secure, number: None }))
     }
 
     /// The address, if it is one.

@@ -23,6 +23,8 @@ pub struct NameServer {
 #[derive(Clone, Debug)]
 struct Entry {
     found: Result<Vec<(Transport, std::net::SocketAddr)>, Nowhere>,
+    /// Of a telephone number.
+    uris: Vec<String>,
     ttl_s: u32,
 }
 
@@ -41,13 +43,20 @@ impl NameServer {
             (transport, address.parse().expect("an address is ip:port"))
         };
         let found = Ok(places.iter().map(place).collect());
-        self.names.insert(wanted.to_owned(), Entry { found, ttl_s: 3_600 });
+        self.names.insert(wanted.to_owned(), Entry { found, uris: Vec::new(), ttl_s: 3_600 });
+        self
+    }
+
+    /// A telephone number below a suffix (`+49301 below e164.arpa`), and its addresses, the preferred one first.
+    pub fn number(mut self, wanted: &str, uris: &[&str]) -> Self {
+        let uris = uris.iter().map(|uri| (*uri).to_owned()).collect();
+        self.names.insert(wanted.to_owned(), Entry { found: Ok(Vec::new()), uris, ttl_s: 3_600 });
         self
     }
 
     /// A name that leads nowhere.
     pub fn nowhere(mut self, wanted: &str, why: Nowhere) -> Self {
-        self.names.insert(wanted.to_owned(), Entry { found: Err(why), ttl_s: 3_600 });
+        self.names.insert(wanted.to_owned(), Entry { found: Err(why), uris: Vec::new(), ttl_s: 3_600 });
         self
     }
 
@@ -97,7 +106,7 @@ impl NameServer {
     }
 
     fn finding(&self, wanted: &Wanted) -> Finding {
-        let Some(Entry { found, ttl_s }) = self.names.get(&wanted.to_string()) else {
+        let Some(Entry { found, uris, ttl_s }) = self.names.get(&wanted.to_string()) else {
             return Finding::nowhere(wanted.clone(), Nowhere::NoSuchName, 60);
         };
         let places = match found {
@@ -114,6 +123,9 @@ impl NameServer {
         };
         let servers = places.iter().enumerate().map(server).collect();
         let host = wanted.host.clone();
-        Finding::found(wanted.clone(), Located { host, servers, ttl_s: *ttl_s, dropped: 0 })
+        Finding::found(
+            wanted.clone(),
+            Located { host, servers, uris: uris.clone(), ttl_s: *ttl_s, dropped: 0 },
+        )
     }
 }
