@@ -182,7 +182,6 @@ fn login(trunk: &Trunk, place: &Place, report: &mut Report<'_>) {
         ("password", password, "user", user),
         ("realm", trunk.realm.is_some(), "user", user),
         ("register", trunk.register, "user", user),
-        ("register_as", trunk.register_as.is_some(), "register", trunk.register),
     ] {
         if is_there && !other_is_there {
             let (at, other) = (place.key(key), place.key(other).to_string());

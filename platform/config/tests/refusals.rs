@@ -147,12 +147,12 @@ fn a_route_does_one_thing() {
     check(
         &format!("{match_all}to = \"sip:192.0.2.9\"\nrefuse = 403"),
         &[
-            "1:1: [[route]] must say exactly one of to, trunk, users, redirect and refuse; it says to and refuse",
+            "1:1: [[route]] must say exactly one of to, trunk, users, redirect, refuse and enum; it says to and refuse",
         ],
     );
     check(
         "[[route]]\nmatch.domain = \"a.example\"",
-        &["1:1: [[route]] must say exactly one of to, trunk, users, redirect and refuse; it says none"],
+        &["1:1: [[route]] must say exactly one of to, trunk, users, redirect, refuse and enum; it says none"],
     );
     check(
         &format!("{match_all}users = true"),
