@@ -76,3 +76,22 @@ fn a_provider_that_asks_for_credentials() {
         ],
     );
 }
+
+#[test]
+fn a_number_is_looked_up_first() {
+    let (_, page) = ROUTES.split_once("## Numbers with an address").expect("the chapter");
+    page_says(page, &["alice", "004930555"], &["rule abroad: takes it", "looks up +4930555 below e164.arpa"]);
+}
+
+#[test]
+fn a_trunk_by_name() {
+    let page = TRUNKS.replace("sip:192.0.2.9", "sip:sip.provider.example");
+    page_says(
+        &page,
+        &["alice", "0301234"],
+        &[
+            "rule world: takes it",
+            "looks for the servers of sip:sip.provider.example (offhook resolve shows them)",
+        ],
+    );
+}

@@ -4,6 +4,7 @@ use offhook_journal::Event;
 use offhook_locate::Hop;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::Place;
+use offhook_route::Toward;
 
 use crate::beyond::{Errand, Leg};
 use crate::context::Downstream;
@@ -29,6 +30,10 @@ impl Switchboard {
             return;
         };
         let Some(local) = settings.identity.local(flow.listener) else { return };
+        let mut flow = flow;
+        if let Some(domain) = flow.transport.is_secure().then(|| self.proof_of(settings, hop)).flatten() {
+            flow.connection = out.toward(&domain);
+        }
         let downstream = Downstream::errand(flow, leg);
         let reliable = flow.transport.is_reliable();
         let Ok(client) = self.transactions.open_client(now_ms, false, reliable, downstream) else { return };
@@ -56,6 +61,22 @@ impl Switchboard {
         if leg.errand == Errand::Check {
             self.transactions.set_user_timer(now_ms, client, settings.failover_after_ms);
         }
+    }
+
+    /// By TLS: what the configuration says that this next hop must prove to be (RFC 5922 §7.3); else its address.
+    fn proof_of(&self, settings: &Settings, hop: Hop) -> Option<String> {
+        let trunks = settings.routing.trunks().iter().flat_map(|trunk| &trunk.targets);
+        let of_rules = settings.routing.next_hops();
+        let all = of_rules.chain(trunks.map(|target| (&target.toward, target.proves.as_deref())));
+        let mut fitting = all.filter_map(|(toward, proves)| match toward {
+            Toward::Address(known) => (known.address == hop.address).then(|| proves.map(str::to_owned)),
+            Toward::Name(wanted) => {
+                let located = self.names.last_found(wanted)?;
+                let name = || Some(proves.unwrap_or(wanted.host.as_str()).to_owned());
+                located.order(0).contains(&hop).then(name)
+            }
+        });
+        fitting.next().flatten()
     }
 
     /// A next hop has said something other than 503.

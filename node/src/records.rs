@@ -14,6 +14,7 @@ use offhook_digest::Credentials;
 use offhook_journal::Event;
 use offhook_proxy::Screened;
 use offhook_proxy::access::Sender;
+use offhook_route::Then;
 use offhook_sip::{Message, Method, Name, reason_phrase};
 use offhook_transaction::ServerId;
 
@@ -87,7 +88,7 @@ impl Switchboard {
             contact: value(Name::Contact),
             agent: value(Name::UserAgent),
             route: route_name(way),
-            trunk: b"",
+            trunk: trunk_name(way, arrival.settings),
         };
         self.spool.note(arrival.now_ms, &Fact::Begun(fact));
     }
@@ -207,6 +208,17 @@ fn proved_user<'a>(passage: &Passage<'_, '_, 'a>, sender: Sender) -> &'a [u8] {
     let Some(line) = spent.filter(|_| proved && settings.rights.authenticate_calls) else { return b"" };
     let message: &Message<'a> = arrival.message;
     Credentials::parse(message.line_value(line)).map(|credentials| credentials.username).unwrap_or_default()
+}
+
+/// The trunk that the call goes out by.
+fn trunk_name<'n>(way: &Way<'_, '_>, settings: &'n Settings) -> &'n [u8] {
+    let Way::Rule(rule, _) = way else { return b"" };
+    // Where its number was looked up, it may go elsewhere.
+    let Then::Trunk(index) = rule.then else { return b"" };
+    if rule.suffix.is_some() {
+        return b"";
+    }
+    settings.routing.trunk(index).map_or(b"", |trunk| trunk.name.as_bytes())
 }
 
 /// How the way was found, for people.

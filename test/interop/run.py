@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 
-from flows import browsers, calls, ladders, names, restart  # noqa: E402
+from flows import browsers, calls, ladders, names, restart, trunks  # noqa: E402
 from lab import child  # noqa: E402
 from lab.baresip import Baresip  # noqa: E402
 from lab.browser import Browser  # noqa: E402
@@ -163,6 +163,7 @@ GROUPS = {
     "browser-wss": ("the same over TLS", browser_phones("wss"), ""),
     "sipp-udp": ("every message as it should be, and a little load", sipp("udp"), ""),
     "sipp-tcp": ("the same over TCP", sipp("tcp"), ""),
+    "trunk": ("a provider that wants a registration and credentials, by SIPp", alone(trunks.provider), ""),
     "names": ("next hops by name, with Knot DNS", alone(names.real_name_server), ""),
     "names-bad": ("a name server that is slow, silent, truncated or lying", alone(names.misbehaving_name_server), ""),
     "killed-baresip": ("the server is killed in the middle of a call", killed(Baresip), ""),

@@ -87,6 +87,89 @@ fn a_call_with_credentials() {
     "
     ));
     assert!(is_proved(&stage, "Authorization", "n1"));
+    let records = stage.records();
+    let told: Vec<_> =
+        records.iter().map(|r| (&*r.trunk, r.answer_ms.is_some(), r.end_ms.is_some())).collect();
+    assert_eq!(told, [("provider", true, true)]);
+    stage.leaves_nothing();
+}
+
+/// A reliable provisional answer to the repeated INVITE: PRACK names the INVITE by the number that the provider knows.
+/// RFC 3262 §7.2.
+#[test]
+fn a_reliable_ringing() {
+    house(OPEN)
+        .run(&format!(
+            "
+        alice  -> proxy                INVITE sip:0049301234@example.com
+                  proxy -> provider    INVITE
+                  proxy <- provider    401
+            {ASKS}
+                  proxy -> provider    ACK
+                  proxy -> provider    INVITE
+            CSeq: 5 INVITE
+                  proxy <- provider    183
+            Require: 100rel
+            RSeq: 17
+        alice  <- proxy                183
+            RSeq: 17
+        alice  -> proxy                PRACK
+            RAck: 17 1 INVITE
+                  proxy -> provider    PRACK
+            CSeq: 8 PRACK
+            RAck: 17 5 INVITE
+                  proxy <- provider    200 PRACK
+        alice  <- proxy                200 PRACK
+                  proxy <- provider    200 INVITE
+        alice  <- proxy                200 INVITE
+        alice  -> proxy                ACK
+                  proxy -> provider    ACK
+            CSeq: 5 ACK
+        alice  -> proxy                BYE
+                  proxy -> provider    BYE
+                  proxy <- provider    200
+        alice  <- proxy                200
+            "
+        ))
+        .leaves_nothing();
+}
+
+/// After a kill the rest of the call is numbered as before: all that is to be known travels in its messages.
+/// RFC 3261 §12.2.1.1.
+#[test]
+fn the_exchange_is_killed_during_a_call() {
+    let text = format!("{PROVIDER}{OPEN}");
+    let mut stage =
+        crate::exchange::scene_on_disk(&text).address("provider", "192.0.2.50:5060").run(&format!(
+            "
+        alice  -> proxy                INVITE sip:0049301234@example.com
+                  proxy -> provider    INVITE
+                  proxy <- provider    401
+            {ASKS}
+                  proxy -> provider    ACK
+                  proxy -> provider    INVITE
+                  proxy <- provider    200
+        alice  <- proxy                200
+    "
+        ));
+    stage.kill_and_restart();
+    stage.play(&format!(
+        "
+        alice  -> proxy                ACK
+                  proxy -> provider    ACK
+            CSeq: 5 ACK
+        alice  -> proxy                BYE
+                  proxy -> provider    BYE
+            CSeq: 8 BYE
+                  proxy <- provider    401
+            {ASKS}
+                  proxy -> provider    BYE
+            CSeq: 9 BYE
+                  proxy <- provider    200
+        alice  <- proxy                200
+            CSeq: 2 BYE
+    "
+    ));
     stage.leaves_nothing();
 }
 

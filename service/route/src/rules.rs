@@ -8,6 +8,7 @@ use offhook_config::{Config, NextHop};
 use offhook_locate::Wanted;
 
 use crate::rule::{Rule, Then};
+use crate::toward::Toward;
 use crate::trunk::{Login, Trunk};
 use crate::when::{Facts, Unmet};
 
@@ -130,6 +131,14 @@ impl Rules {
                 _ => None,
             });
         hops.chain(trunks.flat_map(|trunk| trunk.targets.iter().filter_map(|target| target.toward.address())))
+    }
+
+    /// Where rules send to without a trunk, and what is to be proved there.
+    pub fn next_hops(&self) -> impl Iterator<Item = (&Toward, Option<&str>)> {
+        self.rules.iter().filter_map(|rule| match &rule.then {
+            Then::To(toward) => Some((toward, rule.proves.as_deref())),
+            _ => None,
+        })
     }
 
     /// The names that rules and trunks lead to.
