@@ -38,7 +38,7 @@ impl Switchboard {
             return self.refuse(arrival, Refusal::new(481), out);
         };
         match self.way_of(arrival, &screened) {
-            way if way.is_stateless() => self.pass_without_state(arrival, &screened, out),
+            way if way.is_stateless(&screened) => self.pass_without_state(arrival, &screened, out),
             _ => self.refuse(arrival, Refusal::new(481), out),
         }
     }

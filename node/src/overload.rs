@@ -47,7 +47,7 @@ impl Switchboard {
     /// Hears what a next hop says in our own Via (§5.4).
     #[inline]
     pub(crate) fn heed(&mut self, now_ms: u64, from: &Flow, via: &Via<'_>) {
-        if !via.mentions_overload() {
+        if !via.wishes_overload() {
             return;
         }
         if let Some(wish) = via.loss_feedback() {

@@ -82,7 +82,8 @@ impl Switchboard {
                 let refusal = Refusal::new(503).because("Next hop overloaded");
                 self.refuse_call(&passage, (way, sender), refusal, out);
             }
-            Ok(()) if is_stateless(way, arrival) => {
+            Ok(()) if way.is_stateless(screened) && !arrival.from.transport.is_websocket() => {
+                // The answer to what came by WebSocket finds no way back by its Via: that needs a transaction.
                 self.forward_stateless(&passage, &mut targets, out);
             }
             Ok(()) => self.forward_stateful(&passage, (key, way, sender), &mut targets, out),
@@ -344,7 +345,7 @@ impl Switchboard {
                 false => ANY_SHARD,
             }),
             loop_mark: screened.loop_mark(&self.cookies),
-            record_route: record_route(passage, target, leg),
+            record_route: record_route(passage, target, leg).map(|sides| Sides { stateless: true, ..sides }),
             arrived_at: arrived_at(passage, target),
             path_entry: edge::path_entry(passage),
             max_breadth: None,
@@ -389,11 +390,6 @@ impl Switchboard {
     }
 }
 
-/// RFC 3261 §16.11. The answer to a request that came by WebSocket finds no way back by its Via: it needs a transaction.
-fn is_stateless(way: &Way<'_, '_>, arrival: &Arrival<'_, '_>) -> bool {
-    way.is_stateless() && !arrival.from.transport.is_websocket()
-}
-
 /// Whether a copy could grow beyond what we can read ourselves, as we must for its ACK and its CANCEL.
 fn leaves_no_room(message: &Message<'_>) -> bool {
     message.whole().len() > MESSAGE_BYTES_MAX - COPY_ROOM_BYTES
@@ -416,6 +412,7 @@ fn record_route(passage: &Passage<'_, '_, '_>, target: &Target, leg: Leg) -> Opt
         caller: (arrival.parts.is_first_hop && pinned).then_some(arrival.from),
         callee: target.pinned.then_some(target.flow),
         trunks: beyond::trunks(passage, leg),
+        stateless: false,
     })
 }
 

@@ -233,10 +233,12 @@ fn is_invite(response: &Message<'_>) -> bool {
 
 /// Where a response with this topmost Via goes: RFC 3261 §18.2.2, RFC 3581 §4.
 fn flow_to(via: &Via<'_>, settings: &Settings) -> Option<Flow> {
-    let params = via.params();
-    let text = params.value(b"received").unwrap_or(via.sent_by.host_text);
-    let ip = offhook_sip::Host::parse(text).or_else(|| bare_ipv6(text))?.ip()?;
-    let rport = params.value(b"rport").and_then(|p| std::str::from_utf8(p).ok()?.parse().ok());
+    let host = match via.received() {
+        Some(text) => offhook_sip::Host::parse(text).or_else(|| bare_ipv6(text))?,
+        None => via.sent_by.host,
+    };
+    let ip = host.ip()?;
+    let rport = via.rport().and_then(|p| std::str::from_utf8(p).ok()?.parse().ok());
     let remote = std::net::SocketAddr::new(ip, rport.unwrap_or(via.port()));
     hop::to_address(via.transport()?, remote, &settings.listeners, u16::MAX)
 }

@@ -80,9 +80,11 @@ impl Way<'_, '_> {
         }
     }
 
-    /// Whether the request is forwarded without a transaction (RFC 3261 §16.11).
-    pub(crate) fn is_stateless(&self) -> bool {
+    /// Whether the request is forwarded without a transaction (RFC 3261 §16.11): by the rule that it falls under, or as the
+    /// one that made its dialog was.
+    pub(crate) fn is_stateless(&self, screened: &Screened<'_, '_>) -> bool {
         matches!(self, Self::Rule(rule, _) if rule.stateless)
+            || screened.routed.in_dialog.is_some_and(|dialog| dialog.stateless)
     }
 }
 

@@ -15,7 +15,7 @@ use toml::Table;
 
 use crate::tree::project_root;
 
-const SCENARIOS: [&str; 5] = ["options", "register", "register-auth", "call", "message"];
+const SCENARIOS: [&str; 6] = ["options", "register", "register-auth", "call", "message", "stateless"];
 
 /// Two runs of different length; their difference is free of what the start costs. A run of COUNT jobs warms up with
 /// as many (below 2,000).

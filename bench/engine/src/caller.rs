@@ -15,6 +15,10 @@ pub(crate) const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4
 const CALLER_PORT: u16 = 6000;
 const CALLEE_PORT: u16 = 6001;
 
+/// A route to the callee, without transactions.
+const STATELESS_ROUTE: &str = "[[route]]\nmatch = { domain = \"bench.test\" }\n\
+    to = \"sip:127.0.0.1:6001;transport=udp\"\nmode = \"stateless\"\n";
+
 /// Virtual milliseconds between jobs: lingering transactions end while the run goes on.
 const STEP_MS: u64 = 20;
 
@@ -25,6 +29,8 @@ enum Scenario {
     RegisterAuth,
     Call,
     Message,
+    /// A call by a stateless route (RFC 3261 §16.11).
+    Stateless,
 }
 
 /// Drives a shard through jobs of one kind.
@@ -46,9 +52,13 @@ impl Caller {
             "register-auth" => Scenario::RegisterAuth,
             "call" => Scenario::Call,
             "message" => Scenario::Message,
+            "stateless" => Scenario::Stateless,
             other => anyhow::bail!("no scenario {other}"),
         };
-        let shard = shard(scenario == Scenario::RegisterAuth)?;
+        let shard = shard(
+            scenario == Scenario::RegisterAuth,
+            if scenario == Scenario::Stateless { STATELESS_ROUTE } else { "" },
+        )?;
         let out = Outbox::new();
         let mut caller = Self { shard, out, scenario, now_ms: 1_700_000_000_000, number: 0, allocations: 0 };
         if matches!(scenario, Scenario::Call | Scenario::Message) {
@@ -71,7 +81,7 @@ impl Caller {
             }
             Scenario::Register => self.register(""),
             Scenario::RegisterAuth => self.register_with_digest(),
-            Scenario::Call => self.call(),
+            Scenario::Call | Scenario::Stateless => self.call(),
             Scenario::Message => self.message(),
         }
         self.number += 1;

@@ -22,11 +22,11 @@ pub(crate) const PASSWORD: &str = "bench-pw";
 /// How many users there are: u0, u1, …
 pub(crate) const USERS: u32 = 2_000;
 
-/// A shard; `authenticate`: users are challenged.
-pub(crate) fn shard(authenticate: bool) -> anyhow::Result<Shard> {
+/// A shard; `authenticate`: users are challenged; `routes`: tables of the configuration.
+pub(crate) fn shard(authenticate: bool, routes: &str) -> anyhow::Result<Shard> {
     let text = format!(
         "domains = [\"{DOMAIN}\"]\n[[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5060\"\n\
-         [access]\nauthenticate_register = {authenticate}\nauthenticate_calls = {authenticate}\n"
+         [access]\nauthenticate_register = {authenticate}\nauthenticate_calls = {authenticate}\n{routes}"
     );
     let local = "127.0.0.1:5060".parse()?;
     shard_of(&text, &[Listener { transport: Transport::Udp, local, prefix_bits: 8, advertise: None }])

@@ -1,7 +1,7 @@
 //! One shard without sockets, fed with typical traffic.
 //!
 //! ```text
-//!   offhook-bench options|register|register-auth|call|message [COUNT]
+//!   offhook-bench options|register|register-auth|call|message|stateless [COUNT]
 //!   offhook-bench call-over-sockets [COUNT]
 //! ```
 //! Prints nanoseconds and allocations per job. Under `valgrind --tool=callgrind` the same run gives exact instruction counts; a profiler

@@ -35,11 +35,51 @@ fn a_call() {
                   proxy -> trunk   ACK
         trudy  -> proxy            BYE
                   proxy -> trunk   BYE
+            Via: SIP/2.0/UDP {proxy.host};rport;branch=z9hG4bKos*
+            Via: SIP/2.0/UDP {trudy};branch=z9hG4bK-*
                   proxy <- trunk   200
         trudy  <- proxy            200
     ",
         )
         .leaves_nothing();
+}
+
+/// What began without transactions goes on without: a re-INVITE of the callee and its CANCEL, and the BYE. RFC 3261 §16.11.
+#[test]
+fn the_dialog_keeps_no_state() {
+    let own_branch = "Via: SIP/2.0/UDP {proxy.host};rport;branch=z9hG4bKos*";
+    let steps = "
+        trudy  -> proxy            INVITE sip:1234@pstn.example
+            From: <sip:trudy@elsewhere.example>;tag=t1
+                  proxy -> trunk   INVITE
+                  proxy <- trunk   200
+        trudy  <- proxy            200
+        trudy  -> proxy            ACK
+                  proxy -> trunk   ACK
+        trunk  -> proxy            INVITE
+                  proxy -> trudy   INVITE
+            OWN
+            Via: *
+                  proxy <- trudy   180
+        trunk  <- proxy            180
+        trunk  -> proxy            CANCEL
+                  proxy -> trudy   CANCEL
+            OWN
+            Via: *
+                  proxy <- trudy   200 CANCEL
+        trunk  <- proxy            200 CANCEL
+                  proxy <- trudy   487 INVITE
+        trunk  <- proxy            487 INVITE
+        trunk  -> proxy            ACK
+                  proxy -> trudy   ACK
+        trunk  -> proxy            BYE
+                  proxy -> trudy   BYE
+            OWN
+            Via: *
+                  proxy <- trudy   200
+        trunk  <- proxy            200
+    ";
+    stateless(true).run(&steps.replace("OWN", own_branch)).leaves_nothing();
 }
 
 /// A repetition is forwarded like the first one, with the same branch; responses likewise. RFC 3261 §16.11.

@@ -67,11 +67,21 @@ pub(crate) fn is_bare_value(c: u8) -> bool {
     CLASSES[c as usize] & BARE != 0
 }
 
-/// The first character that means something to who splits a list at its commas. Most values have none, so sixteen are
-/// looked at together.
+/// The first character that means something to who splits a list at its commas.
 #[inline]
 pub(crate) fn list_mark(text: &[u8]) -> Option<usize> {
-    let is_mark = |c: u8| (c == b',') | (c == b'<') | (c == b'>') | (c == b'"');
+    first(text, |c| (c == b',') | (c == b'<') | (c == b'>') | (c == b'"'))
+}
+
+/// The first character that means something to who splits parameters at their semicolons.
+#[inline]
+pub(crate) fn param_mark(text: &[u8]) -> Option<usize> {
+    first(text, |c| (c == b';') | (c == b'"'))
+}
+
+/// The first character of a class that is rare: sixteen are looked at together.
+#[inline(always)]
+fn first(text: &[u8], is_mark: impl Fn(u8) -> bool) -> Option<usize> {
     let (blocks, _) = text.as_chunks::<16>();
     let clear =
         blocks.iter().take_while(|block| !block.iter().fold(false, |any, &c| any | is_mark(c))).count();

@@ -1,6 +1,6 @@
 //! Parameters: `;name=value` lists of URIs and headers (RFC 3261 §7.3.1, §19.1.1, §25.1).
 
-use crate::chars::{is_bare_value, is_lws, is_token, trim, trim_start};
+use crate::chars::{is_bare_value, is_lws, is_token, param_mark, trim, trim_start};
 
 /// Walks over `;name=value;name…`. Values may be quoted strings; whitespace around the separators is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -118,12 +118,12 @@ pub(crate) fn unquote(value: &[u8]) -> &[u8] {
 /// The next semicolon that is not inside a quoted string.
 fn end_of_param(text: &[u8]) -> usize {
     let mut at = 0;
-    while let Some(&c) = text.get(at) {
-        match c {
-            b';' => return at,
-            b'"' => at = quoted_end(text, at).unwrap_or(text.len()),
-            _ => at += 1,
+    while let Some(mark) = text.get(at..).and_then(param_mark) {
+        at += mark;
+        if text[at] == b';' {
+            return at;
         }
+        at = quoted_end(text, at).unwrap_or(text.len());
     }
     text.len()
 }

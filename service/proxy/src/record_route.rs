@@ -1,7 +1,8 @@
 //! Staying in the path of a dialog: RFC 3261 §16.6 step 4, and the sealed value that comes back in Route.
 //!
 //! ```text
-//!   <sip:192.0.2.1;lr;oh=TOKEN>      TOKEN: the flows to caller and callee, sealed for this dialog
+//!   <sip:192.0.2.1;lr;oh=TOKEN>      TOKEN: the flows to caller and callee, and whether transactions are kept, sealed for
+//!                                    this dialog
 //! ```
 //! The token is bound to the Call-ID and the caller's tag (see [`offhook_seal`]), so a stranger can neither use us as a
 //! relay by writing a Route of his own, nor point a flow elsewhere, nor learn what private addresses stand behind a NAT,
@@ -18,7 +19,8 @@ use crate::cookie::CookieKey;
 use crate::flow_code::{self, FlowBytes, Read, TRUNK_BYTES};
 use crate::identity::Local;
 
-/// The flows to the two ends of a dialog, where their Contact is not enough to reach them.
+/// What is remembered of a dialog: the flows to its two ends, where their Contact is not enough to reach them, and how it
+/// was forwarded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Sides {
     /// To the caller: who sent the request that made the dialog.
@@ -27,6 +29,8 @@ pub struct Sides {
     pub callee: Option<Flow>,
     /// Trunks that ask for credentials.
     pub trunks: Trunks,
+    /// It began on a route without transactions (§16.11); its other requests take none either.
+    pub stateless: bool,
 }
 
 /// The trunks at the ends of a dialog whose requests are renumbered ([`crate::renumber`]), by their marks.
@@ -58,6 +62,9 @@ pub struct Beyond {
     pub first: Option<First>,
 }
 
+/// Stands in front of the flows; none of them begins with it.
+const STATELESS: u8 = 0xfe;
+
 /// A request inside a dialog that we record-routed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InDialog {
@@ -66,6 +73,8 @@ pub struct InDialog {
     pub toward: Option<Flow>,
     /// The trunk on that side, if its requests are renumbered.
     pub beyond: Option<Beyond>,
+    /// Whether it is forwarded without a transaction (§16.11), as the one that made the dialog was.
+    pub stateless: bool,
 }
 
 /// Writes the Record-Route value for a request on its way out of `local`. `secure`: the request is for a `sips` URI, so
@@ -80,7 +89,10 @@ pub fn write(
 ) {
     let sips = secure && local.transport.is_secure();
     let mut state = FlowBytes::new();
-    if sides != Sides::default() {
+    if sides.stateless {
+        let _ = state.try_push(STATELESS);
+    }
+    if (Sides { stateless: false, ..sides }) != Sides::default() {
         flow_code::write(sides.caller, key.process(), &mut state);
         flow_code::write(sides.callee, key.process(), &mut state);
         write_trunks(sides.trunks, &mut state);
@@ -121,7 +133,7 @@ pub fn read(
         0 => (sides.callee, beyond(sides.trunks.callee, Some(sides.trunks.first))),
         _ => (sides.caller, beyond(sides.trunks.caller, None)),
     };
-    Some(InDialog { toward, beyond })
+    Some(InDialog { toward, beyond, stateless: sides.stateless })
 }
 
 /// The token of a Record-Route value of ours in an INVITE that is sent once more. `None`: it is none of ours, or no trunk's.
@@ -163,9 +175,10 @@ fn read_trunks(bytes: &[u8]) -> Option<Trunks> {
 
 /// The sides, and how many bytes of the state are flows.
 fn read_sides(whole: &[u8], process: u32) -> Option<(Sides, usize)> {
-    let mut state = whole;
+    let stateless = whole.first() == Some(&STATELESS);
+    let mut state = if stateless { whole.get(1..)? } else { whole };
     if state.is_empty() {
-        return Some((Sides::default(), 0));
+        return Some((Sides { stateless, ..Sides::default() }, whole.len()));
     }
     let mut side = || match flow_code::read(&mut state, process)? {
         Read::Flow(flow) | Read::Gone(flow) => Some(Some(flow)),
@@ -173,7 +186,7 @@ fn read_sides(whole: &[u8], process: u32) -> Option<(Sides, usize)> {
     };
     let (caller, callee) = (side()?, side()?);
     let trunks = if state.is_empty() { Trunks::default() } else { read_trunks(state)? };
-    Some((Sides { caller, callee, trunks }, whole.len() - state.len()))
+    Some((Sides { caller, callee, trunks, stateless }, whole.len() - state.len()))
 }
 
 #[cfg(test)]
@@ -214,18 +227,27 @@ mod tests {
     fn both_directions_find_the_other_side() {
         let caller = flow("10.0.0.1:4000", 3);
         let callee = flow("[2001:db8::7]:5060", 4);
-        let text = value(Sides { caller: Some(caller), callee: Some(callee), ..Sides::default() });
+        let text =
+            value(Sides { caller: Some(caller), callee: Some(callee), stateless: true, ..Sides::default() });
         assert!(text.starts_with("<sip:192.0.2.1;transport=tcp;lr;oh="), "{text}");
         assert_eq!(
             read_back(&text, "call", "tagA", "tagB"),
-            Some(InDialog { toward: Some(callee), beyond: None })
+            Some(InDialog { toward: Some(callee), stateless: true, beyond: None })
         );
         assert_eq!(
             read_back(&text, "call", "tagB", "tagA"),
-            Some(InDialog { toward: Some(caller), beyond: None })
+            Some(InDialog { toward: Some(caller), stateless: true, beyond: None })
         );
         let plain = value(Sides::default());
-        assert_eq!(read_back(&plain, "call", "tagB", "tagA"), Some(InDialog { toward: None, beyond: None }));
+        assert_eq!(
+            read_back(&plain, "call", "tagB", "tagA"),
+            Some(InDialog { toward: None, stateless: false, beyond: None })
+        );
+        let stateless = value(Sides { stateless: true, ..Sides::default() });
+        assert_eq!(
+            read_back(&stateless, "call", "tagB", "tagA"),
+            Some(InDialog { toward: None, stateless: true, beyond: None })
+        );
     }
 
     /// RFC 7118 §5.2, §5.5, §8.2: `transport=ws` for both kinds of WebSocket, and the port where it is not 80.

@@ -48,7 +48,11 @@ impl<'a> Routed<'a> {
         if is_ours(&uri, identity) && uri.params().has(b"oh") {
             routed.leave_strict_router(message, parts, uri, key)?;
         }
-        let foreign = message.values(Name::Route).count() - usize::from(routed.from_strict_router);
+        // The last one is the real Request-URI then, and no hop.
+        let foreign = match routed.from_strict_router {
+            true => message.values(Name::Route).count() - 1,
+            false => usize::MAX,
+        };
         for value in message.values(Name::Route).take(foreign) {
             let route = NameAddr::parse(value).ok_or(Malformed::Header("Route"))?;
             let route_uri = route.parsed_uri()?;
@@ -94,11 +98,13 @@ impl<'a> Routed<'a> {
         if self.in_dialog.is_some_and(|d| d.toward.is_some()) {
             return;
         }
+        let before = self.in_dialog;
         let read = record_route::read(key, route, parts.call_id, parts.from_tag, parts.to_tag);
-        // Two values where transports meet: one has all that is to be remembered.
-        let beyond = self.in_dialog.and_then(|before| before.beyond);
-        let read = read.map(|read| record_route::InDialog { beyond: read.beyond.or(beyond), ..read });
-        self.in_dialog = read.or(self.in_dialog);
+        // Where two values stand (RFC 5658 §4), one of them has all that is to be remembered.
+        let both = || [read, before].into_iter().flatten();
+        let stateless = both().any(|dialog| dialog.stateless);
+        let beyond = both().find_map(|dialog| dialog.beyond);
+        self.in_dialog = read.or(before).map(|dialog| InDialog { stateless, beyond, ..dialog });
     }
 }
 

@@ -74,7 +74,7 @@ impl<'a> Via<'a> {
     /// What the server that answered asks of us; `None` if it knows nothing of overload control, chose another scheme,
     /// or wrote what cannot be (RFC 7339 §4.1 to §4.4).
     pub fn loss_feedback(&self) -> Option<LossFeedback> {
-        if !self.mentions_overload() {
+        if !self.wishes_overload() {
             return None;
         }
         let params = self.params();

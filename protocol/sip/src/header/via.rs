@@ -25,9 +25,19 @@ pub struct Via<'a> {
     params: &'a [u8],
     // Read while the parameters were checked: everyone asks for them.
     branch: Option<&'a [u8]>,
-    asks_rport: bool,
-    claims_received: bool,
-    mentions_overload: bool,
+    rport: Option<&'a [u8]>,
+    received: Option<&'a [u8]>,
+    overload: Overload,
+}
+
+/// What is said about overload control (RFC 7339 §4.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Overload {
+    Nothing,
+    /// `oc` without a value: who wrote this Via would hold back.
+    Offer,
+    /// With one: who answers asks for it.
+    Wish,
 }
 
 impl<'a> Via<'a> {
@@ -60,9 +70,9 @@ impl<'a> Via<'a> {
             sent_by_text,
             params,
             branch: None,
-            asks_rport: false,
-            claims_received: false,
-            mentions_overload: false,
+            rport: None,
+            received: None,
+            overload: Overload::Nothing,
         };
         Params::new(params).each_if_legal(|param| via.note(param)).then_some(via)
     }
@@ -70,11 +80,17 @@ impl<'a> Via<'a> {
     fn note(&mut self, param: Param<'a>) {
         match param.name.len() {
             6 if param.name.eq_ignore_ascii_case(b"branch") => {
-                self.branch.get_or_insert(param.value.map_or(&b""[..], unquote));
+                self.branch.get_or_insert(value(param));
             }
-            5 => self.asks_rport |= param.name.eq_ignore_ascii_case(b"rport"),
-            8 => self.claims_received |= param.name.eq_ignore_ascii_case(b"received"),
-            2 => self.mentions_overload |= param.name.eq_ignore_ascii_case(b"oc"),
+            5 if param.name.eq_ignore_ascii_case(b"rport") => {
+                self.rport.get_or_insert(value(param));
+            }
+            8 if param.name.eq_ignore_ascii_case(b"received") => {
+                self.received.get_or_insert(value(param));
+            }
+            2 if param.name.eq_ignore_ascii_case(b"oc") && self.overload == Overload::Nothing => {
+                self.overload = if param.value.is_some() { Overload::Wish } else { Overload::Offer };
+            }
             _ => {}
         }
     }
@@ -96,17 +112,28 @@ impl<'a> Via<'a> {
 
     /// Whether the sender asks for `rport`: to be answered at the port it sent from (RFC 3581 §3).
     pub fn asks_rport(&self) -> bool {
-        self.asks_rport
+        self.rport.is_some()
     }
 
-    /// Whether the sender wrote a `received`, which is not its to write.
-    pub fn claims_received(&self) -> bool {
-        self.claims_received
+    /// The `rport` of a response: where its request came from (RFC 3581 §4). Empty as a client writes it.
+    pub fn rport(&self) -> Option<&'a [u8]> {
+        self.rport
+    }
+
+    /// The `received` of a response: where its request came from (RFC 3261 §18.2.1). In a request it is not the sender's
+    /// to write.
+    pub fn received(&self) -> Option<&'a [u8]> {
+        self.received
     }
 
     /// Whether there is an `oc`, in a request an offer, in a response a wish (RFC 7339 §4.1).
     pub fn mentions_overload(&self) -> bool {
-        self.mentions_overload
+        self.overload != Overload::Nothing
+    }
+
+    /// Whether there is an `oc` with a value, as only who answers writes it.
+    pub fn wishes_overload(&self) -> bool {
+        self.overload == Overload::Wish
     }
 
     /// What stands in front of the parameters.
@@ -124,6 +151,10 @@ impl<'a> Via<'a> {
     pub fn port(&self) -> u16 {
         self.sent_by.port.unwrap_or_else(|| self.transport().unwrap_or(Transport::Udp).default_port())
     }
+}
+
+fn value(param: Param<'_>) -> &[u8] {
+    param.value.map_or(&b""[..], unquote)
 }
 
 fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -155,9 +186,9 @@ impl Via<'_> {
     /// a `received` that is not its to write.
     pub fn needs_mending(&self, source: SocketAddr) -> bool {
         self.sent_by.host.ip().map(|ip| ip.to_canonical()) != Some(source.ip().to_canonical())
-            || self.asks_rport
-            || self.claims_received
-            || self.mentions_overload
+            || self.rport.is_some()
+            || self.received.is_some()
+            || self.mentions_overload()
     }
 
     /// Writes the value with `received`, and with `rport` if the sender asked for it; without what it says about
@@ -167,7 +198,7 @@ impl Via<'_> {
         for param in self.params() {
             let is_ours =
                 [&b"rport"[..], b"received"].iter().any(|ours| param.name.eq_ignore_ascii_case(ours));
-            if !(is_ours || self.mentions_overload && is_overload(&param)) {
+            if !(is_ours || self.mentions_overload() && is_overload(&param)) {
                 out.push(b';');
                 out.extend_from_slice(param.whole);
             }
@@ -175,7 +206,7 @@ impl Via<'_> {
         // RFC 3581 §4: with rport, received is added even where it repeats the host.
         out.extend_from_slice(b";received=");
         write_ip(source.ip(), out);
-        if self.asks_rport {
+        if self.asks_rport() {
             out.extend_from_slice(b";rport=");
             out.extend_from_slice(itoa::Buffer::new().format(source.port()).as_bytes());
         }
@@ -184,7 +215,7 @@ impl Via<'_> {
     /// Where responses to a request with this Via go, when it came in a datagram from `source`: RFC 3261 §18.2.2 and
     /// RFC 3581 §4. `maddr` is not followed: it would let anyone point our answers at a third party.
     pub fn reply_address(&self, source: SocketAddr) -> SocketAddr {
-        if self.asks_rport { source } else { SocketAddr::new(source.ip(), self.port()) }
+        if self.asks_rport() { source } else { SocketAddr::new(source.ip(), self.port()) }
     }
 }
 
