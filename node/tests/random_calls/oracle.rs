@@ -90,6 +90,8 @@ pub(crate) struct Oracle<'a> {
     by_branch: HashMap<(&'a str, &'a str), usize>,
     /// Branches of what was forwarded without state.
     passed: BTreeSet<&'a str>,
+    /// Call-IDs of dialogs that began without state.
+    stateless_calls: BTreeSet<&'a str>,
     registered: BTreeMap<&'a str, Registered<'a>>,
     places: BTreeSet<SocketAddr>,
     /// A connection has been closed: who was behind it may not be reached any more.
@@ -112,6 +114,7 @@ pub(crate) fn violations(facts: &Facts, steps: &[Step]) -> Vec<Violation> {
         asking: Vec::new(),
         by_branch: HashMap::new(),
         passed: BTreeSet::new(),
+        stateless_calls: BTreeSet::new(),
         registered: BTreeMap::new(),
         places: facts.neighbours.iter().map(|n| n.address).collect(),
         closed: false,

@@ -1,7 +1,7 @@
 //! Files of accounts.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use offhook_accounts::{Accounts, Filter, ImportError, Progress};
 use offhook_digest::{Algorithm, Ha1};
@@ -142,7 +142,18 @@ fn a_fault_on_the_last_line_takes_everything_back() {
     assert_eq!(accounts.import(file_of(5_000).as_bytes(), |_| ()).expect("mended"), 5_000);
 }
 
-/// Within 5 s, also unoptimised; and a server that was up to date takes them over.
+/// What this process has had of the processors: the clock on the wall says little on a busy machine.
+fn processor_time() -> Duration {
+    const TICKS_PER_S: u64 = 100;
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    // Fields 14 and 15 of proc(5), utime and stime; the name is the second.
+    let ticks: u64 =
+        behind_name.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 1000 / TICKS_PER_S)
+}
+
+/// Within 5 s of processor time, also unoptimised; and a server that was up to date takes them over.
 #[test]
 fn a_hundred_thousand() {
     const COUNT: u64 = 100_000;
@@ -150,9 +161,9 @@ fn a_hundred_thousand() {
     let (_dir, accounts) = accounts();
     let directory = accounts.snapshot().expect("a snapshot");
     let mut calls = Vec::new();
-    let start = Instant::now();
+    let before = processor_time();
     assert_eq!(accounts.import(file.as_bytes(), |progress| calls.push(progress)).expect("imported"), COUNT);
-    let took = start.elapsed();
+    let took = processor_time() - before;
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(calls.last(), Some(&Progress { accounts: COUNT, bytes: file.len() as u64 }));
     assert_eq!(calls.len(), 101);

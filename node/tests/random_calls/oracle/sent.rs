@@ -1,6 +1,6 @@
 //! What the exchange sends is held against what the model wants.
 
-use super::packet::{Packet, user_and_host, via_key};
+use super::packet::{Packet, param, user_and_host, via_key};
 use super::transactions::{
     Asking, Cancelling, Resend, Serving, T2_MS, TIMEOUT_MS, TIMER_C_MS, TRYING_MS, TRYING_OF_OTHERS_MS,
 };
@@ -194,9 +194,15 @@ impl<'a> Oracle<'a> {
         self.expect(asked || settles, "§16.6", "a copy that nothing asked for");
         self.expect(!over || asked, "§16.7 step 5", "a new target, though the request is over");
         let (_, host) = user_and_host(request.uri());
-        let stateless = self.facts.neighbours.iter().any(|n| n.stateless && n.domain == host);
+        let by_route = self.facts.neighbours.iter().any(|n| n.stateless && n.domain == host);
+        let in_dialog = !param(copy.value("To"), "tag").is_empty();
+        if by_route && copy.is_invite() && !in_dialog {
+            self.stateless_calls.insert(request.value("Call-ID"));
+        }
+        // The requests of a dialog are treated as the one that made it.
+        let by_dialog = in_dialog && self.stateless_calls.contains(request.value("Call-ID"));
         let s = &mut self.servers[server];
-        if stateless {
+        if by_route || by_dialog {
             s.state = Serving::Passed;
             self.passed.insert(via_key(copy.via()).0);
             return;
