@@ -47,8 +47,6 @@ const SERVICE_ROUTE_BYTES_MAX: usize = 1_024;
 #[derive(Default, Debug)]
 pub(crate) struct Enrolments {
     list: Vec<Enrolled>,
-    /// The server stops: what is in must get out.
-    leaving: bool,
 }
 
 /// One of them.
@@ -68,6 +66,8 @@ struct Enrolled {
     proof: Option<Proof>,
     /// Whether the REGISTER under way had the answer to a challenge of this attempt.
     answered: bool,
+    /// The server stops, and this attempt takes the registration back.
+    leaves: bool,
 }
 
 /// A challenge that was answered: it is good for more than one request (RFC 7616 §3.4.1).
@@ -103,20 +103,19 @@ impl Switchboard {
         if self.enrolments.list.is_empty() {
             self.enrolments.list = self.first_enrolments(settings, now_ms);
         }
-        let leaves =
-            self.drain.is_asked() && !std::mem::replace(&mut self.enrolments.leaving, self.drain.is_asked());
-        let leaving = self.enrolments.leaving;
+        let stops = self.drain.is_asked();
         for index in 0..self.enrolments.list.len() {
             let Some(one) = self.enrolments.list.get_mut(index) else { return };
             if one.under_way {
                 continue;
             }
-            if leaves && one.when.is_in(now_ms) {
+            if stops && one.when.is_in(now_ms) {
+                one.leaves = true;
                 one.challenges = 0;
                 one.targets.clear();
                 one.targets.extend(one.at.take());
                 self.register_at_next(settings, now_ms, index, out);
-            } else if !leaving && one.when.is_due(now_ms) {
+            } else if !stops && one.when.is_due(now_ms) {
                 self.begin_enrolment(settings, now_ms, index, out);
             }
         }
@@ -139,6 +138,7 @@ impl Switchboard {
                 challenges: 0,
                 proof: None,
                 answered: false,
+                leaves: false,
             }
         };
         registering.map(one).collect()
@@ -250,7 +250,7 @@ impl Switchboard {
     ) {
         let Some(local) = settings.identity.local(flow.listener) else { return };
         let (Some(one), Some(what)) = (self.enrolments.list.get_mut(index), &trunk.registers) else { return };
-        let expires_s = if self.enrolments.leaving { 0 } else { one.when.asks_s() };
+        let expires_s = if one.leaves { 0 } else { one.when.asks_s() };
         let rport = if flow.transport.is_reliable() { "" } else { ";rport" };
         let token = self.cookies.tag(TOKEN, trunk.name.as_bytes());
         let token = String::from_utf8_lossy(&token);
@@ -342,7 +342,7 @@ impl Switchboard {
         let Some(one) = self.enrolments.list.get_mut(index) else { return };
         let Some(trunk) = settings.routing.trunk(one.trunk) else { return };
         let aor = trunk.registers.as_ref().map_or("", |what| &what.aor);
-        if self.enrolments.leaving {
+        if one.leaves {
             one.when.left();
             let event = Event::TrunkLeft { trunk: &trunk.name, aor };
             return self.journal.note(now_ms, &event);
@@ -418,7 +418,7 @@ impl Switchboard {
         let Some(trunk) = settings.routing.trunk(one.trunk) else { return };
         let dice = self.cookies.loop_mark(&[trunk.name.as_bytes(), &now_ms.to_le_bytes()]);
         let retry_s = one.when.failed(now_ms, how, retry_after_s, dice);
-        if self.enrolments.leaving {
+        if one.leaves {
             one.when.left();
         }
         let aor = trunk.registers.as_ref().map_or("", |what| &what.aor);

@@ -266,6 +266,24 @@ fn a_stop_takes_it_back() {
     assert_eq!((drain.at_work(), stage.exchange().count(EventKind::TrunkLeft)), (0, 1));
 }
 
+/// A REGISTER is under way when the server stops: first it is granted, then taken back. RFC 3261 §10.2.2.
+#[test]
+fn a_stop_in_the_middle() {
+    let mut stage = house().run("proxy -> provider    REGISTER");
+    let drain = stage.exchange().plan.drain.clone();
+    drain.ask();
+    stage.play(
+        "
+  +400ms          proxy <- provider    200
++1ms..1s          proxy -> provider    REGISTER
+            Contact: *;expires=0
+                  proxy <- provider    200
+        +100s
+    ",
+    );
+    assert_eq!((drain.at_work(), stage.exchange().count(EventKind::TrunkLeft)), (0, 1));
+}
+
 /// The name of the registrar is looked up first; its servers are tried in their order. RFC 3263 §4.
 #[test]
 fn a_registrar_by_name() {

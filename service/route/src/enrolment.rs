@@ -21,6 +21,9 @@ const RETRY_AFTER_MAX_S: u32 = 3_600;
 /// The longest time we ask for, whatever Min-Expires says, s: RFC 3261 §10.2.8.
 const EXPIRES_MAX_S: u32 = 86_400;
 
+/// No sooner than this is it asked for again, s, however little is granted.
+const REFRESH_MIN_S: u64 = 5;
+
 /// Times below this leave little room for a failure: half of it is used.
 const SHORT_S: u64 = 160;
 
@@ -71,7 +74,7 @@ impl Enrolment {
         let percent = least + u64::from(dice) % spread;
         self.failures = 0;
         self.until_ms = now_ms + granted_s * 1000;
-        self.due_ms = now_ms + granted_s * 10 * percent;
+        self.due_ms = now_ms + (granted_s * 10 * percent).max(REFRESH_MIN_S * 1000);
         news
     }
 
@@ -115,14 +118,16 @@ mod tests {
     /// RFC 3261 §10.2.4: "the UA SHOULD refresh before expiry"; with room for a failure and not all at one time.
     #[test]
     fn it_is_refreshed_in_time() {
-        for (granted_s, least_s, most_s) in [(3600, 2520, 3060), (120, 60, 72), (1, 0, 1)] {
+        for (granted_s, least_s, most_s) in [(3600, 2520, 3060), (120, 60, 72), (20, 10, 12)] {
             for dice in 0..200 {
                 let mut enrolment = Enrolment::new(0, 3600);
                 assert!(enrolment.is_due(0) && enrolment.accepted(0, granted_s, dice));
-                assert!(!enrolment.is_due(least_s * 1000 - u64::from(least_s > 0)));
+                assert!(!enrolment.is_due(least_s * 1000 - 1));
                 assert!(enrolment.is_due(most_s * 1000) && enrolment.is_in(granted_s.into()));
             }
         }
+        let mut enrolment = Enrolment::new(0, 3600);
+        assert!(enrolment.accepted(0, 0, 0) && !enrolment.is_due(4_999), "nothing was granted");
         let mut enrolment = Enrolment::new(0, 3600);
         assert!(enrolment.accepted(0, 100, 0) && !enrolment.accepted(50_000, 100, 0), "no news");
         assert!(enrolment.accepted(500_000, 100, 0), "it was over meanwhile");
