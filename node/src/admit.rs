@@ -7,11 +7,12 @@ use offhook_location::Binding;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::Screened;
 use offhook_proxy::access::{self, Access, Aim, Sender};
-use offhook_sip::{Host, Line, Method, Name, Refusal, Uri};
+use offhook_sip::{Host, Line, Method, Name, Params, Refusal, Uri};
 
 use crate::arrival::Arrival;
 use crate::hop;
 use crate::identify::{Door, Proof};
+use crate::preference;
 use crate::relay::Passage;
 use crate::servers::NamedBy;
 use crate::switchboard::Switchboard;
@@ -136,22 +137,30 @@ impl Switchboard {
         targets: &mut Targets,
     ) -> Result<(), Refusal<'static>> {
         let arrival = passage.arrival;
+        let preferences = preference::preferences(passage)?;
         let mut aor = std::mem::take(&mut self.aor);
         aor.clear();
         let named = uri.write_aor(Host::Name(domain.as_bytes()), &mut aor).is_some();
         let listeners = &arrival.settings.listeners;
         let secure = passage.screened.routed.wants_security();
+        let preferences = &preferences;
         let mut unfit = None;
         self.location.read(&aor, arrival.now_ms, |bindings| {
             bindings.filter(|b| !self.is_gone(b)).for_each(|binding: Binding<'_>| {
                 let pushed = targets.push_binding(&binding, listeners, arrival.from.listener, secure);
+                if let (Ok(()), Some(wants), false) = (pushed, preferences, binding.params.is_empty()) {
+                    targets.judge_last(wants.judge(Params::new(binding.params)));
+                }
                 unfit = pushed.err().or(unfit);
             });
         });
-        targets.order(arrival.settings.fork_targets_max);
+        let registered = !targets.list().is_empty();
+        if let Some(preferences) = preferences {
+            targets.leave_unwanted(preferences);
+        }
+        preference::arrange(arrival, targets);
         let user = aor.split(|&c| c == b'@').next().unwrap_or_default();
-        let known = !targets.list().is_empty()
-            || named && self.directory.load().find(user, domain.as_bytes()).is_some();
+        let known = registered || named && self.directory.load().find(user, domain.as_bytes()).is_some();
         self.aor = aor;
         if !targets.list().is_empty() {
             return Ok(());

@@ -38,6 +38,7 @@ mod neighbours;
 mod numbers;
 mod overload;
 mod parked;
+mod preference;
 mod probe;
 mod records;
 mod register;

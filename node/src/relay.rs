@@ -16,6 +16,7 @@ use crate::arrival::Arrival;
 use crate::beyond::{self, Leg};
 use crate::context::{Cancel, Downstream, Rest, Spare, Upstream};
 use crate::edge;
+use crate::preference;
 use crate::records::Role;
 use crate::register::is_behind_nat;
 use crate::session_timer;
@@ -82,6 +83,7 @@ impl Switchboard {
                 let refusal = Refusal::new(503).because("Next hop overloaded");
                 self.refuse_call(&passage, (way, sender), refusal, out);
             }
+            Ok(()) if self.redirects(&passage, (way, sender), &targets, out) => {}
             Ok(()) if way.is_stateless(screened) && !arrival.from.transport.is_websocket() => {
                 // The answer to what came by WebSocket finds no way back by its Via: that needs a transaction.
                 self.forward_stateless(&passage, &mut targets, out);
@@ -92,7 +94,7 @@ impl Switchboard {
     }
 
     /// Refuses what was let in and leads nowhere: a call has its record all the same.
-    fn refuse_call(
+    pub(crate) fn refuse_call(
         &mut self,
         passage: &Passage<'_, '_, '_>,
         way: (&Way<'_, '_>, Sender),
@@ -146,9 +148,13 @@ impl Switchboard {
         let arrival = passage.arrival;
         let invite = passage.screened.method == Method::Invite;
         let role = self.role_of(passage.screened);
+        let mut fork = Fork::new(invite);
+        if invite && preference::leaves_rest(arrival, way.0) {
+            fork.leave_rest();
+        }
         let upstream = Upstream {
             reply_to: arrival.reply_to,
-            fork: Fork::new(invite),
+            fork,
             answered: false,
             tells_load: arrival.tells_load(),
             session_s: session_timer::remembered_s(passage),

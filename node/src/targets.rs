@@ -5,6 +5,7 @@ use std::ops::Range;
 use offhook_locate::Wanted;
 use offhook_location::Binding;
 use offhook_net::{ConnectionId, Flow, Listener};
+use offhook_proxy::preferences::INDIFFERENT_MILLI;
 use offhook_sip::{Refusal, Transport, Uri};
 
 use crate::hop::{self, NoHop};
@@ -20,6 +21,10 @@ pub(crate) struct Target {
     pub path: Range<usize>,
     /// Preference in thousandths; equal ones ring together (§16.6).
     pub q_milli: u16,
+    /// How much the caller wants it among those of one q, in thousandths (RFC 3841 §7.2.4).
+    pub wanted_milli: u16,
+    /// The caller does not want it at all.
+    pub unwanted: bool,
     /// Further paths to it, in the order in which to try them.
     pub spare: Range<usize>,
     /// The name that led here: by TLS the peer must prove to have it.
@@ -54,6 +59,8 @@ impl Target {
             uri: None,
             path: 0..0,
             q_milli: 1000,
+            wanted_milli: INDIFFERENT_MILLI,
+            unwanted: false,
             spare: 0..0,
             name: 0..0,
             pinned: false,
@@ -61,6 +68,11 @@ impl Target {
             registered_at_ms: 0,
             trunk: 0,
         }
+    }
+
+    /// Targets of one turn ring together; greater ones before.
+    pub(crate) fn turn(&self) -> (u16, u16) {
+        (self.q_milli, self.wanted_milli)
     }
 }
 
@@ -284,15 +296,33 @@ impl Targets {
         self.one_way_to_each_device();
         if self.list.len() > 1 {
             // Stable: among equals the one registered first stays first.
-            self.list.sort_by_key(|t| std::cmp::Reverse(t.q_milli));
+            self.list.sort_by_key(|t| std::cmp::Reverse(t.turn()));
         }
         self.list.truncate(max);
     }
 
+    /// Another order of turns: targets whose place gives the same number ring together, lower ones first.
+    pub(crate) fn rank(&mut self, turn: impl Fn(usize) -> usize) {
+        for (place, target) in self.list.iter_mut().enumerate() {
+            let behind = u16::try_from(turn(place)).unwrap_or(u16::MAX);
+            (target.q_milli, target.wanted_milli) = (1000_u16.saturating_sub(behind), INDIFFERENT_MILLI);
+        }
+    }
+
+    /// Leaves only the most preferred target, with the other ways to its device.
+    pub(crate) fn keep_first(&mut self) {
+        self.list.truncate(1);
+    }
+
+    /// The target that was pushed last.
+    pub(crate) fn last_mut(&mut self) -> Option<&mut Target> {
+        self.list.last_mut()
+    }
+
     /// How many of the first targets share the highest preference: they ring together.
     pub(crate) fn first_group(&self) -> usize {
-        let q = self.list.first().map(|t| t.q_milli);
-        self.list.iter().take_while(|t| Some(t.q_milli) == q).count()
+        let turn = self.list.first().map(Target::turn);
+        self.list.iter().take_while(|t| Some(t.turn()) == turn).count()
     }
 
     /// Takes the first `count` targets away.

@@ -4,7 +4,7 @@ use offhook_net::Outbox;
 use offhook_sip::{Message, Name, NameAddr};
 use offhook_transaction::{ClientId, ClientState, Due, InviteClient, ServerId, ServerVerdict, TransactionId};
 
-use crate::context::{Cancel, Downstream};
+use crate::context::{Cancel, Downstream, Upstream};
 use crate::hop;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -29,6 +29,9 @@ impl Switchboard {
                 Due::UserTimer(TransactionId::Client(id)) => self.timer_c(settings, now_ms, id, out),
                 Due::UserTimer(TransactionId::Server(id)) => self.say_trying(settings, now_ms, id, out),
                 Due::ClientEnded(id, branch) => self.unlink_branch(id, &branch),
+                Due::ServerEnded(_, upstream) if upstream.fork.leaves_rest() => {
+                    self.end_rest(now_ms, &upstream, out);
+                }
                 // Nothing was said, nor will be: RFC 4320 §4.2.
                 Due::ServerEnded(_, upstream) if !upstream.answered => {
                     self.at_work = self.at_work.saturating_sub(1);
@@ -109,6 +112,21 @@ impl Switchboard {
             return;
         }
         self.branch_failed(settings, now_ms, id, 408, out);
+    }
+
+    /// Branches that went on after an answer (RFC 3841 §9.1 `no-cancel`) end with the request's transaction: later answers
+    /// would find nobody (RFC 6026 §7.2).
+    fn end_rest(&mut self, now_ms: u64, upstream: &Upstream, out: &mut Outbox) {
+        if !upstream.answered {
+            self.at_work = self.at_work.saturating_sub(1);
+        }
+        let mut next = upstream.branches;
+        while let Some((id, record)) = next.and_then(|id| Some((id, self.transactions.client(id)?))) {
+            next = record.user.next;
+            if !record.user.finished {
+                self.cancel_branch(now_ms, id, b"", out);
+            }
+        }
     }
 
     /// A branch is over: those that are left stay linked.

@@ -23,6 +23,7 @@ mod numbers;
 mod outbound;
 mod overload;
 mod peers;
+mod preferences;
 mod records;
 mod registration;
 mod routes;

@@ -79,6 +79,10 @@ section! {
         /// Targets one request may be sent to, RFC 3261 §16.6; those of least preference are left out.
         fork_targets_max: usize = 20, within 1..=100,
             because "all phones of a user and as many again; each target multiplies what a caller can cause";
+        /// Whether callers may choose among the phones of a user, and how they are called: Accept-Contact, Reject-Contact
+        /// and Request-Disposition (RFC 3841); [who-rings.md](who-rings.md).
+        caller_preferences: bool = true,
+            because "it chooses only among phones that would ring anyway, and keeps messages from phones that know none";
         /// How long an address may say nothing at all before the next one of the same name is tried, in milliseconds
         /// (RFC 3263 §4.3, which waits for half a minute).
         failover_after_ms: usize = 4_000, within 500..=32_000,

@@ -38,7 +38,10 @@ mod uri;
 pub use chars::trim;
 pub use error::{Malformed, NotSip};
 pub use essentials::Essentials;
-pub use header::{CSeq, Contact, Date, LossFeedback, MAGIC_COOKIE, NameAddr, OptionTags, Values, Via};
+pub use header::{
+    Alternative, CSeq, Contact, Date, Disposition, Feature, FeatureSet, FeatureValue, Likeness, LossFeedback,
+    MAGIC_COOKIE, NameAddr, OptionTags, Values, Via,
+};
 pub use host::{Host, HostPort};
 pub use line::Line;
 pub use message::Message;

@@ -113,6 +113,7 @@ proptest! {
         touch::name_addr(&bytes);
         touch::contact(&bytes);
         touch::uri_of(&bytes);
+        touch::features(&bytes, b";audio;methods=\"INVITE\"");
         let _ = frame(&bytes);
     }
 

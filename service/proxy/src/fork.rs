@@ -14,6 +14,7 @@ pub struct Fork {
     best: Option<u16>,
     answered: bool,
     over: bool,
+    leaves_rest: bool,
 }
 
 /// What to do with a response.
@@ -32,7 +33,18 @@ pub struct Verdict {
 impl Fork {
     /// No branch yet.
     pub const fn new(invite: bool) -> Self {
-        Self { invite, open: 0, best: None, answered: false, over: false }
+        Self { invite, open: 0, best: None, answered: false, over: false, leaves_rest: false }
+    }
+
+    /// The caller wants the other branches to go on when one has answered (RFC 3841 §9.1 `no-cancel`). A 6xx still ends
+    /// them.
+    pub fn leave_rest(&mut self) {
+        self.leaves_rest = true;
+    }
+
+    /// Whether branches may go on after an answer.
+    pub const fn leaves_rest(&self) -> bool {
+        self.leaves_rest
     }
 
     /// One more branch is on its way.
@@ -58,7 +70,7 @@ impl Fork {
             let pass = self.invite || !self.answered;
             self.answered = true;
             self.over = true;
-            return Verdict { pass, cancel_rest: self.open > 0, ..Verdict::default() };
+            return Verdict { pass, cancel_rest: self.open > 0 && !self.leaves_rest, ..Verdict::default() };
         }
         // RFC 4320 §4.2: when silence is noticed, a client of anything but INVITE has given up too.
         self.over |= status == 408 && !self.invite;

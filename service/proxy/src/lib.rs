@@ -19,6 +19,7 @@ pub mod flow_token;
 pub mod fork;
 pub mod forward;
 mod identity;
+pub mod preferences;
 pub mod record_route;
 pub mod renumber;
 mod route;

@@ -83,14 +83,18 @@ fn loops<'a>(request: &Screened<'_, 'a>, identity: &Identity, key: &CookieKey) -
     if below.any(|via| is_loop(&via, via.branch())) { Err(Refusal::new(482)) } else { Ok(()) }
 }
 
-/// Step 5: we understand no extension that a proxy would have to.
+/// Step 5. `pref`: RFC 3841 §5.
+const UNDERSTOOD: [&[u8]; 1] = [b"pref"];
+
+/// Step 5: extensions that a proxy would have to understand.
 fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Result<(), Refusal<'a>> {
     // CANCEL and ACK cannot be refused this way (§16.3 step 5 speaks of requests that can be answered; §8.2.2.3).
     if matches!(request.method, Method::Cancel | Method::Ack) {
         return Ok(());
     }
-    match request.message.value(Name::ProxyRequire) {
-        Some(tags) => Err(Refusal::new(420).with(Hint::Unsupported(tags))),
+    let is_unknown = |tag: &&[u8]| !UNDERSTOOD.iter().any(|own| own.eq_ignore_ascii_case(tag));
+    match request.message.values(Name::ProxyRequire).find(is_unknown) {
+        Some(tag) => Err(Refusal::new(420).with(Hint::Unsupported(tag))),
         None => Ok(()),
     }
 }

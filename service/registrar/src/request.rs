@@ -11,7 +11,7 @@ use crate::Policy;
 pub const CONTACTS_MAX: usize = 16;
 
 /// The extensions a REGISTER may require of us (§10.3 step 2): RFC 3327, RFC 5626, RFC 5627.
-const SUPPORTED: &[&[u8]] = &[b"path", b"outbound", b"gruu"];
+const SUPPORTED: &[&[u8]] = &[b"path", b"outbound", b"gruu", b"pref"];
 
 /// Most values of Path. A phone sits behind an edge proxy, that behind a border or two; each value travels in every
 /// request to the phone.

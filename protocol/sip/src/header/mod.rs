@@ -3,6 +3,8 @@
 mod contact;
 mod cseq;
 mod date;
+mod disposition;
+mod features;
 mod loss_feedback;
 mod name_addr;
 mod option_tags;
@@ -12,6 +14,8 @@ mod via;
 pub use contact::{Contact, EXPIRES_MALFORMED_S};
 pub use cseq::CSeq;
 pub use date::Date;
+pub use disposition::Disposition;
+pub use features::{Alternative, Feature, FeatureSet, FeatureValue, Likeness};
 pub use loss_feedback::LossFeedback;
 pub use name_addr::NameAddr;
 pub use option_tags::OptionTags;

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use offhook_sip::{
-    Contact, Date, Host, LossFeedback, Malformed, Message, Name, NameAddr, Reply, Scratch, Splice, StartLine,
-    Uri, Via,
+    Contact, Date, Disposition, FeatureSet, FeatureValue, Host, LossFeedback, Malformed, Message, Name,
+    NameAddr, Params, Reply, Scratch, Splice, StartLine, Uri, Via,
 };
 
 /// A message of any bytes, or none: nothing panics, and what is found fits together.
@@ -77,6 +77,7 @@ fn header(message: &Message<'_>, name: Name) {
 }
 
 fn checks(message: &Message<'_>) {
+    let _ = Disposition::of(message);
     let _ = (message.from(), message.to(), message.top_via(), message.call_id(), message.max_forwards());
     assert!(message.cseq().is_err() || message.cseq().is_ok_and(|cseq| cseq.number < 1 << 31));
     if let Some(fault) = message.fault() {
@@ -152,6 +153,21 @@ pub(crate) fn contact(value: &[u8]) {
     let Ok(Contact::Address { q_milli, reg_id, instance, .. }) = Contact::parse(value) else { return };
     assert!(NameAddr::parse(value).is_some());
     assert!(q_milli.is_none_or(|q| q <= 1000) && reg_id != Some(0) && instance != Some(b""));
+}
+
+/// Two lists of parameters of any bytes, as what is wanted and what is there: RFC 3841 §7.2.4.
+pub(crate) fn features(wanted: &[u8], capable: &[u8]) {
+    let [wanted, capable] = [wanted, capable].map(|text| FeatureSet::new(Params::new(text)));
+    let found = wanted.likeness(capable);
+    assert!(found.met <= found.named && found.named <= found.wanted);
+    assert_eq!(found.wanted == 0, wanted.is_empty());
+    assert!(found.is_match() || !found.is_explicit());
+    let itself = wanted.likeness(wanted);
+    assert_eq!(itself.named, itself.wanted);
+    if let Some(first) = wanted.features().next() {
+        let is_readable = first.values().any(|one| one.value != FeatureValue::Malformed);
+        assert!(first.values().count() > 0 && (itself.met > 0 || !is_readable));
+    }
 }
 
 /// Any bytes as a URI.
