@@ -51,6 +51,8 @@ pub(crate) struct Rest {
     pub challenges: Vec<u8>,
     /// Nothing has been sent yet: the name of the next hop is being looked up.
     pub waits_for_name: bool,
+    /// How long the targets that ring now have before others have their turn, ms; 0: nobody waits behind them.
+    pub ring_ms: u32,
     /// Where branches go when their address fails.
     pub spares: Vec<Spare>,
 }
@@ -65,6 +67,7 @@ impl Rest {
             best: Vec::new(),
             challenges: Vec::new(),
             waits_for_name: false,
+            ring_ms: 0,
             spares: Vec::new(),
         }
     }

@@ -63,6 +63,7 @@ impl Switchboard {
                 text.extend_from_slice(b"@");
                 text.extend_from_slice(domain.as_bytes());
                 let user = Uri::parse(&text).map_err(|_| Refusal::new(404))?;
+                targets.ring_for(rule.ring_s);
                 self.find_bindings(passage, domain, &user, sender, targets)
             }
             // They were answered before anything was looked for.

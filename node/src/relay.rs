@@ -211,6 +211,11 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let (group, breadth) = breadth(passage, targets.first_group());
+        let ring_ms = match targets.list().len() > group {
+            true => targets.ring_ms().unwrap_or(passage.arrival.settings.ring_ms),
+            false => 0,
+        };
+        self.with_rest(id, |rest| rest.ring_ms = ring_ms);
         for target in targets.list().iter().take(group) {
             self.forward_to(passage, id, target, targets, breadth, out);
         }
@@ -299,7 +304,8 @@ impl Switchboard {
             self.with_rest(server, |rest| rest.spares.push(spare));
             self.transactions.set_user_timer(arrival.now_ms, client, arrival.settings.failover_after_ms);
         } else if invite {
-            self.transactions.set_user_timer(arrival.now_ms, client, arrival.settings.timer_c_ms as u32);
+            let patience_ms = self.ring_ms(server).unwrap_or(arrival.settings.timer_c_ms as u32);
+            self.transactions.set_user_timer(arrival.now_ms, client, patience_ms);
         }
         self.with_upstream(server, |u| {
             u.branches = Some(client);
@@ -379,6 +385,12 @@ impl Switchboard {
             }
         };
         self.refuse(arrival, refusal, out);
+    }
+
+    /// How long a branch of this request may ring, if others wait for their turn; else Timer C counts.
+    pub(crate) fn ring_ms(&self, id: ServerId) -> Option<u32> {
+        let rest = self.transactions.server(id)?.user.rest.as_ref()?;
+        Some(rest.ring_ms).filter(|ms| *ms > 0)
     }
 
     pub(crate) fn with_upstream(&mut self, id: ServerId, change: impl FnOnce(&mut Upstream)) {

@@ -152,9 +152,17 @@ impl Switchboard {
             self.cancel_branch(now_ms, client, b"", out);
         } else if cancel == Some(Cancel::No)
             && message.cseq().is_ok_and(|c| c.method == b"INVITE")
-            && (status > 100 || self.has_spare(server, client))
+            && let has_spare = self.has_spare(server, client)
+            && (status > 100 || has_spare)
         {
-            self.transactions.set_user_timer(now_ms, client, settings.timer_c_ms as u32);
+            match self.ring_ms(server) {
+                // Its time runs already: ringing does not make it longer (RFC 3261 §16.6, last paragraph).
+                Some(_) if !has_spare => {}
+                ring_ms => {
+                    let patience_ms = ring_ms.unwrap_or(settings.timer_c_ms as u32);
+                    self.transactions.set_user_timer(now_ms, client, patience_ms);
+                }
+            }
         }
         // Step 3: a 100 goes no further; we send our own.
         let passes = self.transactions.server(server).is_some_and(|s| s.user.fork.provisional().pass);

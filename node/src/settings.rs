@@ -49,6 +49,8 @@ pub struct Settings {
     pub timer_c_ms: u64,
     /// Most targets of one request.
     pub fork_targets_max: usize,
+    /// How long targets of one preference ring before the next, ms.
+    pub ring_ms: u32,
     /// Whether callers may choose among the phones of a user (RFC 3841).
     pub caller_preferences: bool,
     /// Whether to stay in the path of dialogs.
@@ -106,6 +108,7 @@ impl Settings {
             nonce_lifetime_ms: config.digest.nonce_lifetime_s * 1000,
             timer_c_ms: config.proxy.timer_c_s * 1000,
             fork_targets_max: config.proxy.fork_targets_max,
+            ring_ms: config.proxy.ring_s as u32 * 1000,
             caller_preferences: config.proxy.caller_preferences,
             record_route: config.proxy.record_route,
             timing: Timing {

@@ -50,6 +50,8 @@ pub(crate) struct Targets {
     addresses: Vec<Flow>,
     /// Names that must be looked up before the list is whole.
     names: Vec<Wanted>,
+    /// How long those of one turn ring before the next, ms, where a rule says so.
+    ring_ms: Option<u32>,
 }
 
 impl Target {
@@ -84,6 +86,7 @@ impl Targets {
         self.spares.clear();
         self.addresses.clear();
         self.names.clear();
+        self.ring_ms = None;
     }
 
     /// A target that keeps the Request-URI; `pinned`: its flow must be remembered.
@@ -187,6 +190,7 @@ impl Targets {
             addresses: flows.to_vec(),
             list: vec![target],
             names: Vec::new(),
+            ring_ms: None,
         })
     }
 
@@ -312,6 +316,16 @@ impl Targets {
     /// Leaves only the most preferred target, with the other ways to its device.
     pub(crate) fn keep_first(&mut self) {
         self.list.truncate(1);
+    }
+
+    /// A rule says how long those of one turn ring.
+    pub(crate) fn ring_for(&mut self, ring_s: Option<u32>) {
+        self.ring_ms = ring_s.map(|s| s * 1000);
+    }
+
+    /// How long they ring, where a rule says so, ms.
+    pub(crate) fn ring_ms(&self) -> Option<u32> {
+        self.ring_ms
     }
 
     /// The target that was pushed last.

@@ -88,8 +88,20 @@ impl Switchboard {
         if has_rung && record.user.cancel == Cancel::No {
             return self.cancel_branch(now_ms, id, b"", out);
         }
+        let others_wait = record.user.server.is_some_and(|server| self.ring_ms(server).is_some());
+        let cancelled = record.user.cancel;
         self.branch_failed(settings, now_ms, id, 408, out);
+        if others_wait && cancelled == Cancel::No {
+            // Its turn is over, and Timer B may not be: should it wake up yet, it is cancelled (§9.1).
+            return self.want_cancel(id);
+        }
         self.transactions.abandon_client(now_ms, id);
+    }
+
+    fn want_cancel(&mut self, id: ClientId) {
+        if let Some(record) = self.transactions.client_mut(id) {
+            record.user.cancel = Cancel::Wanted;
+        }
     }
 
     /// A branch that could go to another address has had its time: if it has said nothing, its request goes there. It is

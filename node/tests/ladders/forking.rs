@@ -344,7 +344,7 @@ fn rounds_of_refusals() {
     .leaves_nothing();
 }
 
-/// The preferred phone is dead: after Timer B the next one rings, although the caller waits long. RFC 3261 §16.6.
+/// The preferred phone is dead: when its turn is over the next one rings. RFC 3261 §16.6.
 #[test]
 fn a_dead_phone_gives_way_to_the_next() {
     open_ladder(
@@ -363,8 +363,7 @@ fn a_dead_phone_gives_way_to_the_next() {
         @3.5s     proxy x-> mobile INVITE (again)
         @7.5s     proxy x-> mobile INVITE (again)
         @15.5s    proxy x-> mobile INVITE (again)
-        @31.5s    proxy x-> mobile INVITE (again)
-        @32s      proxy -> desk    INVITE
+        @25s      proxy -> desk    INVITE
                   proxy <- desk    200
         alice  <- proxy            200
         alice  -> proxy            ACK
@@ -373,6 +372,7 @@ fn a_dead_phone_gives_way_to_the_next() {
                   proxy -> desk    BYE
                   proxy <- desk    200
         alice  <- proxy            200
+        @31.5s    proxy x-> mobile INVITE (again)
     ",
     )
     .leaves_nothing();

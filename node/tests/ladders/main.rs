@@ -26,6 +26,7 @@ mod peers;
 mod preferences;
 mod records;
 mod registration;
+mod ringing;
 mod routes;
 mod rules;
 mod screening;

@@ -131,7 +131,18 @@ fn action(config: &Config, route: &Route, place: &Place, report: &mut Report<'_>
             "a challenge is answered by who remembers the request",
         ),
         ("strip", route.strip > 0 && route.user.is_some(), "user", "it replaces all there is to strip"),
-        ("users", route.users && !changes_user, "no user, strip or prepend", "users are looked up anyway"),
+        (
+            "users",
+            route.users && !changes_user && route.ring_s.is_none(),
+            "no user, strip or prepend",
+            "users are looked up anyway",
+        ),
+        (
+            "ring_s",
+            route.ring_s.is_some() && !route.users,
+            "no users",
+            "only the phones of a user ring in turns",
+        ),
         ("user", changes_user && route.refuse.is_some(), "refuse", "what is refused goes nowhere"),
         ("user", changes_user && route.redirect.is_some(), "redirect", "the URI says where to go"),
         (

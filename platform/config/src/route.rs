@@ -50,6 +50,8 @@ table! {
         strip: usize = 0, within 0..=64, because "what was dialled stays";
         /// What to put in front of the user part, after `strip`.
         prepend: Option<UserPart> = None, because "what was dialled stays", example "\"+49\"";
+        /// With `users`: how long the user's phones of one preference ring before those of the next, in seconds.
+        ring_s: Option<u32> = None, within 1..=600, because "`ring_s` of `[proxy]` counts", example "or 15";
         /// Whether strangers, who have no credentials here, may use the route.
         open: bool = false, because "a trunk that strangers can use is paid for by you";
         /// Whether the proxy keeps a transaction for what it forwards (RFC 3261 §16.2) or forwards each message by

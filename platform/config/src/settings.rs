@@ -79,6 +79,10 @@ section! {
         /// Targets one request may be sent to, RFC 3261 §16.6; those of least preference are left out.
         fork_targets_max: usize = 20, within 1..=100,
             because "all phones of a user and as many again; each target multiplies what a caller can cause";
+        /// How long the phones of one preference ring before those of the next have their turn, in seconds (RFC 3261 §16.6).
+        /// The last ones ring for `timer_c_s`.
+        ring_s: u64 = 25, within 1..=600,
+            because "whoever wants to answer has done so, and a caller who waits for several turns is still there";
         /// Whether callers may choose among the phones of a user, and how they are called: Accept-Contact, Reject-Contact
         /// and Request-Disposition (RFC 3841); [who-rings.md](who-rings.md).
         caller_preferences: bool = true,

@@ -92,11 +92,11 @@ fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Re
     if matches!(request.method, Method::Cancel | Method::Ack) {
         return Ok(());
     }
+    let Some(all) = request.message.value(Name::ProxyRequire) else { return Ok(()) };
     let is_unknown = |tag: &&[u8]| !UNDERSTOOD.iter().any(|own| own.eq_ignore_ascii_case(tag));
-    match request.message.values(Name::ProxyRequire).find(is_unknown) {
-        Some(tag) => Err(Refusal::new(420).with(Hint::Unsupported(tag))),
-        None => Ok(()),
-    }
+    let tags = || request.message.values(Name::ProxyRequire);
+    let unsupported = if tags().all(|tag| is_unknown(&tag)) { Some(all) } else { tags().find(is_unknown) };
+    unsupported.map_or(Ok(()), |tags| Err(Refusal::new(420).with(Hint::Unsupported(tags))))
 }
 
 /// RFC 5626 §5.3.1: a flow token that was tampered with, or whose flow is gone.

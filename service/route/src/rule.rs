@@ -21,6 +21,8 @@ pub struct Rule {
     pub proves: Option<String>,
     /// Where numbers are looked up first: RFC 6116.
     pub suffix: Option<Domain>,
+    /// How long phones of one preference ring before the next, seconds, if it says so.
+    pub ring_s: Option<u32>,
     /// Whether strangers may use it.
     pub open: bool,
     /// Whether requests are forwarded without transactions (RFC 3261 §16.11).
@@ -57,6 +59,7 @@ impl Rule {
             change: Change::new(route),
             proves: route.proves.as_ref().map(|domain| domain.as_str().to_ascii_lowercase()),
             suffix: route.enumerate.as_ref().and_then(|host| Domain::parse(host.as_str().as_bytes())),
+            ring_s: route.ring_s,
             open: route.open,
             stateless: route.mode == RouteMode::Stateless,
             overload_control: route.overload_control,
