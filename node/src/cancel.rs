@@ -2,6 +2,7 @@
 
 use offhook_net::Outbox;
 use offhook_proxy::access::Sender;
+use offhook_proxy::redirect::Additions;
 use offhook_proxy::{derived, screen};
 use offhook_sip::{Message, Name, Refusal};
 use offhook_transaction::{AckVerdict, ClientId, ServerId, ServerKey};
@@ -68,6 +69,7 @@ impl Switchboard {
             device: 0,
             heard: false,
             leg: Leg::default(),
+            added: Additions::default(),
         };
         let Ok(cancel) = self.transactions.open_cancel(now_ms, id, own) else {
             if let Some(record) = self.transactions.client_mut(id) {

@@ -151,7 +151,7 @@ impl Switchboard {
         let record = self.transactions.client(old)?;
         let (invite, reliable) =
             (matches!(record.state(), offhook_transaction::ClientState::Invite(_)), record.is_reliable());
-        let Downstream { flow, device, .. } = record.user;
+        let Downstream { flow, device, added, .. } = record.user;
         let downstream = Downstream {
             server: Some(server),
             flow,
@@ -161,6 +161,7 @@ impl Switchboard {
             device,
             heard: false,
             leg,
+            added,
         };
         self.transactions.open_client(now_ms, invite, reliable, downstream).ok()
     }

@@ -7,12 +7,15 @@
 //! ```
 
 use offhook_net::Flow;
+use offhook_proxy::access::Sender;
 use offhook_proxy::fork::Fork;
+use offhook_proxy::redirect::Additions;
 use offhook_transaction::{ClientId, ServerId};
 
 use crate::arrival::Arrival;
 use crate::beyond::Leg;
 use crate::records::Role;
+use crate::recurse::Redirected;
 use crate::targets::Targets;
 
 /// Beside a server transaction.
@@ -34,6 +37,8 @@ pub(crate) struct Upstream {
     pub branches: Option<ClientId>,
     /// What only requests with several targets need.
     pub rest: Option<Box<Rest>>,
+    /// Who has sent the request: a redirection leads only where he may go.
+    pub sender: Sender,
 }
 
 /// The costly part of a response context: for forked requests only.
@@ -53,6 +58,8 @@ pub(crate) struct Rest {
     pub waits_for_name: bool,
     /// How long the targets that ring now have before others have their turn, ms; 0: nobody waits behind them.
     pub ring_ms: u32,
+    /// What it knows of redirections.
+    pub redirected: Redirected,
     /// Where branches go when their address fails.
     pub spares: Vec<Spare>,
 }
@@ -60,14 +67,20 @@ pub(crate) struct Rest {
 impl Rest {
     /// The request is kept, and nothing is known yet.
     pub(crate) fn of(arrival: &Arrival<'_, '_>) -> Self {
+        Self::new(arrival.message.whole().to_vec(), arrival.from)
+    }
+
+    /// The same of a request that has come by `from`.
+    pub(crate) fn new(request: Vec<u8>, from: Flow) -> Self {
         Self {
-            request: arrival.message.whole().to_vec(),
-            from: arrival.from,
+            request,
+            from,
             targets: Targets::default(),
             best: Vec::new(),
             challenges: Vec::new(),
             waits_for_name: false,
             ring_ms: 0,
+            redirected: Redirected::default(),
             spares: Vec::new(),
         }
     }
@@ -103,6 +116,8 @@ pub(crate) struct Downstream {
     pub heard: bool,
     /// To a trunk that asks for credentials.
     pub leg: Leg,
+    /// What its copy has more than the request.
+    pub added: Additions,
 }
 
 impl Downstream {

@@ -41,6 +41,7 @@ mod parked;
 mod preference;
 mod probe;
 mod records;
+mod recurse;
 mod register;
 mod rehearsal;
 mod relay;

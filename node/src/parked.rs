@@ -272,12 +272,13 @@ impl Switchboard {
         act: impl FnOnce(&mut Self, &Passage<'_, '_, '_>) -> R,
     ) -> Option<R> {
         let rest = self.transactions.server(server)?.user.rest.as_ref()?;
-        let (request, from) = (rest.request.clone(), rest.from);
+        let (request, from, loop_mark) = (rest.request.clone(), rest.from, rest.redirected.loop_mark);
         let message = Message::parse(&request).ok()?;
         let parts = Essentials::of(&message).ok()?;
         let mut via = Vec::new();
         let arrival = Arrival::new(settings, now_ms, from, (&message, parts), None, &mut via);
-        let screened = offhook_proxy::screen(&message, parts, &settings.identity, &self.cookies).ok()?;
+        let mut screened = offhook_proxy::screen(&message, parts, &settings.identity, &self.cookies).ok()?;
+        screened.mark = loop_mark;
         let spent = own_credentials(&arrival);
         Some(act(self, &Passage { arrival: &arrival, screened: &screened, spent }))
     }

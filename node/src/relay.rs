@@ -7,6 +7,7 @@ use offhook_proxy::flow_token::FlowRoute;
 use offhook_proxy::fork::Fork;
 use offhook_proxy::forward::{self, Branch, Forward};
 use offhook_proxy::record_route::Sides;
+use offhook_proxy::redirect::Additions;
 use offhook_proxy::{ANY_SHARD, Place, Screened};
 use offhook_sip::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
 use offhook_sip::{Hint, Line, Message, Method, Name, Refusal, Transport};
@@ -161,6 +162,7 @@ impl Switchboard {
             role,
             branches: None,
             rest: None,
+            sender: way.1,
         };
         let reliable = arrival.from.transport.is_reliable();
         let id = match self.transactions.open_server(arrival.now_ms, key, invite, reliable, upstream) {
@@ -211,10 +213,12 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let (group, breadth) = breadth(passage, targets.first_group());
+        let settings = passage.arrival.settings;
         let ring_ms = match targets.list().len() > group {
-            true => targets.ring_ms().unwrap_or(passage.arrival.settings.ring_ms),
+            true => targets.ring_ms().unwrap_or(settings.ring_ms),
             false => 0,
         };
+        let ring_ms = if u64::from(ring_ms) < settings.timer_c_ms { ring_ms } else { 0 };
         self.with_rest(id, |rest| rest.ring_ms = ring_ms);
         for target in targets.list().iter().take(group) {
             self.forward_to(passage, id, target, targets, breadth, out);
@@ -262,6 +266,12 @@ impl Switchboard {
         let Some(upstream) = self.transactions.server(server) else { return };
         let flow = proving(target, texts, out);
         let leg = beyond::leg(passage, target);
+        let (record_route, arrived_at) = (record_route(passage, target, leg), arrived_at(passage, target));
+        let path = texts.text(&target.path);
+        let added = Additions {
+            record_routes: record_route.map_or(0, |_| 1 + u8::from(arrived_at.is_some())),
+            routes: Additions::routes_of(path),
+        };
         let downstream = Downstream {
             server: Some(server),
             flow,
@@ -271,6 +281,7 @@ impl Switchboard {
             device: target.device,
             heard: false,
             leg,
+            added,
         };
         let reliable = target.flow.transport.is_reliable();
         let Ok(client) = self.transactions.open_client(arrival.now_ms, invite, reliable, downstream) else {
@@ -281,13 +292,13 @@ impl Switchboard {
             parts: &arrival.parts,
             routed: &screened.routed,
             target: target.uri.as_ref().map(|uri| texts.text(uri)),
-            path: texts.text(&target.path),
+            path,
             local,
             mended_via: arrival.mended_via,
             branch: Branch::Stateful(Place { shard: self.shard, transaction: client.to_bits() }),
             loop_mark: screened.loop_mark(&self.cookies),
-            record_route: record_route(passage, target, leg),
-            arrived_at: arrived_at(passage, target),
+            record_route,
+            arrived_at,
             path_entry: edge::path_entry(passage),
             max_breadth,
             spent_credentials: passage.spent,

@@ -56,6 +56,9 @@ impl Switchboard {
         message: &Message<'_>,
         out: &mut Outbox,
     ) {
+        if (300..=302).contains(&status) {
+            self.keep_for_redirection(settings, id, (status, message));
+        }
         match self.transactions.response(now_ms, id, status) {
             ClientVerdict::Discard => {}
             ClientVerdict::AckAgain => self.send_ack_again(id, out),
@@ -119,6 +122,12 @@ impl Switchboard {
         let flow_failed = status == 430 || status == 408 && is_invite(message);
         if next_address
             || !again && flow_failed && self.try_other_flow(settings, now_ms, (server, device), out)
+        {
+            return;
+        }
+        if (300..=302).contains(&status)
+            && !again
+            && self.recurse(settings, now_ms, (server, id), (status, message), out)
         {
             return;
         }

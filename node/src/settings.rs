@@ -1,6 +1,6 @@
 //! What a shard is told once, at its start: the configuration, in the form that decisions use.
 
-use offhook_config::{Config, DigestAlgorithm};
+use offhook_config::{Config, DigestAlgorithm, Recursion};
 use offhook_digest::Algorithm;
 use offhook_locate::{Abilities, Reach};
 use offhook_net::Listener;
@@ -51,6 +51,8 @@ pub struct Settings {
     pub fork_targets_max: usize,
     /// How long targets of one preference ring before the next, ms.
     pub ring_ms: u32,
+    /// Which redirections are followed for the caller.
+    pub recursion: Recursion,
     /// Whether callers may choose among the phones of a user (RFC 3841).
     pub caller_preferences: bool,
     /// Whether to stay in the path of dialogs.
@@ -109,6 +111,7 @@ impl Settings {
             timer_c_ms: config.proxy.timer_c_s * 1000,
             fork_targets_max: config.proxy.fork_targets_max,
             ring_ms: config.proxy.ring_s as u32 * 1000,
+            recursion: config.proxy.follow_redirects,
             caller_preferences: config.proxy.caller_preferences,
             record_route: config.proxy.record_route,
             timing: Timing {

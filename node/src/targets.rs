@@ -318,6 +318,75 @@ impl Targets {
         self.list.truncate(1);
     }
 
+    /// Gives a Request-URI to those that would keep the received one.
+    pub(crate) fn address_all(&mut self, uri: &[u8]) {
+        let uri = self.keep(uri);
+        for target in self.list.iter_mut().chain(&mut self.spares) {
+            target.uri.get_or_insert_with(|| uri.clone());
+        }
+    }
+
+    /// Leaves out those that have been tried, and notes the others.
+    pub(crate) fn leave_tried(&mut self, tried: &mut Vec<Vec<u8>>) {
+        let texts = &self.texts;
+        self.list.retain(|target| {
+            let uri = target.uri.clone().and_then(|uri| texts.get(uri)).unwrap_or_default();
+            let is_new = !tried.iter().any(|known| known == uri);
+            if is_new {
+                tried.push(uri.to_vec());
+            }
+            is_new
+        });
+    }
+
+    /// Adds the targets of another set, in their order, as those of a contact with this q.
+    pub(crate) fn append(&mut self, other: &Self, q_milli: u16) {
+        let before = self.list.len();
+        self.append_as_they_are(other);
+        let mut turns = 0;
+        let mut last = None;
+        for target in self.list.iter_mut().skip(before) {
+            turns += u16::from(last.is_some_and(|last| last != target.turn()));
+            last = Some(target.turn());
+            (target.q_milli, target.wanted_milli) = (q_milli, INDIFFERENT_MILLI.saturating_sub(turns));
+        }
+    }
+
+    /// Puts these targets in order, at most `max`, and those that wait already behind them; no turn of the one becomes one
+    /// with a turn of the others.
+    pub(crate) fn rank_before(&mut self, waiting: &Self, max: usize) {
+        self.list.sort_by_key(|target| std::cmp::Reverse(target.turn()));
+        self.list.truncate(max);
+        let count = self.list.len();
+        self.append_as_they_are(waiting);
+        self.ring_ms = waiting.ring_ms;
+        let (mut turn, mut last) = (0, None);
+        let mut turns = Vec::with_capacity(self.list.len());
+        for (place, target) in self.list.iter().enumerate() {
+            let key = (place < count, target.turn());
+            turn += usize::from(last.is_some_and(|last| last != key));
+            last = Some(key);
+            turns.push(turn);
+        }
+        self.rank(|place| turns.get(place).copied().unwrap_or(turn));
+    }
+
+    fn append_as_they_are(&mut self, other: &Self) {
+        let (texts, addresses) = (self.texts.len(), self.addresses.len());
+        let moved = |range: &Range<usize>, by: usize| range.start + by..range.end + by;
+        let taken = |target: &Target| Target {
+            uri: target.uri.as_ref().map(|uri| moved(uri, texts)),
+            path: moved(&target.path, texts),
+            name: moved(&target.name, texts),
+            spare: moved(&target.spare, addresses),
+            ..target.clone()
+        };
+        self.list.extend(other.list.iter().map(taken));
+        self.spares.extend(other.spares.iter().map(taken));
+        self.texts.extend_from_slice(&other.texts);
+        self.addresses.extend_from_slice(&other.addresses);
+    }
+
     /// A rule says how long those of one turn ring.
     pub(crate) fn ring_for(&mut self, ring_s: Option<u32>) {
         self.ring_ms = ring_s.map(|s| s * 1000);

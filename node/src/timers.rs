@@ -91,7 +91,7 @@ impl Switchboard {
         let others_wait = record.user.server.is_some_and(|server| self.ring_ms(server).is_some());
         let cancelled = record.user.cancel;
         self.branch_failed(settings, now_ms, id, 408, out);
-        if others_wait && cancelled == Cancel::No {
+        if others_wait && cancelled != Cancel::Sent {
             // Its turn is over, and Timer B may not be: should it wake up yet, it is cancelled (§9.1).
             return self.want_cancel(id);
         }

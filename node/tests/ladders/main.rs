@@ -25,6 +25,7 @@ mod overload;
 mod peers;
 mod preferences;
 mod records;
+mod redirects;
 mod registration;
 mod ringing;
 mod routes;

@@ -126,6 +126,8 @@ impl Scene {
             seed: self.world.seed(),
         };
         let mut text = if auth { String::new() } else { OPEN.to_owned() };
+        // Turns end by Timer C alone: the oracle knows no other end.
+        text += "[proxy]\nring_s = 600\n";
         let mut neighbours = Vec::new();
         for (other, domain) in domains.iter().enumerate().filter(|(other, _)| *other != index) {
             let (domain, address, stateless) =

@@ -48,7 +48,7 @@ pub use host::{Host, HostPort};
 pub use hours::Hours;
 pub use listen::Listen;
 pub use manual::{reference, sample};
-pub use names::{CdrFiles, DigestAlgorithm, LogFormat, LogLevel, RouteMode, Spread};
+pub use names::{CdrFiles, DigestAlgorithm, LogFormat, LogLevel, Recursion, RouteMode, Spread};
 pub use network::Network;
 pub use route::{Match, NextHop, Route};
 pub use secret::Secret;

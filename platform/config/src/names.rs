@@ -50,6 +50,16 @@ names! {
         Stateless = "stateless",
     }
 
+    /// Which redirections of phones and next hops the server follows for the caller.
+    pub enum Recursion {
+        /// None: the caller is told, and may follow them himself.
+        Off = "off",
+        /// Those to our own domains and to telephone numbers.
+        Own = "own",
+        /// Those to any place.
+        All = "all",
+    }
+
     /// By what requests are spread over the targets of a trunk.
     pub enum Spread {
         /// By Call-ID: each call anew.

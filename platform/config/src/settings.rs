@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::names::{CdrFiles, DigestAlgorithm, LogFormat, LogLevel};
+use crate::names::{CdrFiles, DigestAlgorithm, LogFormat, LogLevel, Recursion};
 use crate::service_route::RouteUri;
 use crate::table::section;
 
@@ -80,9 +80,14 @@ section! {
         fork_targets_max: usize = 20, within 1..=100,
             because "all phones of a user and as many again; each target multiplies what a caller can cause";
         /// How long the phones of one preference ring before those of the next have their turn, in seconds (RFC 3261 §16.6).
-        /// The last ones ring for `timer_c_s`.
+        /// The last ones ring for `timer_c_s`, and all do where that is shorter.
         ring_s: u64 = 25, within 1..=600,
             because "whoever wants to answer has done so, and a caller who waits for several turns is still there";
+        /// Which redirections (300, 301, 302) are followed for the caller instead of being passed on (RFC 3261 §16.7 step 4):
+        /// `off`, `own` for those to our own domains and to telephone numbers, `all`. None leads where the caller could
+        /// not have called by himself.
+        follow_redirects: Recursion = Recursion::Own,
+            because "forwarding that is set on a phone then works for every caller, and costs nobody more than he may spend";
         /// Whether callers may choose among the phones of a user, and how they are called: Accept-Contact, Reject-Contact
         /// and Request-Disposition (RFC 3841); [who-rings.md](who-rings.md).
         caller_preferences: bool = true,

@@ -46,7 +46,8 @@ fn the_sample_without_its_comment_signs_is_good_too() {
 #[test]
 fn the_examples_of_the_manual_are_sound() {
     let docs = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../docs");
-    for page in ["dns.md", "routes.md", "who-rings.md", "tls.md", "trunks.md", "websocket.md", "nat-and-outbound.md"]
+    for page in
+        ["dns.md", "routes.md", "who-rings.md", "tls.md", "trunks.md", "websocket.md", "nat-and-outbound.md"]
     {
         let text = std::fs::read_to_string(docs.join(page)).unwrap();
         let blocks: Vec<&str> =

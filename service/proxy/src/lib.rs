@@ -21,6 +21,7 @@ pub mod forward;
 mod identity;
 pub mod preferences;
 pub mod record_route;
+pub mod redirect;
 pub mod renumber;
 mod route;
 mod screen;

@@ -29,6 +29,11 @@ pub struct Routed<'a> {
 }
 
 impl<'a> Routed<'a> {
+    /// On its way to this URI, without a route.
+    pub fn to(uri: Uri<'a>) -> Self {
+        Self { uri, from_strict_router: false, own_routes: 0, next: None, in_dialog: None, flow: None }
+    }
+
     /// Looks at Request-URI and Route.
     ///
     /// # Errors
@@ -40,8 +45,7 @@ impl<'a> Routed<'a> {
         key: &CookieKey,
     ) -> Result<Self, Malformed> {
         let uri = message.request_uri()?;
-        let mut routed =
-            Self { uri, from_strict_router: false, own_routes: 0, next: None, in_dialog: None, flow: None };
+        let mut routed = Self::to(uri);
         if !message.has(Name::Route) {
             return Ok(routed);
         }

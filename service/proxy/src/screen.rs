@@ -17,6 +17,8 @@ pub struct Screened<'m, 'a> {
     pub method: Method,
     /// Its route set.
     pub routed: Routed<'a>,
+    /// Its loop mark, where it is known and not that of its Request-URI: a redirection was followed.
+    pub mark: Option<u32>,
 }
 
 /// One check; an error is the answer.
@@ -38,7 +40,7 @@ pub fn screen<'m, 'a>(
 ) -> Result<Screened<'m, 'a>, Refusal<'a>> {
     let routed = Routed::of(message, &parts, identity, key)?;
     let method = message.method().unwrap_or(Method::Other);
-    let screened = Screened { message, parts, method, routed };
+    let screened = Screened { message, parts, method, routed, mark: None };
     for step in STEPS {
         step(&screened, identity, key)?;
     }
@@ -113,6 +115,9 @@ impl Screened<'_, '_> {
     /// left out: an ACK to a refusal has one, its INVITE has none, and both must get the same branch where we keep no
     /// state.
     pub fn loop_mark(&self, key: &CookieKey) -> u32 {
+        if let Some(mark) = self.mark {
+            return mark;
+        }
         let (parts, routed) = (&self.parts, &self.routed);
         let next = routed.next.map_or(&b""[..], |n| n.uri);
         let cseq = parts.cseq.number.to_be_bytes();
