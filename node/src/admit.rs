@@ -12,6 +12,7 @@ use offhook_sip::{Host, Line, Method, Name, Params, Refusal, Uri};
 use crate::arrival::Arrival;
 use crate::hop;
 use crate::identify::{Door, Proof};
+use crate::maddr;
 use crate::preference;
 use crate::relay::Passage;
 use crate::servers::NamedBy;
@@ -107,9 +108,27 @@ impl Switchboard {
                 let uri = next.parsed_uri().map_err(|_| Refusal::new(400).because("Malformed Route"))?;
                 return self.push_uri(passage, &uri, targets);
             }
-            Way::Uri(uri) => return self.push_uri(passage, uri, targets),
+            Way::Uri(uri) => {
+                return match maddr::without_ours(uri, &passage.arrival.settings.identity) {
+                    None => self.push_uri(passage, uri, targets),
+                    Some(plain) => self.push_rewritten(passage, &plain, targets),
+                };
+            }
         };
         push_safe(passage, (flow, matches!(way, Way::Flow(_))), targets)
+    }
+
+    /// The same for a Request-URI of ours in the place of the received one.
+    fn push_rewritten(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        text: &[u8],
+        targets: &mut Targets,
+    ) -> Result<(), Refusal<'static>> {
+        let uri = Uri::parse(text).map_err(|_| Refusal::new(400).because("Malformed Request-URI"))?;
+        self.push_uri(passage, &uri, targets)?;
+        targets.address_all(text);
+        Ok(())
     }
 
     /// §16.6 step 7: where a URI leads, by its address or by name.

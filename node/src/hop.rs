@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use offhook_net::{ConnectionId, Flow, Listener};
-use offhook_sip::{Hint, Refusal, Scheme, Transport, Uri};
+use offhook_sip::{Hint, Host, Refusal, Scheme, Transport, Uri};
 
 /// Why a URI leads nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +15,8 @@ pub(crate) enum NoHop {
     NoListener,
     /// Not a SIP URI.
     Scheme,
+    /// A group: RFC 3261 §18.1.1 would send there with a TTL of its own.
+    Multicast,
     /// The request is for a `sips` URI, and this way is not secure.
     Insecure,
     /// The way is for `sips` alone, and the request is for a `sip` URI.
@@ -32,6 +34,7 @@ impl NoHop {
             Self::Name => Refusal::new(502).because("That name cannot be looked up"),
             Self::NoListener => Refusal::new(502).because("No way to that transport or address family"),
             Self::Scheme => Refusal::new(416),
+            Self::Multicast => Refusal::new(502).because("Nothing is sent to multicast groups"),
             // RFC 5630 §5.3.
             Self::Insecure => Refusal::new(480).with(Hint::Warning(SIPS_NOT_ALLOWED)),
             Self::SecureOnly => Refusal::new(480).with(Hint::Warning(SIPS_REQUIRED)),
@@ -45,7 +48,12 @@ pub(crate) fn to_uri(uri: &Uri<'_>, listeners: &[Listener], arrived_on: u16) -> 
         return Err(NoHop::Scheme);
     }
     let at = uri.address.ok_or(NoHop::Scheme)?;
-    let ip = at.host.ip().ok_or(NoHop::Name)?;
+    // RFC 3263 §4: `maddr` takes the place of the host.
+    let host = uri.params().value(b"maddr").and_then(Host::parse).unwrap_or(at.host);
+    let ip = host.ip().ok_or(NoHop::Name)?;
+    if ip.is_multicast() {
+        return Err(NoHop::Multicast);
+    }
     let transport = uri.transport().unwrap_or(Transport::Udp);
     if uri.scheme == Scheme::Sips && !transport.is_secure() {
         return Err(NoHop::NoListener);
@@ -135,6 +143,7 @@ mod tests {
         assert_eq!(way("sip:a@127.0.0.7:6000", 1), Ok((0, "127.0.0.7:6000".into())));
         assert_eq!(way("sip:a@[2001:db8::9]", 1), Ok((4, "[2001:db8::9]:5060".into())));
         assert_eq!(way("sip:a@203.0.113.1", 2), Ok((2, "203.0.113.1:5060".into())));
+        assert_eq!(way("sip:a@example.org:5070;maddr=192.0.2.9", 0), Ok((1, "192.0.2.9:5070".into())));
     }
 
     /// RFC 3261 §19.1.2, §26.2.2: sips means TLS and port 5061, whatever transport is written; RFC 5630 §5.3.
@@ -156,6 +165,9 @@ mod tests {
         assert_eq!(way("sip:a@example.org", 0), Err(NoHop::Name));
         assert_eq!(way("sip:a@192.0.2.9;transport=ws", 0), Err(NoHop::NoListener));
         assert_eq!(way("tel:+1", 0), Err(NoHop::Scheme));
+        assert_eq!(way("sip:224.0.1.75", 0), Err(NoHop::Multicast));
+        assert_eq!(way("sip:a@192.0.2.9;maddr=224.0.1.75;ttl=15", 0), Err(NoHop::Multicast));
+        assert_eq!(way("sip:a@192.0.2.9;maddr=b.example", 0), Err(NoHop::Name));
         assert_eq!(NoHop::Name.refusal().status(), 502);
     }
 }

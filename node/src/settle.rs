@@ -112,6 +112,11 @@ impl Switchboard {
                     self.at_work = self.at_work.saturating_sub(1);
                     self.transactions.stop_user_timer(server);
                 }
+                if self.closed.has(self.shard, reply_to.connection)
+                    && self.strand(now_ms, out.bytes(start..end), reply_to)
+                {
+                    return;
+                }
                 out.send(start, reply_to, 0);
             }
             _ => {}

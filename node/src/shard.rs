@@ -31,6 +31,7 @@ use crate::parked::Parked;
 use crate::relay::TRYING_AFTER_MS;
 use crate::repeated::Repeated;
 use crate::settings::Settings;
+use crate::stranded::Stranded;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
 use crate::whereabouts::Whereabouts;
@@ -143,6 +144,7 @@ impl Shard {
             checks: Checks::default(),
             enrolments: Enrolments::default(),
             repeated: Repeated::new(secrets.hashes),
+            stranded: Stranded::default(),
             health: Health::default(),
             neighbours: Neighbours::new(&settings.routing, secrets.hashes),
             drain,
@@ -226,6 +228,13 @@ impl Shard {
         }
     }
 
+    /// Responses whose connection was found to be gone leave by another way.
+    fn send_stranded(&mut self, now_ms: u64, out: &mut Outbox) {
+        if !self.switchboard.stranded.is_quiet() {
+            self.switchboard.send_stranded(&self.settings, now_ms, out);
+        }
+    }
+
     /// Runs one step. A panic is a bug of ours: it ends what it met and is told, and everything else goes on.
     fn guarded(&mut self, now_ms: u64, what: &'static str, step: impl FnOnce(&mut Self)) {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| step(self))) {
@@ -247,7 +256,10 @@ fn process_number(secrets: &Secrets) -> u32 {
 
 impl Engine for Shard {
     fn receive(&mut self, now_ms: u64, from: &Flow, message: &[u8], out: &mut Outbox) {
-        self.guarded(now_ms, "a message", |shard| shard.handle(now_ms, from, message, out));
+        self.guarded(now_ms, "a message", |shard| {
+            shard.handle(now_ms, from, message, out);
+            shard.send_stranded(now_ms, out);
+        });
     }
 
     fn unframeable(&mut self, now_ms: u64, from: &Flow, head: &[u8], out: &mut Outbox) {
@@ -266,6 +278,7 @@ impl Engine for Shard {
             if shard.switchboard.transactions.client_transport_failed(now_ms, id) {
                 // §16.9: as if a 503 had come.
                 shard.switchboard.branch_failed(&shard.settings, now_ms, id, 503, out);
+                shard.send_stranded(now_ms, out);
             }
         });
     }
@@ -297,11 +310,16 @@ impl Engine for Shard {
     fn located(&mut self, now_ms: u64, finding: &Finding, out: &mut Outbox) {
         self.guarded(now_ms, "a name", |shard| {
             shard.switchboard.located(&shard.settings, now_ms, finding, out);
+            shard.switchboard.stranded.wake();
+            shard.send_stranded(now_ms, out);
         });
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Outbox) {
-        self.guarded(now_ms, "a timer", |shard| shard.switchboard.tick(&shard.settings, now_ms, out));
+        self.guarded(now_ms, "a timer", |shard| {
+            shard.switchboard.tick(&shard.settings, now_ms, out);
+            shard.send_stranded(now_ms, out);
+        });
         self.switchboard.admission.turn_sieve(now_ms);
         if now_ms >= self.next_sweep_ms {
             self.next_sweep_ms = now_ms + SWEEP_EVERY_MS;

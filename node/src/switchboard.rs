@@ -27,6 +27,7 @@ use crate::names::Names;
 use crate::neighbours::Neighbours;
 use crate::parked::Parked;
 use crate::repeated::Repeated;
+use crate::stranded::Stranded;
 use crate::targets::Targets;
 use crate::whereabouts::Whereabouts;
 
@@ -74,6 +75,8 @@ pub(crate) struct Switchboard {
     pub enrolments: Enrolments,
     /// INVITEs in dialogs that were repeated with credentials.
     pub repeated: Repeated,
+    /// Responses whose connection is gone.
+    pub stranded: Stranded,
     /// Next hops that do not answer.
     pub health: Health,
     /// Next hops that say how much they can take.

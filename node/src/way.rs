@@ -11,6 +11,7 @@ use offhook_route::{Facts, Rule, Then};
 use offhook_sip::{NameAddr, Uri};
 
 use crate::arrival::Arrival;
+use crate::maddr;
 
 /// The kind of destination.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +127,10 @@ pub(crate) fn find<'m, 'a>(
         if uri.address.and_then(|at| at.host.ip()) != Some(flow.remote.ip()) {
             return Way::Lost;
         }
+    }
+    // §16.5: where `maddr` names somebody else, it alone says where.
+    if maddr::leads_away(&uri, &arrival.settings.identity) {
+        return Way::Uri(uri);
     }
     let domain = arrival.settings.identity.domain_of(&uri);
     if let Some(rule) = rule_for(arrival, uri, (domain.is_some(), routed.in_dialog.is_some()), trunk_of) {

@@ -171,23 +171,3 @@ fn nothing_follows_the_answer() {
     )
     .leaves_nothing();
 }
-
-/// The caller's transport is gone when the answer comes: it is dropped, and the phones are left in peace.
-/// RFC 3261 §16.9.
-#[test]
-fn the_caller_is_gone() {
-    open_ladder(
-        "
-        given bob is registered
-        alice  -> proxy/tcp        INVITE bob
-                  proxy -> bob     INVITE
-                  proxy <- bob     180
-        alice  <- proxy            180
-        alice  -> proxy            close
-                  proxy <- bob     486
-                  proxy -> bob     ACK
-        +10s
-    ",
-    )
-    .leaves_nothing();
-}

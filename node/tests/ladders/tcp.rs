@@ -232,22 +232,6 @@ fn the_connection_of_a_phone_behind_nat_breaks_while_it_rings() {
         .leaves_nothing();
 }
 
-/// A caller on TCP whose connection is gone when the answer comes: it is dropped. RFC 3261 §16.9, RFC 3261 §18.2.2.
-#[test]
-fn the_caller_hangs_up_by_pulling_the_plug() {
-    open_ladder(
-        "
-        given bob is registered
-        alice  -> proxy/tcp        INVITE bob
-                  proxy -> bob     INVITE
-        alice  -> proxy            close
-                  proxy <- bob     486
-                  proxy -> bob     ACK
-    ",
-    )
-    .leaves_nothing();
-}
-
 /// Two messages and a half in one segment: the stream is cut by Content-Length, and the rest is waited for.
 /// RFC 3261 §18.3, RFC 3261 §7.5.
 #[test]

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use offhook_net::Flow;
+use offhook_net::{ConnectionId, Flow};
 use offhook_sip::Transport;
 
 use super::Oracle;
@@ -102,7 +102,11 @@ impl<'a> Oracle<'a> {
             Transport::Udp => SocketAddr::new(s.from.remote.ip(), port_of(request.via())),
             _ => s.from.remote,
         };
-        let home = sent.flow == Flow { remote: home, ..s.from };
+        // RFC 3263 §5: by a new connection, where the old one is gone.
+        let anew = SocketAddr::new(s.from.remote.ip(), port_of(request.via()));
+        let anew = Flow { remote: anew, connection: ConnectionId::NONE, ..s.from };
+        let is_anew = self.closed && s.from.connection.is_some() && sent.flow == anew;
+        let home = is_anew || sent.flow == Flow { remote: home, ..s.from };
         let vias: Vec<_> = response.values("Via").collect();
         let vias = vias_below(&vias, &request, &s.from);
         let tag = param(response.value("To"), "tag");

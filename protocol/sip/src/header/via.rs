@@ -213,7 +213,8 @@ impl Via<'_> {
     }
 
     /// Where responses to a request with this Via go, when it came in a datagram from `source`: RFC 3261 §18.2.2 and
-    /// RFC 3581 §4. `maddr` is not followed: it would let anyone point our answers at a third party.
+    /// RFC 3581 §4. `maddr` is not followed, nor does anything go to a group with a `ttl`: it would let anyone point our
+    /// answers at a third party.
     pub fn reply_address(&self, source: SocketAddr) -> SocketAddr {
         if self.asks_rport() { source } else { SocketAddr::new(source.ip(), self.port()) }
     }
