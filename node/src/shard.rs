@@ -136,7 +136,7 @@ impl Shard {
             decoy: Ha1::from_password(algorithm, b"nobody", b"nowhere", b""),
             journal,
             spool,
-            closed: ClosedConnections::default(),
+            closed: ClosedConnections::new(whereabouts.closed()),
             certified: Certified::default(),
             admission: Admission::new(secrets.hashes),
             names: Names::default(),

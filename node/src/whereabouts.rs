@@ -20,15 +20,20 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use offhook_transaction::ServerKey;
 use siphasher::sip::SipHasher13;
 
+use crate::closed::ClosedAnywhere;
+
 /// Entries that share a bucket, which is one cache line.
 const WAYS: usize = 8;
 
 /// Buckets for each shard: half a megabyte for the last 65,536 transactions that it has opened.
 const BUCKETS_PER_SHARD: usize = 8_192;
 
-/// Shared by the shards of a server; nothing at all in a server of one.
+/// What the shards of a server share, so that what belongs to another is known to do so; nothing at all in a server of one.
 #[derive(Clone, Debug)]
-pub struct Whereabouts(Option<Arc<[Bucket]>>);
+pub struct Whereabouts {
+    opened: Option<Arc<[Bucket]>>,
+    closed: ClosedAnywhere,
+}
 
 #[derive(Default, Debug)]
 #[repr(align(64))]
@@ -44,12 +49,18 @@ impl Whereabouts {
     /// For so many shards.
     pub fn new(shards: usize) -> Self {
         let buckets = shards.next_power_of_two() * BUCKETS_PER_SHARD;
-        Self((shards > 1).then(|| (0..buckets).map(|_| Bucket::default()).collect()))
+        let opened = (shards > 1).then(|| (0..buckets).map(|_| Bucket::default()).collect());
+        Self { opened, closed: ClosedAnywhere::new(shards) }
+    }
+
+    /// Which connections of any shard are gone.
+    pub(crate) fn closed(&self) -> ClosedAnywhere {
+        self.closed.clone()
     }
 
     /// Where a transaction stands or will stand; `None` in a server of one shard, which need not ask.
     pub(crate) fn lookup(&self, hash_key: &[u8; 16], key: &ServerKey<'_>) -> Option<Lookup> {
-        let buckets = self.0.as_ref()?;
+        let buckets = self.opened.as_ref()?;
         let mut hasher = SipHasher13::new_with_key(hash_key);
         // What a CANCEL and an ACK have in common with their INVITE.
         match key {
@@ -65,7 +76,7 @@ impl Whereabouts {
 
     /// The shard that has opened it, as far as is known.
     pub(crate) fn shard_of(&self, lookup: &Lookup) -> Option<u8> {
-        let bucket = self.0.as_ref()?.get(lookup.place)?;
+        let bucket = self.opened.as_ref()?.get(lookup.place)?;
         bucket
             .0
             .iter()
@@ -76,7 +87,7 @@ impl Whereabouts {
 
     /// Notes that `shard` has opened it.
     pub(crate) fn note(&self, now_ms: u64, lookup: &Lookup, shard: u8) {
-        let Some(bucket) = self.0.as_ref().and_then(|buckets| buckets.get(lookup.place)) else { return };
+        let Some(bucket) = self.opened.as_ref().and_then(|buckets| buckets.get(lookup.place)) else { return };
         let now_s = (now_ms / 1000) as u16;
         let yields = |entry: &&AtomicU64| match Entry(entry.load(Relaxed)) {
             same if same.tag() == lookup.tag => u32::MAX,

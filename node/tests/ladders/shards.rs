@@ -1,5 +1,8 @@
 //! An exchange of several shards: each phone keeps to one of them, and what belongs together meets in one.
 
+use offhook_net::Listener;
+use offhook_sip::Transport;
+
 use crate::exchange::{OPEN, Observed, scene_of_shards};
 
 /// Whole calls between phones of different shards: the response finds the shard of its transaction by our branch.
@@ -57,6 +60,44 @@ fn a_connection_of_another_shard() {
                   proxy -> {callee}     ACK
         alice  <- proxy            487 INVITE
         alice  -> proxy            ACK
+        "
+            ))
+            .leaves_nothing();
+    }
+}
+
+/// A page was closed, and its shard is another than the caller's: the browser is not called all the same, and a phone with
+/// its flow neither. RFC 7118 §5, RFC 5626 §7.
+#[test]
+fn all_shards_know_that_a_connection_is_gone() {
+    let listener = |transport, port| Listener {
+        transport,
+        local: std::net::SocketAddr::from(([198, 51, 100, 1], port)),
+        prefix_bits: 24,
+        advertise: None,
+    };
+    for caller in ["alice", "carol", "dave", "erin", "frank"] {
+        scene_of_shards(OPEN, 4)
+            .listeners(vec![
+                listener(Transport::Udp, 5060),
+                listener(Transport::Tcp, 5060),
+                listener(Transport::Ws, 8080),
+            ])
+            .run(&format!(
+                "
+        given bob is registered over ws
+        gina   -> proxy/tcp        REGISTER
+            Supported: outbound, path
+            Contact: <sip:gina@{{gina}};transport=tcp>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"
+        gina   <- proxy            200
+        bob    -> proxy            close
+        gina   -> proxy            close
+        {caller}  -> proxy/udp        INVITE bob
+        {caller}  <- proxy            480
+        {caller}  -> proxy            ACK
+        {caller}  -> proxy/udp        INVITE gina #2
+        {caller}  <- proxy            480 #2
+        {caller}  -> proxy            ACK #2
         "
             ))
             .leaves_nothing();

@@ -143,6 +143,21 @@ fn a_client_closes() {
     assert!(!told.iter().any(|told| matches!(told, Told::Unopened(..))), "{told:?}");
 }
 
+/// RFC 6455 §7.4.1: a server that stops says so (1001), and a browser knows that it may come back. Who has not opened yet
+/// hears nothing.
+#[test]
+fn a_server_that_stops_says_so() {
+    let mut server = start();
+    let mut alice = opened(&server);
+    let bob = server.dial(0);
+    say(&alice, &masked(TEXT, MESSAGE));
+    hear(&mut alice);
+    drop(server.stop());
+    assert_eq!(hear(&mut alice), (CLOSE, 1001u16.to_be_bytes().to_vec()));
+    read_to_close(&alice);
+    assert_eq!(read_to_close(&bob), b"");
+}
+
 /// RFC 6455 §5.5.3: of many Pings that came together only the last is answered.
 #[test]
 fn a_flood_of_pings_makes_no_flood_of_ours() {

@@ -236,3 +236,11 @@ impl Streams {
         self.counters.held_bytes.set(self.held_bytes as u64);
     }
 }
+
+/// The server stops: whoever can be told so in his own words is told, WebSocket clients by a Close frame (RFC 6455 §7.4.1,
+/// 1001), TLS peers by close_notify. Nobody is waited for.
+impl Drop for Streams {
+    fn drop(&mut self) {
+        self.table.iter_mut().for_each(secure::say_goodbye);
+    }
+}

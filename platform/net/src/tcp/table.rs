@@ -48,6 +48,10 @@ impl<T> Table<T> {
         self.places.get_mut(id.slot()).filter(|p| p.generation == id.generation)?.entry.as_deref_mut()
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.places.iter_mut().filter_map(|place| place.entry.as_deref_mut())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
