@@ -15,6 +15,7 @@
 
 mod admission;
 mod admit;
+mod alias;
 mod arrival;
 mod beyond;
 mod cancel;

@@ -13,6 +13,7 @@ use offhook_sip::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
 use offhook_sip::{Hint, Line, Message, Method, Name, Refusal, Transport};
 use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
+use crate::alias;
 use crate::arrival::Arrival;
 use crate::beyond::{self, Leg};
 use crate::context::{Cancel, Downstream, Rest, Spare, Upstream};
@@ -264,7 +265,8 @@ impl Switchboard {
         let Some(local) = arrival.settings.identity.local(target.flow.listener) else { return };
         let invite = screened.method == Method::Invite;
         let Some(upstream) = self.transactions.server(server) else { return };
-        let flow = proving(target, texts, out);
+        let dialled = proving(target, texts, out);
+        let flow = self.reusing(dialled, out);
         let leg = beyond::leg(passage, target);
         let (record_route, arrived_at) = (record_route(passage, target, leg), arrived_at(passage, target));
         let path = texts.text(&target.path);
@@ -303,6 +305,7 @@ impl Switchboard {
             max_breadth,
             spent_credentials: passage.spent,
             offers_overload_control: self.neighbours.knows(target.flow.remote),
+            offers_reuse: alias::is_offered(&dialled),
             session_timer: session_timer::demand(passage).ok().flatten(),
             renumber: self.renumber(passage, leg),
         };
@@ -354,6 +357,7 @@ impl Switchboard {
         let Some(target) = targets.list().first() else { return };
         let Some(local) = arrival.settings.identity.local(target.flow.listener) else { return };
         let leg = beyond::leg(passage, target);
+        let dialled = proving(target, targets, out);
         let start = out.begin();
         let copy = Forward {
             parts: &arrival.parts,
@@ -374,13 +378,13 @@ impl Switchboard {
             max_breadth: None,
             spent_credentials: passage.spent,
             offers_overload_control: self.neighbours.knows(target.flow.remote),
+            offers_reuse: alias::is_offered(&dialled),
             // RFC 4028 §8: "Stateless proxies MUST NOT attempt to request session timers."
             session_timer: None,
             renumber: self.renumber(passage, leg),
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
-        let flow = proving(target, targets, out);
-        out.send(start, flow, 0);
+        out.send(start, self.reusing(dialled, out), 0);
     }
 
     fn refuse_full(&mut self, arrival: &Arrival<'_, '_>, error: OpenError, out: &mut Outbox) {

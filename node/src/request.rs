@@ -60,6 +60,7 @@ impl Switchboard {
         key: &ServerKey<'_>,
         out: &mut Outbox,
     ) {
+        self.note_alias(arrival);
         let way = self.way_of(arrival, screened);
         match way {
             Way::Us => self.for_us(arrival, screened.method, out),

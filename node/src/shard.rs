@@ -137,6 +137,7 @@ impl Shard {
             journal,
             spool,
             closed: ClosedConnections::new(whereabouts.closed()),
+            aliases: whereabouts.aliases(),
             certified: Certified::default(),
             admission: Admission::new(secrets.hashes),
             names: Names::default(),
@@ -288,6 +289,7 @@ impl Engine for Shard {
         // its ticket; what was sent may still be answered over another connection (RFC 3261 §18.2.2).
         self.switchboard.closed.note(connection);
         self.switchboard.certified.forget(connection);
+        self.switchboard.forget_alias(connection);
     }
 
     fn peer_certified(&mut self, now_ms: u64, from: &Flow, certificate: &[u8]) {

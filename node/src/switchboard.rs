@@ -16,6 +16,7 @@ use offhook_sip::Scratch;
 use offhook_transaction::Transactions;
 
 use crate::admission::Admission;
+use crate::alias::Aliases;
 use crate::certified::Certified;
 use crate::checks::Checks;
 use crate::closed::ClosedConnections;
@@ -61,6 +62,8 @@ pub(crate) struct Switchboard {
     pub journal: Journal,
     /// Connections that are gone.
     pub closed: ClosedConnections,
+    /// Connections that peers let us use.
+    pub aliases: Aliases,
     /// What peers have proved by certificates.
     pub certified: Certified,
     /// What is let in when there is too much.

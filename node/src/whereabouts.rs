@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use offhook_transaction::ServerKey;
 use siphasher::sip::SipHasher13;
 
+use crate::alias::Aliases;
 use crate::closed::ClosedAnywhere;
 
 /// Entries that share a bucket, which is one cache line.
@@ -28,11 +29,12 @@ const WAYS: usize = 8;
 /// Buckets for each shard: half a megabyte for the last 65,536 transactions that it has opened.
 const BUCKETS_PER_SHARD: usize = 8_192;
 
-/// What the shards of a server share, so that what belongs to another is known to do so; nothing at all in a server of one.
+/// What the shards of a server share, so that what belongs to another is known to do so; next to nothing in a server of one.
 #[derive(Clone, Debug)]
 pub struct Whereabouts {
     opened: Option<Arc<[Bucket]>>,
     closed: ClosedAnywhere,
+    aliases: Aliases,
 }
 
 #[derive(Default, Debug)]
@@ -50,12 +52,17 @@ impl Whereabouts {
     pub fn new(shards: usize) -> Self {
         let buckets = shards.next_power_of_two() * BUCKETS_PER_SHARD;
         let opened = (shards > 1).then(|| (0..buckets).map(|_| Bucket::default()).collect());
-        Self { opened, closed: ClosedAnywhere::new(shards) }
+        Self { opened, closed: ClosedAnywhere::new(shards), aliases: Aliases::default() }
     }
 
     /// Which connections of any shard are gone.
     pub(crate) fn closed(&self) -> ClosedAnywhere {
         self.closed.clone()
+    }
+
+    /// Which connections of any shard may be used in the other direction.
+    pub(crate) fn aliases(&self) -> Aliases {
+        self.aliases.clone()
     }
 
     /// Where a transaction stands or will stand; `None` in a server of one shard, which need not ask.

@@ -6,6 +6,7 @@ mod exchange;
 mod ledger;
 
 mod access;
+mod alias;
 mod answers;
 mod bad_input;
 mod calls;

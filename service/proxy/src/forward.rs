@@ -54,6 +54,8 @@ pub struct Forward<'x> {
     pub spent_credentials: Option<&'x Line>,
     /// Whether the next hop is asked how much it can take (RFC 7339 §4.1).
     pub offers_overload_control: bool,
+    /// Whether the next hop may send requests to us by the same connection (RFC 5923 §8.1).
+    pub offers_reuse: bool,
     /// The session timer that the two ends of the call are asked for (RFC 4028 §8.1).
     pub session_timer: Option<session_timer::Demand>,
     /// Towards a trunk that we answer challenges of.
@@ -186,6 +188,9 @@ fn via(splice: &mut Splice<'_, '_>, message: &Message<'_>, key: &CookieKey, forw
         }
         if forward.offers_overload_control {
             out.extend_from_slice(LossFeedback::OFFER);
+        }
+        if forward.offers_reuse {
+            out.extend_from_slice(b";alias");
         }
     });
     if let Some(mended) = forward.mended_via {
