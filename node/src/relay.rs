@@ -11,7 +11,7 @@ use offhook_proxy::redirect::Additions;
 use offhook_proxy::{ANY_SHARD, Place, Screened};
 use offhook_sip::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
 use offhook_sip::{Hint, Line, Message, Method, Name, Refusal, Transport};
-use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
+use offhook_transaction::{ClientId, OpenError, ServerId, ServerKey, ServerVerdict};
 
 use crate::alias;
 use crate::arrival::Arrival;
@@ -313,6 +313,22 @@ impl Switchboard {
         let end = out.begin();
         self.transactions.set_request(client, out.bytes(start..end));
         out.send(start, flow, client.to_bits());
+        self.limit_branch(passage, (server, client), (target, texts, max_breadth));
+        self.with_upstream(server, |u| {
+            u.branches = Some(client);
+            u.fork.branch_opened();
+        });
+        self.note_routed(passage, target, texts);
+    }
+
+    /// How long a branch may take: until its next address is tried, its turn is over, or Timer C (§16.6 step 11).
+    fn limit_branch(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        (server, client): (ServerId, ClientId),
+        (target, texts, max_breadth): (&Target, &Targets, Option<u32>),
+    ) {
+        let (arrival, invite) = (passage.arrival, passage.screened.method == Method::Invite);
         if let Some(rest) = texts.with_addresses(target) {
             let spare = Spare { branch: client, target: rest, max_breadth };
             self.with_rest(server, |rest| rest.spares.push(spare));
@@ -321,11 +337,6 @@ impl Switchboard {
             let patience_ms = self.ring_ms(server).unwrap_or(arrival.settings.timer_c_ms as u32);
             self.transactions.set_user_timer(arrival.now_ms, client, patience_ms);
         }
-        self.with_upstream(server, |u| {
-            u.branches = Some(client);
-            u.fork.branch_opened();
-        });
-        self.note_routed(passage, target, texts);
     }
 
     fn note_routed(&mut self, passage: &Passage<'_, '_, '_>, target: &Target, texts: &Targets) {
