@@ -132,6 +132,7 @@ impl Downstream {
             device: 0,
             heard: false,
             leg,
+            added: Additions::default(),
         }
     }
 }

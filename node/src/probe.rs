@@ -5,7 +5,6 @@ use offhook_locate::Hop;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::Place;
 use offhook_route::Toward;
-use offhook_proxy::redirect::Additions;
 
 use crate::beyond::{Errand, Leg};
 use crate::context::Downstream;
@@ -36,17 +35,6 @@ impl Switchboard {
             flow.connection = out.toward(&domain);
         }
         let downstream = Downstream::errand(flow, leg);
-        let downstream = Downstream {
-            server: None,
-            flow,
-            next: None,
-            finished: false,
-            cancel: Cancel::No,
-            heard: false,
-            added: Additions::default(),
-            device: 0,
-            leg: Leg::default(),
-        };
         let reliable = flow.transport.is_reliable();
         let Ok(client) = self.transactions.open_client(now_ms, false, reliable, downstream) else { return };
         let start = out.begin();

@@ -57,13 +57,18 @@ pub(crate) fn scene_with_certificate(configuration: &str, ip: IpAddr, der: Vec<u
     Ladder::new(move |site| Exchange {
         certificate: Some((ip, der)),
         ..Arc::new(Plan::new(&config, site, 1)).shard(0)
-/// A scene with an exchange that asks this name server, and to which who comes from `ip` by TLS proves to be `domain`.
+    })
+}
+
+/// The same with an exchange that asks this name server.
 pub(crate) fn scene_with_proof(configuration: &str, names: NameServer, (ip, domain): (&str, &str)) -> Ladder {
     let config = parse(configuration);
-    let (ip, domain) = (ip.to_owned(), domain.to_owned());
-    Ladder::new(move |site| {
-        let exchange = Arc::new(Plan::new(&config, site, 1)).shard(0).proves(&ip, &domain);
-        Exchange { names, ..exchange }
+    let certificate = rcgen::generate_simple_self_signed([domain.to_owned()]).expect("a certificate").cert;
+    let (ip, der): (IpAddr, _) = (ip.parse().expect("an address"), certificate.der().to_vec());
+    Ladder::new(move |site| Exchange {
+        names,
+        certificate: Some((ip, der)),
+        ..Arc::new(Plan::new(&config, site, 1)).shard(0)
     })
 }
 
@@ -205,14 +210,6 @@ impl Plan {
         };
         let shard = Shard::new(number, Arc::clone(&self.settings), resources).expect("a shard in memory");
         Exchange { shard, counters, plan: Arc::clone(self), names: NameServer::new(), certificate: None }
-        Exchange {
-            shard,
-            counters,
-            plan: Arc::clone(self),
-            names: NameServer::new(),
-            certified: Vec::new(),
-            told: Vec::new(),
-        }
     }
 }
 
@@ -225,9 +222,6 @@ pub(crate) struct Exchange {
     pub(crate) names: NameServer,
     /// Who comes by TLS with a client certificate (DER).
     pub(crate) certificate: Option<(IpAddr, Vec<u8>)>,
-    /// Who proves by TLS to be which domain, and the connections that have been told of.
-    certified: Vec<(std::net::IpAddr, String)>,
-    told: Vec<ConnectionId>,
 }
 
 impl Exchange {
@@ -246,24 +240,6 @@ impl Exchange {
         self.counters.of(kind)
     }
 
-    /// By TLS, whoever comes from this address shows a certificate for this domain.
-    pub(crate) fn proves(mut self, ip: &str, domain: &str) -> Self {
-        self.certified.push((ip.parse().expect("an address"), domain.to_owned()));
-        self
-    }
-
-    fn certify(&mut self, now_ms: u64, from: &Flow) {
-        if from.transport != Transport::Tls || self.told.contains(&from.connection) {
-            return;
-        }
-        self.told.push(from.connection);
-        for (_, domain) in self.certified.iter().filter(|(ip, _)| *ip == from.remote.ip()) {
-            let certificate =
-                rcgen::generate_simple_self_signed([domain.clone()]).expect("a certificate").cert;
-            self.shard.peer_certified(now_ms, from, certificate.der());
-        }
-    }
-
     fn watch<R>(&mut self, step: impl FnOnce(&mut Shard) -> R) -> R {
         let result = step(&mut self.shard);
         assert_eq!(self.count(EventKind::PanicCaught), 0, "the exchange has caught a panic of its own");
@@ -278,7 +254,6 @@ impl Engine for Exchange {
         if let (Transport::Tls, Some(der)) = (from.transport, certificate) {
             self.watch(|shard| shard.peer_certified(now_ms, from, &der));
         }
-        self.certify(now_ms, from);
         self.watch(|shard| shard.receive(now_ms, from, message, out));
     }
 
