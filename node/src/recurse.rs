@@ -95,7 +95,10 @@ impl Switchboard {
         if settings.recursion == Recursion::Off || !redirect::can_be_followed(status) {
             return false;
         }
-        let wanted = self.transactions.client(branch).is_some_and(|record| record.user.cancel == Cancel::No);
+        let Some(redirecting) = self.transactions.client(branch).map(|record| &record.user) else {
+            return false;
+        };
+        let (wanted, by_ours) = (redirecting.cancel == Cancel::No, redirecting.added.to_registered);
         let Some(upstream) = self.transactions.server_mut(server).map(|record| &mut record.user) else {
             return false;
         };
@@ -107,7 +110,7 @@ impl Switchboard {
         rest.redirected.count += 1;
         let choices = redirect::choices(response);
         let followed = self.replay(settings, now_ms, server, |board, passage| {
-            board.follow_choices(passage, (server, sender), &choices, out)
+            board.follow_choices(passage, (server, (sender, by_ours)), &choices, out)
         });
         let followed = followed.unwrap_or_default();
         if followed.is_empty() {
@@ -128,7 +131,7 @@ impl Switchboard {
     fn follow_choices<'c>(
         &mut self,
         passage: &Passage<'_, '_, '_>,
-        (server, sender): (ServerId, Sender),
+        (server, who): (ServerId, (Sender, bool)),
         choices: &[Choice<'c>],
         out: &mut Outbox,
     ) -> Vec<&'c [u8]> {
@@ -143,7 +146,7 @@ impl Switchboard {
         });
         let mut targets = Targets::default();
         for choice in choices {
-            if self.follow_choice(passage, sender, choice, &mut tried, &mut targets, out) {
+            if self.follow_choice(passage, who, choice, &mut tried, &mut targets, out) {
                 followed.push(choice.uri.text);
             }
         }
@@ -177,7 +180,7 @@ impl Switchboard {
     fn follow_choice(
         &mut self,
         passage: &Passage<'_, '_, '_>,
-        sender: Sender,
+        (sender, by_ours): (Sender, bool),
         choice: &Choice<'_>,
         tried: &mut Vec<Vec<u8>>,
         targets: &mut Targets,
@@ -195,7 +198,7 @@ impl Switchboard {
         let redirected = Screened { message, parts, method, routed: Routed::to(uri), mark };
         let passage = Passage { arrival, screened: &redirected, spent };
         let way = self.way_of(arrival, &redirected);
-        if !may_go(&passage, &way, sender) {
+        if !may_go(&passage, &way, (sender, by_ours)) {
             return false;
         }
         let mut found = Targets::default();
@@ -212,15 +215,21 @@ impl Switchboard {
     }
 }
 
-/// Whether the caller could have gone there by himself, and redirections may lead there.
-fn may_go(passage: &Passage<'_, '_, '_>, way: &Way<'_, '_>, sender: Sender) -> bool {
+/// Whether the caller could have gone there by himself, and redirections may lead there. Who is no user of ours sends nobody
+/// to a route: he could make the caller pay for numbers of his own.
+fn may_go(passage: &Passage<'_, '_, '_>, way: &Way<'_, '_>, (sender, by_ours): (Sender, bool)) -> bool {
     let (settings, uri) = (passage.arrival.settings, passage.screened.routed.uri);
     let is_ours = settings.identity.domain_of(&uri).is_some() || uri.scheme == Scheme::Tel;
     let leads_on = match way {
         Way::User { .. } | Way::Gruu { .. } => true,
         Way::Uri(uri) => uri.is_sip(),
         Way::Rule(rule, _) => {
-            !rule.stateless && matches!(rule.then, Then::To(_) | Then::Trunk(_) | Then::Users)
+            !rule.stateless
+                && match rule.then {
+                    Then::Users => true,
+                    Then::To(_) | Then::Trunk(_) | Then::Number => by_ours,
+                    Then::Redirect(_) | Then::Refuse(_) => false,
+                }
         }
         _ => false,
     };

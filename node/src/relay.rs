@@ -273,6 +273,7 @@ impl Switchboard {
         let added = Additions {
             record_routes: record_route.map_or(0, |_| 1 + u8::from(arrived_at.is_some())),
             routes: Additions::routes_of(path),
+            to_registered: target.registered,
         };
         let downstream = Downstream {
             server: Some(server),

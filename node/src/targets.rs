@@ -23,6 +23,8 @@ pub(crate) struct Target {
     pub q_milli: u16,
     /// How much the caller wants it among those of one q, in thousandths (RFC 3841 §7.2.4).
     pub wanted_milli: u16,
+    /// It is a phone of a user of ours, where he registered it.
+    pub registered: bool,
     /// The caller does not want it at all.
     pub unwanted: bool,
     /// Further paths to it, in the order in which to try them.
@@ -62,6 +64,7 @@ impl Target {
             path: 0..0,
             q_milli: 1000,
             wanted_milli: INDIFFERENT_MILLI,
+            registered: false,
             unwanted: false,
             spare: 0..0,
             name: 0..0,
@@ -238,6 +241,7 @@ impl Targets {
             path,
             q_milli: binding.q_milli,
             pinned: binding.path.is_empty() && is_flow,
+            registered: true,
             device: device(binding.instance),
             registered_at_ms: binding.registered_at_ms,
             ..Target::at(flow)

@@ -147,6 +147,39 @@ fn our_users_are_forwarded_to_the_trunk() {
     }
 }
 
+/// Who is called outside sends our users to our users, and not to numbers that are paid for here: the caller is told, and may
+/// call there if he likes. RFC 3261 §16.7 step 4, §26.1.
+#[test]
+fn a_stranger_spends_nobodys_money() {
+    let rules = format!("{OPEN}\n[[route]]\nmatch = {{ prefix = \"0900\" }}\nto = \"sip:192.0.2.99\"\n");
+    scene(&rules)
+        .address("far", "203.0.113.1:5060")
+        .run(
+            "
+        given carol is registered
+        alice  -> proxy            INVITE sip:dave@203.0.113.1
+                  proxy -> far     INVITE
+                  proxy <- far     302
+            Contact: <sip:0900666@example.com>
+                  proxy -> far     ACK
+        alice  <- proxy            302
+            Contact: <sip:0900666@example.com>
+        alice  -> proxy            ACK
+        alice  -> proxy            INVITE sip:dave@203.0.113.1 #2
+                  proxy -> far     INVITE #2
+                  proxy <- far     302 #2
+            Contact: <sip:carol@example.com>
+                  proxy -> far     ACK #2
+                  proxy -> carol   INVITE #2
+                  proxy <- carol   486 #2
+                  proxy -> carol   ACK #2
+        alice  <- proxy            486 #2
+        alice  -> proxy            ACK #2
+    ",
+        )
+        .leaves_nothing();
+}
+
 /// Several contacts: by q, those of one q together; what cannot be followed stays in the answer, which is the best when all
 /// others have refused. RFC 3261 §16.7 step 4 and 6, §16.6.
 #[test]

@@ -73,6 +73,8 @@ pub struct Additions {
     pub record_routes: u8,
     /// Values of Route: the Path of the contact (RFC 3327).
     pub routes: u8,
+    /// Whether it goes to a phone that a user of ours has registered. Others send nobody to where calls cost something.
+    pub to_registered: bool,
 }
 
 impl Additions {
@@ -153,8 +155,11 @@ mod tests {
                     Record-Route: <sip:us;lr>\r\nRecord-Route: <sip:us;transport=tcp;lr>\r\nRecord-Route: <sip:before;lr>\r\n\
                     Via: SIP/2.0/TCP a;branch=z9hG4bKa\r\nMax-Forwards: 69\r\nX: y\r\n\r\n";
         let message = Message::parse(copy.as_bytes()).expect("a request");
-        let added =
-            Additions { record_routes: 2, routes: Additions::routes_of(b"<sip:edge;lr>, <sip:e2;lr>") };
+        let added = Additions {
+            record_routes: 2,
+            routes: Additions::routes_of(b"<sip:edge;lr>, <sip:e2;lr>"),
+            to_registered: true,
+        };
         let mut out = Vec::new();
         write_original(&message, added, &mut Scratch::default(), &mut out).expect("sound");
         assert_eq!(
