@@ -298,3 +298,80 @@ fn a_restart_while_it_rings() {
     );
     assert_eq!(record(&stage).outcome, Outcome::Busy);
 }
+
+/// The INVITE comes a second time by another branch, as from a proxy before us that was killed: one call, and whichever
+/// copy is answered, the record says so. RFC 3261 §8.2.2.2.
+#[test]
+fn an_invite_that_comes_by_another_branch() {
+    let gives_up = "
+        alice  -> proxy            CANCEL
+        alice  <- proxy            200 CANCEL
+                  proxy -> bob     CANCEL
+                  proxy <- bob     200 CANCEL
+                  proxy <- bob     487 INVITE
+    ";
+    for (refusal, status) in [(gives_up, 487), ("proxy <- bob     486", 486)] {
+        let mut stage = open_ladder(&format!(
+            "
+        given bob is registered
+        given desk is registered as carol
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     180
+        alice  <- proxy            180
+        edge   -> proxy            INVITE carol #2
+            Call-ID: call-alice-1
+            From: <sip:alice@example.com>;tag=alice-2
+                  proxy -> desk    INVITE
+                  proxy <- desk    180
+        edge   <- proxy            180
+        +4s       proxy <- desk    200
+        edge   <- proxy            200
+        edge   -> proxy            ACK
+                  proxy -> desk    ACK
+        {refusal}
+                  proxy -> bob     ACK
+        alice  <- proxy            {status} INVITE
+        alice  -> proxy            ACK
+        +9s       proxy <- desk    BYE
+        edge   <- proxy            BYE
+        edge   -> proxy            200 BYE
+                  proxy -> desk    200 BYE
+        "
+        ));
+        let record = record(&stage);
+        assert_eq!((record.outcome, record.status), (Outcome::Answered, 200));
+        assert_eq!(record.answer_ms, Some(record.start_ms + 4_000));
+        assert_eq!((record.ended_by, record.duration_ms()), (Some(EndedBy::Callee), Some(9_000)));
+        stage.play("+80s");
+    }
+}
+
+/// Nobody was there, and when the caller's phone repeats its INVITE somebody is: the refusal was not the end.
+/// RFC 3261 §17.1.1.2.
+#[test]
+fn a_refused_invite_whose_repetition_is_answered() {
+    let mut stage = open_ladder(
+        "
+        alice  -> proxy            INVITE bob
+        alice  <-x proxy           480
+        given bob is registered
+        +500ms alice -> proxy      INVITE bob (again)
+                  proxy -> bob     INVITE
+                  proxy <- bob     180
+        alice  <- proxy            180
+        +1s       proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        +3s alice -> proxy         BYE
+                  proxy -> bob     BYE
+                  proxy <- bob     200
+        alice  <- proxy            200
+    ",
+    );
+    let record = record(&stage);
+    assert_eq!((record.outcome, record.status), (Outcome::Answered, 200));
+    assert_eq!((&*record.route, record.duration_ms()), ("user", Some(3_000)));
+    stage.leaves_nothing();
+}

@@ -14,7 +14,7 @@ use crate::phone::{Errand, Line, Phone};
 use crate::sniffer::{Log, Sniffer};
 
 /// No call begins before this, ms.
-const FIRST_CALL_MS: u64 = 12_000;
+const FIRST_CALL_MS: u64 = 1_000;
 /// No call begins after this, ms.
 pub(crate) const LAST_CALL_MS: u64 = 60_000;
 /// By then everything is over: three phones that ring in turn until Timer C, their CANCELs without effect, the longest
@@ -207,7 +207,7 @@ impl Scene {
             let who = if self.dice.permille(50) { "nobody" } else { USERS[self.dice.below(4) as usize] };
             let domain = domains[self.dice.below(domains.len() as u64) as usize];
             let target = format!("sip:{who}@{domain}");
-            // By then the farthest phone is registered.
+            // Some call before anybody is registered.
             let at_ms = now_ms + self.dice.between(FIRST_CALL_MS, LAST_CALL_MS);
             let errand = match self.dice.below(8) {
                 0 => Errand::Ask("MESSAGE", target),

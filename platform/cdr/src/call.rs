@@ -5,6 +5,7 @@ use offhook_sip::NameAddr;
 
 use crate::fact::{Answered, Begun, Fact};
 use crate::joiner::Policy;
+use crate::leg::{Leg, LegEnd, LegKey, Refusal};
 
 /// How long a refused call may still go on, unless its refusal was acknowledged: by an attempt with credentials (RFC 3261 §22.2), or by a retransmission of
 /// an INVITE that we refused without a transaction or lost in a restart. 64·T1.
@@ -16,16 +17,8 @@ const SESSION_GRACE_MS: u64 = 32_000;
 /// Phones that answered the same call, RFC 3261 §13.2.2.4. One more is not followed.
 const DIALOGS_MAX: usize = 8;
 
-/// Why nothing more comes of an attempt.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Refusal {
-    pub(crate) at_ms: u64,
-    /// 0: the server was stopped while it rang.
-    pub(crate) status: u16,
-    pub(crate) reason: Box<[u8]>,
-    /// The caller has acknowledged it.
-    pub(crate) heard: bool,
-}
+/// INVITEs of one call. One more is not followed: it changes nothing that is billed.
+const LEGS_MAX: usize = 8;
 
 /// Who ended a dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,32 +46,19 @@ pub(crate) struct Dialog {
 /// One call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Call {
-    pub(crate) run: u32,
-    pub(crate) shard: u16,
-    pub(crate) leg: u64,
     /// Of its first attempt.
     pub(crate) began_ms: u64,
     /// The fact of its latest attempt, as it came.
     pub(crate) begun: Box<[u8]>,
     pub(crate) rang_ms: Option<u64>,
-    pub(crate) cancel: Option<Box<[u8]>>,
-    pub(crate) refusal: Option<Refusal>,
+    /// The INVITEs of the latest attempt.
+    pub(crate) legs: Vec<Leg>,
     pub(crate) dialogs: Vec<Dialog>,
 }
 
 impl Call {
-    pub(crate) fn new(run: u32, shard: u16, at_ms: u64, begun: &Begun<'_>, payload: &[u8]) -> Self {
-        Self {
-            run,
-            shard,
-            leg: begun.leg,
-            began_ms: at_ms,
-            begun: payload.into(),
-            rang_ms: None,
-            cancel: None,
-            refusal: None,
-            dialogs: Vec::new(),
-        }
+    pub(crate) fn new(leg: Leg, at_ms: u64, payload: &[u8]) -> Self {
+        Self { began_ms: at_ms, begun: payload.into(), rang_ms: None, legs: vec![leg], dialogs: Vec::new() }
     }
 
     /// The latest attempt. It was read once, so it can be read again.
@@ -89,15 +69,54 @@ impl Call {
         }
     }
 
-    /// Goes on with another attempt of the same caller.
-    pub(crate) fn try_again(&mut self, run: u32, shard: u16, begun: &Begun<'_>, payload: &[u8]) {
-        let again = Self::new(run, shard, self.began_ms, begun, payload);
-        let dialogs = std::mem::take(&mut self.dialogs);
-        *self = Self { rang_ms: self.rang_ms, dialogs, ..again };
+    /// The same INVITE by another branch, or another time. `false`: there are too many.
+    pub(crate) fn comes_again(&mut self, leg: Leg, payload: &[u8]) -> bool {
+        if self.legs.len() >= LEGS_MAX {
+            return false;
+        }
+        if !self.is_open() {
+            self.begun = payload.into();
+        }
+        self.legs.push(leg);
+        true
+    }
+
+    /// Goes on with the next attempt of the same caller.
+    pub(crate) fn try_again(&mut self, leg: Leg, payload: &[u8]) {
+        self.begun = payload.into();
+        self.legs.clear();
+        self.legs.push(leg);
+    }
+
+    pub(crate) fn leg_mut(&mut self, key: LegKey) -> Option<&mut Leg> {
+        self.legs.iter_mut().find(|leg| leg.key == key)
+    }
+
+    /// Whether an INVITE of it may still be answered.
+    pub(crate) fn is_open(&self) -> bool {
+        self.legs.iter().any(Leg::is_open)
+    }
+
+    /// What the caller was told last, where every INVITE of it was refused, and by which.
+    pub(crate) fn refused(&self) -> Option<(&Leg, &Refusal)> {
+        if self.is_open() || !self.dialogs.is_empty() {
+            return None;
+        }
+        let refusals = self.legs.iter().filter_map(|leg| Some((leg, leg.refusal()?)));
+        refusals.max_by_key(|(_, refusal)| (refusal.status > 0, refusal.at_ms))
     }
 
     /// A phone has answered; a repeated 2xx changes nothing.
-    pub(crate) fn answer(&mut self, at_ms: u64, answered: &Answered<'_>, payload: &[u8]) -> bool {
+    pub(crate) fn answer(
+        &mut self,
+        key: LegKey,
+        at_ms: u64,
+        answered: &Answered<'_>,
+        payload: &[u8],
+    ) -> bool {
+        if let Some(leg) = self.leg_mut(key) {
+            leg.end = Some(LegEnd::Answered);
+        }
         let known = self.dialogs.iter().any(|dialog| dialog.tag() == tag_of(answered.to));
         if known || self.dialogs.len() >= DIALOGS_MAX {
             return false;
@@ -111,14 +130,21 @@ impl Call {
         self.dialogs.iter_mut().find(|dialog| dialog.end.is_none() && dialog.tag() == tag)
     }
 
-    /// Whether every phone that answered has ended.
+    /// Whether nothing more can come: every phone that answered has ended, or the caller knows that nobody does and will
+    /// not ask again.
     pub(crate) fn is_over(&self) -> bool {
-        !self.dialogs.is_empty() && self.dialogs.iter().all(|dialog| dialog.end.is_some())
+        if self.is_open() {
+            return false;
+        }
+        if !self.dialogs.is_empty() {
+            return self.dialogs.iter().all(|dialog| dialog.end.is_some());
+        }
+        self.refused().is_some_and(|(_, refusal)| refusal.heard && !matches!(refusal.status, 0 | 401 | 407))
     }
 
     /// When it is to be looked at again, whatever is heard.
     pub(crate) fn deadline_ms(&self, policy: &Policy) -> u64 {
-        if let Some(refusal) = &self.refusal {
+        if let Some((_, refusal)) = self.refused() {
             return refusal.at_ms.saturating_add(LINGER_MS);
         }
         let open = self.dialogs.iter().filter(|dialog| dialog.end.is_none());
@@ -144,42 +170,21 @@ impl Call {
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        for number in [self.run.into(), self.shard.into(), self.leg, self.began_ms] {
-            put_varint(out, number);
-        }
+        put_varint(out, self.began_ms);
         put_string(out, &self.begun);
         put_option(out, self.rang_ms);
-        put_varint(out, self.cancel.is_some().into());
-        put_string(out, self.cancel.as_deref().unwrap_or_default());
-        put_option(out, self.refusal.as_ref().map(|refusal| refusal.at_ms));
-        put_varint(out, self.refusal.as_ref().map_or(0, |refusal| refusal.status.into()));
-        put_varint(out, self.refusal.as_ref().is_some_and(|refusal| refusal.heard).into());
-        put_string(out, self.refusal.as_ref().map_or(&[], |refusal| &refusal.reason));
+        put_varint(out, self.legs.len() as u64);
+        self.legs.iter().for_each(|leg| leg.encode(out));
         put_varint(out, self.dialogs.len() as u64);
-        for dialog in &self.dialogs {
-            put_varint(out, dialog.at_ms);
-            put_string(out, &dialog.answered);
-            put_option(out, dialog.session_ends_ms);
-            put_option(out, dialog.end.map(|(at_ms, _)| at_ms));
-            put_varint(out, dialog.end.map_or(0, |(_, by)| by as u64));
-        }
+        self.dialogs.iter().for_each(|dialog| dialog.encode(out));
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut from = Cursor::new(bytes);
-        let (run, shard, leg, began_ms) = (from.number()?, from.number()?, from.varint()?, from.varint()?);
-        let begun: Box<[u8]> = from.string()?.into();
-        let rang_ms = option(&mut from)?;
-        let (cancelled, reason) = (from.varint()? != 0, from.string()?);
-        let (refused_ms, status) = (option(&mut from)?, from.number()?);
-        let (heard, why) = (from.varint()? != 0, from.string()?);
-        let mut dialogs = Vec::new();
-        for _ in 0..from.varint()? {
-            dialogs.push(Dialog::decode(&mut from)?);
-        }
-        let refusal = refused_ms.map(|at_ms| Refusal { at_ms, status, reason: why.into(), heard });
-        let cancel = cancelled.then(|| reason.into());
-        let call = Self { run, shard, leg, began_ms, begun, rang_ms, cancel, refusal, dialogs };
+        let (began_ms, begun, rang_ms) = (from.varint()?, from.string()?.into(), option(&mut from)?);
+        let legs = (0..from.varint()?).map(|_| Leg::decode(&mut from)).collect::<Option<_>>()?;
+        let dialogs = (0..from.varint()?).map(|_| Dialog::decode(&mut from)).collect::<Option<_>>()?;
+        let call = Self { began_ms, begun, rang_ms, legs, dialogs };
         (from.rest().is_empty() && call.begun().is_some()).then_some(call)
     }
 }
@@ -204,6 +209,14 @@ impl Dialog {
             }
             _ => (longest_ms, (longest_ms, EndedBy::Unknown)),
         }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.at_ms);
+        put_string(out, &self.answered);
+        put_option(out, self.session_ends_ms);
+        put_option(out, self.end.map(|(at_ms, _)| at_ms));
+        put_varint(out, self.end.map_or(0, |(_, by)| by as u64));
     }
 
     fn decode(from: &mut Cursor<'_>) -> Option<Self> {
@@ -265,15 +278,18 @@ mod tests {
         };
         let mut payload = Vec::new();
         Fact::Begun(begun).write(5, &mut payload);
-        Call::new(1, 2, 5, &begun, &payload)
+        Call::new(Leg::new((1, 2, 7), 5, &begun), 5, &payload)
     }
 
     #[test]
     fn an_open_call_comes_back() {
         let mut call = call();
         call.rang_ms = Some(0);
-        call.cancel = Some(Box::default());
-        call.refusal = Some(Refusal { at_ms: 9, status: 487, reason: b"SIP".as_slice().into(), heard: true });
+        call.legs[0].cancel = Some(Box::default());
+        let refusal = Refusal { at_ms: 9, status: 487, reason: b"SIP".as_slice().into(), heard: true };
+        for (number, end) in [(8, None), (9, Some(LegEnd::Answered)), (0, Some(LegEnd::Refused(refusal)))] {
+            call.legs.push(Leg { key: (1, 2, number), cancel: None, end });
+        }
         for end in [
             None,
             Some((77, EndedBy::Callee)),

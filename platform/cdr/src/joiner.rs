@@ -14,8 +14,9 @@ use std::hash::{BuildHasher, RandomState};
 
 use offhook_frames::encoding::{Cursor, put_string, put_varint};
 
-use crate::call::{Call, EndedBy, Refusal, session_end, tag_of};
+use crate::call::{Call, EndedBy, session_end, tag_of};
 use crate::fact::{Begun, Fact, InDialog, clip};
+use crate::leg::{Leg, LegEnd, LegKey, Refusal};
 use crate::record::Record;
 
 /// How long a BYE waits for its call: its cause was on disk before it, so the next look at all spools finds it.
@@ -47,7 +48,7 @@ pub struct Joiner {
     next_id: u64,
     /// By a hash of Call-ID and the caller's tag.
     keys: BTreeSet<(u64, u64)>,
-    legs: HashMap<(u32, u16, u64), u64>,
+    legs: HashMap<LegKey, u64>,
     deadlines: BTreeSet<(u64, u64)>,
     orphans: VecDeque<Orphan>,
     records: Vec<Record>,
@@ -73,6 +74,8 @@ enum Attempt {
     None,
     /// Nothing new.
     Same,
+    /// The same one as another transaction.
+    ComesAgain(u64),
     /// The next one of this call.
     GoesOn(u64),
 }
@@ -118,23 +121,26 @@ impl Joiner {
         let Some((at_ms, fact)) = Fact::read(payload) else { return false };
         match fact {
             Fact::Begun(begun) => self.begun(run, shard, at_ms, &begun, payload),
-            Fact::Rang { leg } => self.change((run, shard, leg), |call| {
+            Fact::Rang { leg } => self.change((run, shard, leg), |call, _| {
                 call.rang_ms.get_or_insert(at_ms);
             }),
             Fact::Cancelled { leg, reason } => {
-                self.change((run, shard, leg), |call| call.cancel = Some(reason.into()));
+                self.change_leg((run, shard, leg), |leg| leg.cancel = Some(reason.into()));
             }
-            Fact::Answered(answered) => self.change((run, shard, answered.leg), |call| {
-                if call.answer(at_ms, &answered, payload) && call.begun().is_some_and(|begun| !begun.in_path)
-                {
+            Fact::Answered(answered) => self.change((run, shard, answered.leg), |call, key| {
+                let is_new = call.answer(key, at_ms, &answered, payload);
+                if is_new && call.begun().is_some_and(|begun| !begun.in_path) {
                     call.give_up();
                 }
             }),
-            Fact::Refused { leg, status, reason } => self.change((run, shard, leg), |call| {
-                call.refusal = Some(Refusal { at_ms, status, reason: reason.into(), heard: false });
+            Fact::Refused { leg, status, reason } => self.change_leg((run, shard, leg), |leg| {
+                if leg.is_open() {
+                    let refusal = Refusal { at_ms, status, reason: reason.into(), heard: false };
+                    leg.end = Some(LegEnd::Refused(refusal));
+                }
             }),
-            Fact::Heard { leg } => self.change((run, shard, leg), |call| {
-                if let Some(refusal) = &mut call.refusal {
+            Fact::Heard { leg } => self.change_leg((run, shard, leg), |leg| {
+                if let Some(LegEnd::Refused(refusal)) = &mut leg.end {
                     refusal.heard = true;
                 }
             }),
@@ -178,12 +184,15 @@ impl Joiner {
     /// All facts of runs before `run` have been read: whatever had no answer in them got none. Their callers may try
     /// again for a while.
     pub fn run_began(&mut self, run: u32, now_ms: u64) {
-        let waits = |call: &Call| call.run < run && call.dialogs.is_empty() && call.refusal.is_none();
-        let cut: Vec<u64> = self.calls.iter().filter(|(_, call)| waits(call)).map(|(id, _)| *id).collect();
+        let waits = |leg: &Leg| leg.key.0 < run && leg.is_open();
+        let cut: Vec<u64> =
+            self.calls.iter().filter(|(_, call)| call.legs.iter().any(waits)).map(|(id, _)| *id).collect();
         for id in cut {
             self.change_by_id(id, |call| {
-                call.refusal =
-                    Some(Refusal { at_ms: now_ms, status: 0, reason: Box::default(), heard: false });
+                for leg in call.legs.iter_mut().filter(|leg| waits(leg)) {
+                    let refusal = Refusal { at_ms: now_ms, status: 0, reason: Box::default(), heard: false };
+                    leg.end = Some(LegEnd::Refused(refusal));
+                }
             });
         }
     }
@@ -218,7 +227,6 @@ impl Joiner {
         for (id, bytes) in calls {
             let Some(call) = Call::decode(bytes) else { continue };
             joiner.next_id = joiner.next_id.max(id + 1);
-            joiner.deadlines.insert((call.deadline_ms(&policy), *id));
             joiner.stored.insert(*id);
             joiner.insert(*id, call);
         }
@@ -235,37 +243,38 @@ impl Joiner {
     }
 
     fn begun(&mut self, run: u32, shard: u16, at_ms: u64, begun: &Begun<'_>, payload: &[u8]) {
-        let key = self.key(begun.call_id, begun.from_tag);
-        match self.earlier_attempt(key, run, begun) {
-            Attempt::Same => {}
+        let leg = Leg::new((run, shard, begun.leg), at_ms, begun);
+        let (key, has_name) = (leg.key, leg.has_name());
+        let id = match self.earlier_attempt(self.key(begun.call_id, begun.from_tag), begun) {
+            Attempt::Same => return,
+            Attempt::ComesAgain(id) => {
+                let mut is_followed = false;
+                self.change_by_id(id, |call| is_followed = call.comes_again(leg, payload));
+                if !is_followed {
+                    return;
+                }
+                id
+            }
             Attempt::GoesOn(id) => {
-                self.change_by_id(id, |call| call.try_again(run, shard, begun, payload));
-                self.note_attempt(id, at_ms, begun);
+                self.forget_legs(id);
+                self.change_by_id(id, |call| call.try_again(leg, payload));
+                id
             }
             Attempt::None => {
                 self.make_room();
                 let id = self.next_id;
                 self.next_id += 1;
-                let call = Call::new(run, shard, at_ms, begun, payload);
-                self.deadlines.insert((call.deadline_ms(&self.policy), id));
-                self.insert(id, call);
+                self.insert(id, Call::new(leg, at_ms, payload));
                 self.dirty.insert(id);
-                self.note_attempt(id, at_ms, begun);
+                id
             }
+        };
+        if has_name {
+            self.legs.insert(key, id);
         }
     }
 
-    /// What was refused without a transaction has its end with its beginning.
-    fn note_attempt(&mut self, id: u64, at_ms: u64, begun: &Begun<'_>) {
-        if begun.refused > 0 {
-            let reason = offhook_sip::reason_phrase(begun.refused).as_bytes().into();
-            self.change_by_id(id, |call| {
-                call.refusal = Some(Refusal { at_ms, status: begun.refused, reason, heard: false });
-            });
-        }
-    }
-
-    fn earlier_attempt(&self, key: u64, run: u32, begun: &Begun<'_>) -> Attempt {
+    fn earlier_attempt(&self, key: u64, begun: &Begun<'_>) -> Attempt {
         for id in self.ids(key) {
             let Some((call, before)) = self.calls.get(&id).and_then(|call| Some((call, call.begun()?)))
             else {
@@ -275,13 +284,13 @@ impl Joiner {
                 continue;
             }
             if begun.cseq == before.cseq {
-                // A copy: of what is refused already, or on its way around (a spiral). From an earlier run: the caller
-                // has not heard what became of it, and asks again.
-                return if call.run == run { Attempt::Same } else { Attempt::GoesOn(id) };
+                let is_refused_so = |leg: &Leg| leg.refusal().is_some_and(|r| r.status == begun.refused);
+                let is_same = begun.refused > 0 && call.legs.iter().any(is_refused_so);
+                return if is_same { Attempt::Same } else { Attempt::ComesAgain(id) };
             }
             // Challenged, here or further on, and now with credentials.
-            let challenged = call.refusal.as_ref().is_some_and(|r| matches!(r.status, 0 | 401 | 407));
-            if challenged && call.dialogs.is_empty() && begun.cseq > before.cseq {
+            let challenged = call.refused().is_some_and(|(_, r)| matches!(r.status, 0 | 401 | 407));
+            if challenged && begun.cseq > before.cseq {
                 return Attempt::GoesOn(id);
             }
         }
@@ -321,36 +330,47 @@ impl Joiner {
         false
     }
 
-    fn change(&mut self, leg: (u32, u16, u64), change: impl FnOnce(&mut Call)) {
+    fn change(&mut self, leg: LegKey, change: impl FnOnce(&mut Call, LegKey)) {
         if let Some(&id) = self.legs.get(&leg) {
-            self.change_by_id(id, change);
+            self.change_by_id(id, |call| change(call, leg));
         }
+    }
+
+    fn change_leg(&mut self, leg: LegKey, change: impl FnOnce(&mut Leg)) {
+        self.change(leg, |call, key| {
+            if let Some(leg) = call.leg_mut(key) {
+                change(leg);
+            }
+        });
     }
 
     fn change_by_id(&mut self, id: u64, change: impl FnOnce(&mut Call)) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let (deadline_ms, leg) = (call.deadline_ms(&self.policy), (call.run, call.shard, call.leg));
+        let deadline_ms = call.deadline_ms(&self.policy);
         change(call);
-        let (later_ms, leg_after) = (call.deadline_ms(&self.policy), (call.run, call.shard, call.leg));
-        let over = call.is_over() || call.refusal.as_ref().is_some_and(|refusal| is_final(refusal, call));
-        if leg != leg_after {
-            self.legs.remove(&leg);
-            self.legs.insert(leg_after, id);
-        }
+        let (later_ms, is_over) = (call.deadline_ms(&self.policy), call.is_over());
         if deadline_ms != later_ms {
             self.deadlines.remove(&(deadline_ms, id));
             self.deadlines.insert((later_ms, id));
         }
         self.dirty.insert(id);
-        if over {
+        if is_over {
             self.finish(id);
+        }
+    }
+
+    fn forget_legs(&mut self, id: u64) {
+        if let Some(call) = self.calls.get(&id) {
+            for leg in &call.legs {
+                self.legs.remove(&leg.key);
+            }
         }
     }
 
     /// The call is over: its record, and nothing else, is left of it.
     fn finish(&mut self, id: u64) {
+        self.forget_legs(id);
         let Some(call) = self.calls.remove(&id) else { return };
-        self.legs.remove(&(call.run, call.shard, call.leg));
         self.deadlines.remove(&(call.deadline_ms(&self.policy), id));
         if let Some(begun) = call.begun() {
             self.keys.remove(&(self.key(begun.call_id, begun.from_tag), id));
@@ -375,7 +395,10 @@ impl Joiner {
         if let Some(begun) = call.begun() {
             self.keys.insert((self.key(begun.call_id, begun.from_tag), id));
         }
-        self.legs.insert((call.run, call.shard, call.leg), id);
+        for leg in call.legs.iter().filter(|leg| leg.has_name()) {
+            self.legs.insert(leg.key, id);
+        }
+        self.deadlines.insert((call.deadline_ms(&self.policy), id));
         self.calls.insert(id, call);
     }
 
@@ -392,10 +415,4 @@ impl Joiner {
 /// heard of it. Any other refusal leaves it as it was.
 const fn ends(status: u16, unheard: bool) -> bool {
     unheard || matches!(status, 200..=299 | 408 | 481)
-}
-
-/// Whether no further attempt can belong to the same call: its caller knows, and will not ask again.
-fn is_final(refusal: &Refusal, call: &Call) -> bool {
-    let stateless = call.begun().is_some_and(|begun| begun.refused > 0);
-    call.dialogs.is_empty() && refusal.heard && !stateless && !matches!(refusal.status, 0 | 401 | 407)
 }

@@ -18,6 +18,7 @@ mod error;
 mod fact;
 mod files;
 mod joiner;
+mod leg;
 mod line;
 mod record;
 mod segments;

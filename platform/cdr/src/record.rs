@@ -191,12 +191,12 @@ impl Record {
     }
 
     fn fill_refused(&mut self, call: &Call) {
-        let refusal = call.refusal.as_ref();
-        self.status = refusal.map_or(0, |refusal| refusal.status);
-        self.end_ms = refusal.map(|refusal| refusal.at_ms);
-        self.outcome = Outcome::of(self.status, call.cancel.is_some());
-        let told = call.cancel.as_deref().filter(|reason| !reason.is_empty());
-        self.reason = text(told.or(refusal.map(|refusal| &*refusal.reason)).unwrap_or_default());
+        let Some((leg, refusal)) = call.refused() else { return };
+        self.status = refusal.status;
+        self.end_ms = Some(refusal.at_ms);
+        self.outcome = Outcome::of(self.status, leg.cancel.is_some());
+        let told = leg.cancel.as_deref().filter(|reason| !reason.is_empty());
+        self.reason = text(told.unwrap_or(&refusal.reason));
     }
 }
 

@@ -26,6 +26,9 @@ const PENDING_BYTES_MAX: usize = 256 * 1024;
 /// A segment is closed when it has grown to this: ten thousand calls, and read in a moment.
 pub(crate) const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 
+/// The number of the latest run.
+const RUN_FILE: &str = "run";
+
 /// How long a disk that refused is left alone.
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -53,11 +56,11 @@ impl SpoolFolder {
     /// The folder cannot be made or read.
     pub fn open(folder: &Path, bytes_max: u64, shards: usize) -> io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder)?;
-        let last = segments::list(folder)?.last().map_or(0, |segment| segment.run);
+        let run = next_run(folder)?;
         let per_shard = bytes_max / SEGMENT_BYTES / shards.max(1) as u64;
         Ok(Self {
             folder: folder.to_owned(),
-            run: last.saturating_add(1),
+            run,
             segments_max: u32::try_from(per_shard).unwrap_or(u32::MAX).max(2),
             oldest: (0..SHARDS_MAX).map(|_| AtomicU32::new(1)).collect(),
         })
@@ -86,6 +89,23 @@ impl SpoolFolder {
             oldest.store(number, Relaxed);
         }
     }
+}
+
+/// The number of this life of the server. None has it twice, also where no life in between has left a segment: what one
+/// has noted must not be taken for what another has.
+fn next_run(folder: &Path) -> io::Result<u32> {
+    let noted = match std::fs::read_to_string(folder.join(RUN_FILE)) {
+        Ok(text) => text.trim().parse().unwrap_or(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    let last = segments::list(folder)?.last().map_or(0, |segment| segment.run);
+    let run = last.max(noted).saturating_add(1);
+    let begun = folder.join(RUN_FILE).with_added_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&begun)?;
+    file.write_all(format!("{run}\n").as_bytes())?;
+    std::fs::rename(begun, folder.join(RUN_FILE))?;
+    Ok(run)
 }
 
 /// Facts kept in memory, for tests that look at them.

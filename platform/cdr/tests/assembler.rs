@@ -192,7 +192,7 @@ fn check(house: &House, calls: usize) {
     let mut of_call: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
     records.iter().for_each(|record| of_call.entry(&record.call_id).or_default().push(record));
     assert!(of_call.values().all(|its| its.len() == 1), "{of_call:#?}");
-    assert_eq!(of_call.len(), calls);
+    assert_eq!(of_call.len(), calls, "{:?}", of_call.keys());
     let lines = house.lines();
     assert_eq!(lines.len(), calls, "{lines:#?}");
     for record in &records {
@@ -269,6 +269,27 @@ fn segments_of_the_spool_go_when_they_are_in_the_store() {
     assert!(house.assembler.open_calls() <= 100, "the table of open calls has its bound");
     let store = Store::open(house.dir.path()).unwrap();
     assert_eq!(offhook_cdr::losses(&store).unwrap(), (0, 7_900), "and says whom it has dropped");
+}
+
+/// A life that leaves no segment has had its number all the same: its successor is not taken for its forerunner.
+#[test]
+fn no_two_runs_have_one_number() {
+    let mut house = House::new(FileFormat::JsonLines);
+    let mut runs = vec![house.folder.run()];
+    let mut call = Call::new(1);
+    call.go_on(&mut house);
+    for _ in 0..3 {
+        house.crash();
+        house.turn();
+        runs.push(house.folder.run());
+    }
+    assert_eq!(runs, [1, 2, 3, 4]);
+    assert_eq!(house.spool_files(), Vec::<PathBuf>::new(), "the first run's segment is read");
+    while !call.is_over() {
+        call.go_on(&mut house);
+    }
+    house.turn();
+    check(&house, 1);
 }
 
 #[test]
