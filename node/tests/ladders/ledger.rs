@@ -24,8 +24,8 @@ struct Seen {
     answered_ms: Option<u64>,
     /// The tags of those who answered.
     callees: Vec<Vec<u8>>,
-    /// The last refusal that the caller was sent.
-    refused: Option<(u16, u64)>,
+    /// The refusals that the caller was sent: one, unless the INVITE came by several branches.
+    refused: Vec<u16>,
     /// Who sent the first BYE whose good end the exchange passed on, and when it did.
     ended: Option<(EndedBy, u64)>,
 }
@@ -58,17 +58,13 @@ pub(crate) fn wrong(world: &World, exchange: NodeId, plan: &Plan) -> Vec<String>
 
 fn compare(call: &Seen, record: &Record, epoch_ms: u64, wrong: &mut Vec<String>) {
     let at = |ms: u64| ms + epoch_ms;
-    let expected = match (call.answered_ms, call.refused) {
-        (Some(answered_ms), _) => (true, Some(at(answered_ms)), None),
-        (None, Some((status, _))) => (false, None, Some(status)),
-        (None, None) => (false, None, None),
-    };
     let is_answered = record.outcome == Outcome::Answered;
-    let status = Some(record.status).filter(|status| !is_answered && *status > 0);
-    // Challenged by us, the caller has tried once more: that end is not in the record of the first attempt.
-    let told = (is_answered, record.answer_ms, status.and(expected.2.map(|_| record.status)));
+    let expected = (call.answered_ms.is_some(), call.answered_ms.map(at));
+    // Where he was told different things by several branches, one of them.
+    let is_told = is_answered || call.refused.is_empty() || call.refused.contains(&record.status);
     let mut complain = |what: &str| wrong.push(format!("{what}: {call:?}\n{record:?}"));
-    if told != expected && call.attempts.len() == 1 {
+    // Challenged by us, the caller has tried once more: that end is not in the record of the first attempt.
+    if ((is_answered, record.answer_ms) != expected || !is_told) && call.attempts.len() == 1 {
         complain("the record does not tell what the caller was told");
     }
     if !call.arrived_ms.iter().any(|arrived_ms| record.start_ms == at(*arrived_ms)) {
@@ -162,7 +158,7 @@ fn answer(call: &mut Seen, status: u16, callee: Vec<u8>, sent_ms: u64) {
                 call.callees.push(callee);
             }
         }
-        300.. => call.refused = Some((status, sent_ms)),
+        300.. if !call.refused.contains(&status) => call.refused.push(status),
         _ => {}
     }
 }

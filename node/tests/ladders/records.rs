@@ -351,7 +351,7 @@ fn an_invite_that_comes_by_another_branch() {
 /// RFC 3261 §17.1.1.2.
 #[test]
 fn a_refused_invite_whose_repetition_is_answered() {
-    let mut stage = open_ladder(
+    let stage = open_ladder(
         "
         alice  -> proxy            INVITE bob
         alice  <-x proxy           480

@@ -50,6 +50,7 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
         let refusals = client.finals.iter().filter(|(status, _)| *status >= 300).count();
         let answers = client.finals.len() - refusals;
         let too_many = refusals > 1 || (refusals == 1 && answers > 0);
+        let too_many = too_many && !found_late(client);
         let too_many = too_many || (client.what != What::Invite && client.finals.len() > 1);
         // A late copy of a REGISTER that the next one has overtaken fails: RFC 3261 §10.3 step 7.
         let is_overtaken = client.what == What::Register && client.finals.iter().any(|(s, _)| *s == 400);
@@ -76,6 +77,13 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
             broken.push(format!("{}: {status} to {}", phone.line.name, text(client)));
         }
     }
+}
+
+/// A refusal for want of anybody to ring leaves no state behind either: a copy of the INVITE that was on its way meanwhile,
+/// or its repetition, may find somebody.
+fn found_late(client: &Client) -> bool {
+    client.finals.iter().all(|(status, tag)| *status != 480 || tag.starts_with("oh"))
+        && client.finals.iter().filter(|(status, _)| *status >= 300).all(|(status, _)| *status == 480)
 }
 
 /// Challenges leave no state behind: a repeated request gets a fresh one, and that is no second answer.
