@@ -176,6 +176,9 @@ pub struct CdrListArguments {
     /// Only calls with this final status.
     #[arg(long)]
     pub status: Option<u16>,
+    /// Only calls that went out by this trunk.
+    #[arg(long, value_name = "NAME")]
+    pub trunk: Option<String>,
     /// How many at most.
     #[arg(long, value_name = "CALLS", default_value_t = 50)]
     pub limit: u32,

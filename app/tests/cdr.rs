@@ -77,6 +77,7 @@ fn a_list_for_people_and_one_for_programs() {
     assert_eq!(place.print(&["cdr", "list", "--json", "--status", "486"]).lines().count(), 1);
     assert_eq!(place.print(&["cdr", "list", "--json", "--to", "bob", "--limit", "1"]).lines().count(), 1);
     assert_eq!(place.print(&["cdr", "list", "--since", "2099-01-01"]), "There are no such records.\n");
+    assert_eq!(place.print(&["cdr", "list", "--trunk", "provider"]), "There are no such records.\n");
     assert_eq!(place.print(&["cdr", "list", "--json", "--until", "2099-01-01T00:00:00Z"]).lines().count(), 2);
     assert_eq!(place.run(&["cdr", "list", "--since", "yesterday"]).status.code(), Some(2));
 }

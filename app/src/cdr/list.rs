@@ -26,6 +26,7 @@ pub fn run(store: &Store, arguments: &CdrListArguments) -> anyhow::Result<()> {
         from: arguments.from.clone(),
         to: arguments.to.clone(),
         status: arguments.status,
+        trunk: arguments.trunk.clone(),
         limit: arguments.limit as usize,
     };
     let records = offhook_cdr::list(store, &filter)?;

@@ -3,11 +3,13 @@
 //! ```text
 //!   offhook-bench options|register|register-auth|call|message|stateless [COUNT]
 //!   offhook-bench call-over-sockets [COUNT]
+//!   offhook-bench record [COUNT]
 //! ```
 //! Prints nanoseconds and allocations per job. Under `valgrind --tool=callgrind` the same run gives exact instruction counts; a profiler
 //! shows where they go. A job is what a phone would call one: a call is INVITE, 180, 200, ACK, BYE, 200.
 //!
-//! `call-over-sockets` prints nothing: its system calls are counted from outside.
+//! `call-over-sockets` prints nothing: its system calls are counted from outside. Nor does `record`, which makes call
+//! detail records without a shard.
 
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
 
@@ -15,6 +17,7 @@ mod caller;
 mod counting;
 mod exchange;
 mod loopback;
+mod records;
 
 use std::time::Instant;
 
@@ -36,6 +39,9 @@ fn main() -> anyhow::Result<()> {
     let count: u32 = arguments.next().map_or(Ok(20_000), |n| n.parse())?;
     if scenario == LOOPBACK {
         return loopback::run(count);
+    }
+    if scenario == records::SCENARIO {
+        return records::run(2 * count);
     }
     let mut caller = Caller::new(&scenario)?;
     (0..WARM_UP.min(count)).for_each(|_| caller.job());

@@ -1,5 +1,6 @@
 //! Rules of the configuration (`[[route]]`, `[[trunk]]`): numbers that leave the house and come in, RFC 3261 §16.5.
 
+use offhook_cdr::Outcome;
 use offhook_ladder::Ladder;
 
 use crate::exchange::{OPEN, Observed, scene};
@@ -54,9 +55,8 @@ fn house(configuration: &str) -> Ladder {
 /// RFC 3261 §16.5, RFC 3261 §16.6 step 2.
 #[test]
 fn a_call_to_the_world() {
-    house(OPEN)
-        .run(
-            "
+    let stage = house(OPEN).run(
+        "
         alice  -> proxy                INVITE sip:0049301234@example.com
                   proxy -> provider    INVITE sip:+49301234@192.0.2.50
             To: <sip:0049301234@example.com>
@@ -71,8 +71,11 @@ fn a_call_to_the_world() {
         alice  -> proxy                200
                   proxy -> provider    200
     ",
-        )
-        .leaves_nothing();
+    );
+    let records = stage.records();
+    let [record] = &records[..] else { panic!("{records:#?}") };
+    assert_eq!((&*record.trunk, record.outcome), ("provider", Outcome::Answered));
+    stage.leaves_nothing();
 }
 
 /// A trunk with a domain gets it in the Request-URI; a telephone number becomes a SIP URI. RFC 3261 §19.1.6.

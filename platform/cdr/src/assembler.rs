@@ -1,11 +1,14 @@
-//! Reads the spools, joins, stores: the work of one thread beside the shards. Each turn reads what has come, ends what is
-//! due, and puts records, open calls and positions into the store as one transaction.
+//! Reads the spools, joins, stores: the work of one thread beside the shards.
 //!
 //! ```text
-//!   spool segments ──► joiner ──► commit ──► segments that are read to their end are removed
-//!                                    └─────► files of records follow the table
+//!   a turn:  spool segments ──► joiner ──► 1. files: a line for each record
+//!                                          2. log of open calls: what has changed, how far the spool is read
+//!                                          3. store: records, number of the turn, length of the files: one transaction
+//!                                          4. segments that are read to their end are removed
 //! ```
-//! Where the store fails, nothing more is read until it works again: facts wait in the spool, which has a bound.
+//! A turn with records happens when its third step does; a crash before undoes the first two. A turn without records is
+//! only the second step, and one in which nothing has happened is none. Where a step fails, nothing more is read until it
+//! succeeds: facts wait in the spool, which has a bound.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,10 +17,12 @@ use offhook_store::Store;
 
 use crate::error::CdrError;
 use crate::files::{self, FileOptions, Files};
-use crate::joiner::{Changes, Joiner, Policy};
+use crate::joiner::{Joiner, Policy};
+use crate::open_calls::{OpenCalls, Positions, TurnFrames};
+use crate::record::Entry;
 use crate::segments::{self, Segment};
 use crate::spool::SpoolFolder;
-use crate::table::{self, Commit, Positions};
+use crate::table::{self, Commit, FilePosition};
 use crate::tail::Tail;
 
 /// Facts that one transaction holds at most: some thousands of calls, some ten milliseconds of the store.
@@ -58,18 +63,31 @@ pub struct Assembler {
     folder: SpoolFolder,
     options: Options,
     joiner: Joiner,
+    log: OpenCalls,
     positions: Positions,
+    /// Positions that the log has.
+    logged: Positions,
     tails: BTreeMap<Segment, Tail>,
     files: Option<Files>,
-    /// Positions and waiting facts that the store has.
-    stored: (Positions, Vec<u8>),
-    /// What the store has not taken yet.
-    unstored: Option<(Changes, Turn)>,
+    /// The number of the last turn, and of the next record.
+    numbers: (u64, u64),
+    /// What log and store have not taken yet.
+    unstored: Option<Unstored>,
     /// Whether all runs before this one have been read.
     caught_up: bool,
     next_forget_ms: u64,
     buffer: Vec<u8>,
     turn: Turn,
+}
+
+/// A turn that has not happened yet.
+struct Unstored {
+    frames: TurnFrames,
+    is_logged: bool,
+    commit: Commit,
+    /// Where the files are with its records; none: they follow later.
+    file: Option<FilePosition>,
+    told: Turn,
 }
 
 impl Assembler {
@@ -79,17 +97,21 @@ impl Assembler {
     /// The store cannot be read.
     pub fn open(store: Store, folder: SpoolFolder, options: Options) -> Result<Self, CdrError> {
         let state = table::load(&store)?;
+        let opened = OpenCalls::open(folder.path(), state.turn);
+        let (log, kept) = opened.map_err(CdrError::io("open the log of open calls in", folder.path()))?;
         let files = options.files.clone().map(|files| Files::new(folder.path(), files, state.file));
-        let joiner = Joiner::restore(options.policy, state.next_id, &state.calls, &state.orphans);
+        let joiner = Joiner::restore(options.policy, &kept);
         Ok(Self {
             store,
             folder,
             options,
             joiner,
-            stored: (state.positions.clone(), state.orphans),
-            positions: state.positions,
+            log,
+            logged: kept.positions.clone(),
+            positions: kept.positions,
             tails: BTreeMap::new(),
             files,
+            numbers: (kept.turn.max(state.turn), state.next_id),
             unstored: None,
             caught_up: false,
             next_forget_ms: 0,
@@ -108,27 +130,31 @@ impl Assembler {
     /// # Errors
     /// What the store or a file refused. Nothing is lost by it: the next turn tries again.
     pub fn turn(&mut self, now_ms: u64) -> Result<Turn, CdrError> {
-        self.store_changes()?;
+        self.carry_out()?;
         let segments =
             segments::list(self.folder.path()).map_err(CdrError::io("list", self.folder.path()))?;
+        if !self.caught_up {
+            self.positions.retain(|segment, _| segments.binary_search(segment).is_ok());
+        }
         for (index, &segment) in segments.iter().enumerate() {
             if segment.run >= self.folder.run() && !self.caught_up {
                 self.catch_up(now_ms);
             }
             let next = segments.get(index + 1);
             let has_later = next.is_some_and(|next| (next.run, next.shard) == (segment.run, segment.shard));
-            self.read(segment, segment.run < self.folder.run() || has_later)?;
+            self.read(segment, segment.run < self.folder.run() || has_later, now_ms)?;
         }
         if !self.caught_up {
             self.catch_up(now_ms);
         }
         self.joiner.pass_time(now_ms);
-        self.commit()?;
+        self.commit(now_ms)?;
         self.remove_read(&segments)?;
         if let Some(files) = &mut self.files {
-            files.follow(&self.store, now_ms)?;
+            files.follow(&self.store, self.numbers.1, now_ms)?;
         }
         self.forget(now_ms)?;
+        self.tidy_log()?;
         Ok(std::mem::take(&mut self.turn))
     }
 
@@ -138,7 +164,7 @@ impl Assembler {
         self.caught_up = true;
     }
 
-    fn read(&mut self, segment: Segment, is_closed: bool) -> Result<(), CdrError> {
+    fn read(&mut self, segment: Segment, is_closed: bool, now_ms: u64) -> Result<(), CdrError> {
         let path = segment.path(self.folder.path());
         let mut tail = match self.tails.remove(&segment) {
             Some(tail) => tail,
@@ -163,7 +189,7 @@ impl Assembler {
             self.positions.insert(segment, (tail.salt, tail.position));
             if facts >= FACTS_PER_COMMIT {
                 facts = 0;
-                if let Err(error) = self.commit() {
+                if let Err(error) = self.commit(now_ms) {
                     self.tails.insert(segment, tail);
                     return Err(error);
                 }
@@ -176,37 +202,74 @@ impl Assembler {
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<(), CdrError> {
-        let changes = self.joiner.take_changes();
-        let is_same =
-            changes.is_empty() && changes.orphans == self.stored.1 && self.positions == self.stored.0;
-        if is_same {
+    fn commit(&mut self, now_ms: u64) -> Result<(), CdrError> {
+        let (mut frames, (turn, next_id)) = (TurnFrames::default(), self.numbers);
+        self.joiner.write_changes(&mut frames);
+        let over = self.joiner.take_over();
+        let lost = std::mem::take(&mut self.joiner.lost);
+        let cut_short = std::mem::take(&mut self.joiner.cut_short);
+        let mut commit =
+            Commit { turn: turn + 1, stored_ms: now_ms, next_id, lost, cut_short, ..Commit::default() };
+        let entries: Vec<_> = (next_id..).zip(&over).filter_map(|(id, call)| Entry::of(id, call)).collect();
+        entries.iter().for_each(|entry| commit.push(entry));
+        if !commit.is_needed() && frames.is_empty() && self.positions == self.logged {
             return Ok(()); // an idle server writes nothing
         }
-        let told = Turn {
-            records: changes.records.len(),
-            lost: std::mem::take(&mut self.joiner.lost),
-            cut_short: std::mem::take(&mut self.joiner.cut_short),
-            damaged_bytes: 0,
-        };
-        self.unstored = Some((changes, told));
-        self.store_changes()
+        frames.end((commit.turn, self.joiner.next_call()), commit.is_needed(), &self.positions);
+        let told = Turn { records: entries.len(), lost, cut_short, damaged_bytes: 0 };
+        let file = write_lines(&mut self.files, next_id, &entries, now_ms);
+        self.unstored = Some(Unstored { frames, is_logged: false, commit, file, told });
+        self.carry_out()
     }
 
-    fn store_changes(&mut self) -> Result<(), CdrError> {
-        let Some((changes, told)) = &self.unstored else { return Ok(()) };
-        let commit =
-            Commit { changes, positions: &self.positions, lost: told.lost, cut_short: told.cut_short };
-        table::commit(&self.store, &commit)?;
-        self.stored = (self.positions.clone(), changes.orphans.clone());
+    /// Does what is left of the turn.
+    fn carry_out(&mut self) -> Result<(), CdrError> {
+        let Some(mut unstored) = self.unstored.take() else { return Ok(()) };
+        if let Err(error) = self.try_to_carry_out(&mut unstored) {
+            if let (Some(files), Some(_)) = (&mut self.files, unstored.file.take()) {
+                files.go_back();
+            }
+            self.unstored = Some(unstored);
+            return Err(error);
+        }
+        let Unstored { commit, file, told, .. } = unstored;
+        if let (Some(files), Some(file)) = (&mut self.files, file) {
+            files.note(file);
+        }
+        self.numbers = (commit.turn, commit.next_id);
+        self.logged.clone_from(&self.positions);
         self.turn.records += told.records;
         self.turn.lost += told.lost;
         self.turn.cut_short += told.cut_short;
-        self.unstored = None;
         Ok(())
     }
 
-    /// Removes what is closed and in the store.
+    fn try_to_carry_out(&mut self, unstored: &mut Unstored) -> Result<(), CdrError> {
+        let is_stored = unstored.commit.is_needed();
+        if !unstored.is_logged {
+            let logged = self.log.append(&mut unstored.frames, is_stored);
+            logged.map_err(CdrError::io("write", &self.log.path()))?;
+            unstored.is_logged = true;
+        }
+        if is_stored {
+            table::commit(&self.store, &unstored.commit, unstored.file.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// Writes the log anew when most of it is of calls that are over.
+    fn tidy_log(&mut self) -> Result<(), CdrError> {
+        if !self.log.is_stale(self.joiner.kept_bytes()) {
+            return Ok(());
+        }
+        let mut all = TurnFrames::default();
+        self.joiner.write_all(&mut all);
+        all.end((self.numbers.0, self.joiner.next_call()), false, &self.positions);
+        let path = self.log.path();
+        self.log.replace(all).map_err(CdrError::io("write anew", &path))
+    }
+
+    /// Removes what is closed and read.
     fn remove_read(&mut self, segments: &[Segment]) -> Result<(), CdrError> {
         let mut oldest = BTreeMap::new();
         for (index, segment) in segments.iter().enumerate() {
@@ -217,6 +280,7 @@ impl Assembler {
                 continue;
             }
             let path = segment.path(self.folder.path());
+            self.log.sync().map_err(CdrError::io("write", &self.log.path()))?;
             std::fs::remove_file(&path).map_err(CdrError::io("remove", &path))?;
             self.tails.remove(segment);
             self.positions.remove(segment);
@@ -233,8 +297,20 @@ impl Assembler {
         }
         self.next_forget_ms = now_ms + FORGET_EVERY_MS;
         let before_ms = now_ms.saturating_sub(self.options.keep_days * DAY_MS);
-        table::forget(&self.store, before_ms, self.files.as_ref().map_or(u64::MAX >> 1, Files::seq))?;
+        table::forget(&self.store, before_ms, self.files.as_ref().map_or(u64::MAX >> 1, Files::last))?;
         let folder: &Path = self.folder.path();
         files::forget(folder, self.options.keep_days, now_ms).map_err(CdrError::io("clear", folder))
     }
+}
+
+/// Writes the lines of new records, where the files have all records before `first`. Otherwise, or where that fails, they
+/// follow later.
+fn write_lines(
+    files: &mut Option<Files>,
+    first: u64,
+    entries: &[Entry<'_>],
+    now_ms: u64,
+) -> Option<FilePosition> {
+    let files = files.as_mut().filter(|files| files.last() + 1 == first && !entries.is_empty())?;
+    files.write(entries, now_ms).ok()
 }

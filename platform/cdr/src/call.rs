@@ -69,6 +69,11 @@ impl Call {
         }
     }
 
+    /// CSeq, Call-ID and the caller's tag.
+    pub(crate) fn identity(&self) -> Option<(u32, &[u8], &[u8])> {
+        Begun::identity(&self.begun)
+    }
+
     /// The same INVITE by another branch, or another time. `false`: there are too many.
     pub(crate) fn comes_again(&mut self, leg: Leg, payload: &[u8]) -> bool {
         if self.legs.len() >= LEGS_MAX {

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use offhook_store::Store;
 
 use crate::error::CdrError;
-use crate::line::{COLUMNS, utc};
-use crate::record::Record;
+use crate::line::{COLUMNS, LineWriter, utc};
+use crate::record::Entry;
 use crate::table::{self, FilePosition};
 
 /// Records at a time.
@@ -52,33 +52,58 @@ pub(crate) struct Files {
     /// What is sure.
     at: FilePosition,
     open: Option<File>,
+    writer: LineWriter,
 }
 
 impl Files {
     pub(crate) fn new(folder: &Path, options: FileOptions, at: FilePosition) -> Self {
-        Self { folder: folder.to_owned(), options, at, open: None }
+        Self { folder: folder.to_owned(), options, at, open: None, writer: LineWriter::default() }
     }
 
-    /// Appends what the table has more. After an error the next call begins at what is sure.
-    pub(crate) fn follow(&mut self, store: &Store, now_ms: u64) -> Result<(), CdrError> {
+    /// Appends what the store has more: records before `next_id`. After an error the next call begins at what is sure.
+    pub(crate) fn follow(&mut self, store: &Store, next_id: u64, now_ms: u64) -> Result<(), CdrError> {
         if self.open.is_none() && self.at.number > 0 {
             self.open = self.take_up()?;
         }
-        loop {
-            let records = table::after(store, self.at.seq, BATCH)?;
-            let Some(&(last, _)) = records.last() else { return Ok(()) };
-            let mut at = self.at.clone();
-            let open = self.open.take();
-            let open = self.append(&records, &mut at, open, now_ms)?;
-            at.seq = last;
+        while self.at.last + 1 < next_id {
+            let records = table::after(store, self.at.last, BATCH)?;
+            if records.is_empty() {
+                return Ok(()); // forgotten meanwhile
+            }
+            let at = self.write(&records, now_ms)?;
             table::note_file(store, &at)?;
-            (self.at, self.open) = (at, Some(open));
+            self.note(at);
         }
+        Ok(())
+    }
+
+    /// Appends records, and says where the files are then: to be noted in the store, and by [`note`](Self::note). Unless
+    /// that happens, what was written does not count.
+    pub(crate) fn write(&mut self, records: &[Entry<'_>], now_ms: u64) -> Result<FilePosition, CdrError> {
+        if self.open.is_none() && self.at.number > 0 {
+            self.open = self.take_up()?;
+        }
+        let mut at = self.at.clone();
+        let open = self.open.take();
+        let file = self.append(records, &mut at, open, now_ms)?;
+        self.open = Some(file);
+        at.last = records.last().map_or(at.last, |record| record.id);
+        Ok(at)
+    }
+
+    /// The store knows where the files are.
+    pub(crate) fn note(&mut self, at: FilePosition) {
+        self.at = at;
+    }
+
+    /// The store does not know: what was written behind the last place that it knows is written again.
+    pub(crate) fn go_back(&mut self) {
+        self.open = None;
     }
 
     fn append(
-        &self,
-        records: &[(u64, Record)],
+        &mut self,
+        records: &[Entry<'_>],
         at: &mut FilePosition,
         open: Option<File>,
         now_ms: u64,
@@ -89,7 +114,7 @@ impl Files {
             None => self.begin_next(at, &day)?,
         };
         let mut lines = Vec::new();
-        for (_, record) in records {
+        for record in records {
             let full = at.length + lines.len() as u64 >= self.options.bytes_max;
             if full || at.day != day {
                 self.put(&mut file, &mut lines, at)?;
@@ -98,19 +123,13 @@ impl Files {
             if at.length == 0 && lines.is_empty() && self.options.format == FileFormat::Csv {
                 lines.extend_from_slice(format!("{}\r\n", COLUMNS.join(",")).as_bytes());
             }
-            self.write_line(record, &mut lines);
+            match self.options.format {
+                FileFormat::JsonLines => self.writer.json(record, &mut lines),
+                FileFormat::Csv => self.writer.csv(record, &mut lines),
+            }
         }
         self.put(&mut file, &mut lines, at)?;
         Ok(file)
-    }
-
-    fn write_line(&self, record: &Record, lines: &mut Vec<u8>) {
-        let (line, end) = match self.options.format {
-            FileFormat::JsonLines => (record.object().to_string(), "\n"),
-            FileFormat::Csv => (record.csv(), "\r\n"),
-        };
-        lines.extend_from_slice(line.as_bytes());
-        lines.extend_from_slice(end.as_bytes());
     }
 
     /// Appends and waits until it is on disk.
@@ -146,7 +165,7 @@ impl Files {
     }
 
     fn begin_next(&self, at: &mut FilePosition, day: &str) -> Result<File, CdrError> {
-        *at = FilePosition { number: at.number + 1, day: day.to_owned(), length: 0, seq: at.seq };
+        *at = FilePosition { number: at.number + 1, day: day.to_owned(), length: 0, last: at.last };
         let path = self.path(at);
         let open = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(&path);
         let emptied = open.and_then(|file| file.set_len(0).map(|()| file));
@@ -162,8 +181,8 @@ impl Files {
     }
 
     /// The last record that is in the files.
-    pub(crate) fn seq(&self) -> u64 {
-        self.at.seq
+    pub(crate) fn last(&self) -> u64 {
+        self.at.last
     }
 }
 

@@ -12,18 +12,21 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
-use offhook_frames::encoding::{Cursor, put_string, put_varint};
-
 use crate::call::{Call, EndedBy, session_end, tag_of};
 use crate::fact::{Begun, Fact, InDialog, clip};
 use crate::leg::{Leg, LegEnd, LegKey, Refusal};
-use crate::record::Record;
+use crate::open_calls::{Kept, TurnFrames};
+use crate::record::{Entry, Record};
 
 /// How long a BYE waits for its call: its cause was on disk before it, so the next look at all spools finds it.
 const ORPHAN_MS: u64 = 5_000;
 
 /// BYEs that may wait at a time. One more belongs to no call of ours, most likely.
 const ORPHANS_MAX: usize = 10_000;
+
+/// Calls of one Call-ID and one caller that are looked at, the latest first. Whoever dials more often in half a minute has
+/// a record for each.
+const SAME_MAX: usize = 16;
 
 /// How calls end of which nothing more is heard.
 #[derive(Clone, Copy, Debug)]
@@ -34,32 +37,41 @@ pub struct Policy {
     pub calls_max: usize,
 }
 
-impl Changes {
-    /// Whether no call has changed.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.gone.is_empty() && self.records.is_empty()
-    }
-}
-
 /// The open calls.
 pub struct Joiner {
     policy: Policy,
-    calls: BTreeMap<u64, Call>,
+    calls: BTreeMap<u64, Open>,
     next_id: u64,
     /// By a hash of Call-ID and the caller's tag.
     keys: BTreeSet<(u64, u64)>,
     legs: HashMap<LegKey, u64>,
     deadlines: BTreeSet<(u64, u64)>,
     orphans: VecDeque<Orphan>,
-    records: Vec<Record>,
-    dirty: BTreeSet<u64>,
-    stored: BTreeSet<u64>,
+    orphans_changed: bool,
+    over: Vec<Call>,
+    /// Calls that have changed since they were kept.
+    dirty: Vec<u64>,
+    /// Calls that are over and were kept.
     gone: Vec<u64>,
+    /// Bytes of all calls that are kept.
+    kept_bytes: u64,
     /// Facts that the spools could not keep.
     pub(crate) lost: u64,
     /// Calls recorded before their end because there were too many.
     pub(crate) cut_short: u64,
     hash: RandomState,
+}
+
+/// A call that is not over.
+struct Open {
+    call: Call,
+    /// A hash of Call-ID and the caller's tag.
+    key: u64,
+    /// When it is to be looked at.
+    deadline_ms: u64,
+    is_dirty: bool,
+    /// Its bytes where open calls are kept, 0: it is not there.
+    kept_bytes: u32,
 }
 
 /// A BYE whose call is not there yet.
@@ -80,21 +92,6 @@ enum Attempt {
     GoesOn(u64),
 }
 
-/// What must be stored so that a joiner can go on after a crash.
-#[derive(Debug, Default)]
-pub(crate) struct Changes {
-    /// New and changed calls by id, encoded.
-    pub changed: Vec<(u64, Vec<u8>)>,
-    /// Calls that were stored and are over.
-    pub gone: Vec<u64>,
-    /// Records of calls that are over.
-    pub records: Vec<Record>,
-    /// The BYEs that wait, encoded.
-    pub orphans: Vec<u8>,
-    /// What the next call gets.
-    pub next_id: u64,
-}
-
 impl Joiner {
     /// No call.
     pub fn new(policy: Policy) -> Self {
@@ -106,10 +103,11 @@ impl Joiner {
             legs: HashMap::new(),
             deadlines: BTreeSet::new(),
             orphans: VecDeque::new(),
-            records: Vec::new(),
-            dirty: BTreeSet::new(),
-            stored: BTreeSet::new(),
+            orphans_changed: false,
+            over: Vec::new(),
+            dirty: Vec::new(),
             gone: Vec::new(),
+            kept_bytes: 0,
             lost: 0,
             cut_short: 0,
             hash: RandomState::new(),
@@ -155,6 +153,7 @@ impl Joiner {
             Fact::Ended { dialog, .. } => {
                 if !self.ended(at_ms, &dialog) && self.orphans.len() < ORPHANS_MAX {
                     self.orphans.push_back(Orphan { since_ms: at_ms, payload: payload.into() });
+                    self.orphans_changed = true;
                 }
             }
             Fact::Lost { facts } => self.lost += facts,
@@ -164,17 +163,19 @@ impl Joiner {
 
     /// Ends what has waited for too long. To be called after each look at all spools.
     pub fn pass_time(&mut self, now_ms: u64) {
+        let waiting = self.orphans.len();
         for orphan in std::mem::take(&mut self.orphans) {
             let Some((at_ms, Fact::Ended { dialog, .. })) = Fact::read(&orphan.payload) else { continue };
             if !self.ended(at_ms, &dialog) && now_ms < orphan.since_ms.saturating_add(ORPHAN_MS) {
                 self.orphans.push_back(orphan);
             }
         }
+        self.orphans_changed |= self.orphans.len() != waiting;
         while let Some(&(_, id)) = self.deadlines.first().filter(|(at_ms, _)| *at_ms <= now_ms) {
             let policy = self.policy;
             self.change_by_id(id, |call| call.expire(now_ms, &policy));
             // What has no answer by now will not get one.
-            if self.calls.get(&id).is_some_and(|call| call.deadline_ms(&policy) <= now_ms) {
+            if self.calls.get(&id).is_some_and(|open| open.deadline_ms <= now_ms) {
                 self.finish(id);
             }
             debug_assert!(self.deadlines.first().is_none_or(|(_, first)| self.calls.contains_key(first)));
@@ -185,8 +186,12 @@ impl Joiner {
     /// again for a while.
     pub fn run_began(&mut self, run: u32, now_ms: u64) {
         let waits = |leg: &Leg| leg.key.0 < run && leg.is_open();
-        let cut: Vec<u64> =
-            self.calls.iter().filter(|(_, call)| call.legs.iter().any(waits)).map(|(id, _)| *id).collect();
+        let cut: Vec<u64> = self
+            .calls
+            .iter()
+            .filter(|(_, open)| open.call.legs.iter().any(waits))
+            .map(|(id, _)| *id)
+            .collect();
         for id in cut {
             self.change_by_id(id, |call| {
                 for leg in call.legs.iter_mut().filter(|leg| waits(leg)) {
@@ -197,44 +202,69 @@ impl Joiner {
         }
     }
 
-    /// Takes the records of calls that are over.
+    /// Takes the records of calls that are over, numbered from 1 on.
     pub fn take_records(&mut self) -> Vec<Record> {
-        std::mem::take(&mut self.records)
+        let over = self.take_over();
+        let records = (1..).zip(&over).filter_map(|(id, call)| Entry::of(id, call));
+        records.map(Entry::into_record).collect()
     }
 
-    /// Takes all that is to be stored since this was last asked.
-    pub(crate) fn take_changes(&mut self) -> Changes {
-        let mut changes = Changes { next_id: self.next_id, ..Changes::default() };
+    /// Takes the calls that are over.
+    pub(crate) fn take_over(&mut self) -> Vec<Call> {
+        std::mem::take(&mut self.over)
+    }
+
+    /// Writes what has changed since this was last asked. A call that came and went meanwhile leaves nothing.
+    pub(crate) fn write_changes(&mut self, turn: &mut TurnFrames) {
+        self.gone.drain(..).for_each(|id| turn.gone(id));
         for id in std::mem::take(&mut self.dirty) {
-            let Some(call) = self.calls.get(&id) else { continue };
-            let mut bytes = Vec::new();
-            call.encode(&mut bytes);
-            changes.changed.push((id, bytes));
-            self.stored.insert(id);
+            let Some(open) = self.calls.get_mut(&id) else { continue };
+            self.kept_bytes -= u64::from(open.kept_bytes);
+            open.is_dirty = false;
+            open.kept_bytes = turn.call(id, |out| open.call.encode(out)) as u32;
+            self.kept_bytes += u64::from(open.kept_bytes);
         }
-        for orphan in &self.orphans {
-            put_varint(&mut changes.orphans, orphan.since_ms);
-            put_string(&mut changes.orphans, &orphan.payload);
+        if std::mem::take(&mut self.orphans_changed) {
+            self.write_orphans(turn);
         }
-        changes.gone = std::mem::take(&mut self.gone);
-        changes.records = self.take_records();
-        changes
+    }
+
+    /// Writes all there is.
+    pub(crate) fn write_all(&self, turn: &mut TurnFrames) {
+        for (id, open) in &self.calls {
+            turn.call(*id, |out| open.call.encode(out));
+        }
+        self.write_orphans(turn);
+    }
+
+    fn write_orphans(&self, turn: &mut TurnFrames) {
+        turn.orphans(self.orphans.iter().map(|orphan| &*orphan.payload));
     }
 
     /// A joiner that goes on where another stopped. What makes no sense is left out.
-    pub(crate) fn restore(policy: Policy, next_id: u64, calls: &[(u64, Vec<u8>)], orphans: &[u8]) -> Self {
-        let mut joiner = Self { next_id, ..Self::new(policy) };
-        for (id, bytes) in calls {
+    pub(crate) fn restore(policy: Policy, kept: &Kept) -> Self {
+        let mut joiner = Self { next_id: kept.next_call, ..Self::new(policy) };
+        for (id, bytes) in &kept.calls {
             let Some(call) = Call::decode(bytes) else { continue };
             joiner.next_id = joiner.next_id.max(id + 1);
-            joiner.stored.insert(*id);
-            joiner.insert(*id, call);
+            joiner.kept_bytes += bytes.len() as u64;
+            joiner.insert(*id, call, bytes.len() as u32);
         }
-        let mut from = Cursor::new(orphans);
-        while let (Some(since_ms), Some(payload)) = (from.varint(), from.string()) {
-            joiner.orphans.push_back(Orphan { since_ms, payload: payload.into() });
+        for payload in &kept.orphans {
+            let Some((since_ms, _)) = Fact::read(payload) else { continue };
+            joiner.orphans.push_back(Orphan { since_ms, payload: payload.as_slice().into() });
         }
         joiner
+    }
+
+    /// What the next call gets.
+    pub(crate) fn next_call(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Bytes of the open calls where they are kept.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.kept_bytes
     }
 
     /// Calls that are not over.
@@ -264,8 +294,8 @@ impl Joiner {
                 self.make_room();
                 let id = self.next_id;
                 self.next_id += 1;
-                self.insert(id, Call::new(leg, at_ms, payload));
-                self.dirty.insert(id);
+                self.insert(id, Call::new(leg, at_ms, payload), 0);
+                self.note_dirty(id);
                 id
             }
         };
@@ -276,21 +306,19 @@ impl Joiner {
 
     fn earlier_attempt(&self, key: u64, begun: &Begun<'_>) -> Attempt {
         for id in self.ids(key) {
-            let Some((call, before)) = self.calls.get(&id).and_then(|call| Some((call, call.begun()?)))
-            else {
-                continue;
-            };
-            if before.call_id != begun.call_id || before.from_tag != begun.from_tag {
+            let Some(call) = self.calls.get(&id).map(|open| &open.call) else { continue };
+            let Some((cseq, call_id, from_tag)) = call.identity() else { continue };
+            if call_id != begun.call_id || from_tag != begun.from_tag {
                 continue;
             }
-            if begun.cseq == before.cseq {
+            if begun.cseq == cseq {
                 let is_refused_so = |leg: &Leg| leg.refusal().is_some_and(|r| r.status == begun.refused);
                 let is_same = begun.refused > 0 && call.legs.iter().any(is_refused_so);
                 return if is_same { Attempt::Same } else { Attempt::ComesAgain(id) };
             }
             // Challenged, here or further on, and now with credentials.
             let challenged = call.refused().is_some_and(|(_, r)| matches!(r.status, 0 | 401 | 407));
-            if challenged && begun.cseq > before.cseq {
+            if challenged && begun.cseq > cseq {
                 return Attempt::GoesOn(id);
             }
         }
@@ -315,9 +343,8 @@ impl Joiner {
         let (from, to) = (tag_of(dialog.from), tag_of(dialog.to));
         for (caller, callee, by) in [(from, to, EndedBy::Caller), (to, from, EndedBy::Callee)] {
             for id in self.ids(self.key(dialog.call_id, caller)) {
-                let is_it =
-                    |begun: Begun<'_>| begun.call_id == dialog.call_id && begun.from_tag == clip(caller);
-                if !self.calls.get(&id).and_then(Call::begun).is_some_and(is_it) {
+                let identity = self.calls.get(&id).and_then(|open| open.call.identity());
+                if identity.is_none_or(|(_, call_id, tag)| call_id != dialog.call_id || tag != clip(caller)) {
                     continue;
                 }
                 let mut found = false;
@@ -345,23 +372,31 @@ impl Joiner {
     }
 
     fn change_by_id(&mut self, id: u64, change: impl FnOnce(&mut Call)) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let deadline_ms = call.deadline_ms(&self.policy);
-        change(call);
-        let (later_ms, is_over) = (call.deadline_ms(&self.policy), call.is_over());
-        if deadline_ms != later_ms {
-            self.deadlines.remove(&(deadline_ms, id));
-            self.deadlines.insert((later_ms, id));
+        let Some(open) = self.calls.get_mut(&id) else { return };
+        change(&mut open.call);
+        if open.call.is_over() {
+            return self.finish(id);
         }
-        self.dirty.insert(id);
-        if is_over {
-            self.finish(id);
+        let (before_ms, after_ms) = (open.deadline_ms, open.call.deadline_ms(&self.policy));
+        if before_ms != after_ms {
+            open.deadline_ms = after_ms;
+            self.deadlines.remove(&(before_ms, id));
+            self.deadlines.insert((after_ms, id));
+        }
+        self.note_dirty(id);
+    }
+
+    fn note_dirty(&mut self, id: u64) {
+        if let Some(open) = self.calls.get_mut(&id)
+            && !std::mem::replace(&mut open.is_dirty, true)
+        {
+            self.dirty.push(id);
         }
     }
 
     fn forget_legs(&mut self, id: u64) {
-        if let Some(call) = self.calls.get(&id) {
-            for leg in &call.legs {
+        if let Some(open) = self.calls.get(&id) {
+            for leg in &open.call.legs {
                 self.legs.remove(&leg.key);
             }
         }
@@ -370,16 +405,14 @@ impl Joiner {
     /// The call is over: its record, and nothing else, is left of it.
     fn finish(&mut self, id: u64) {
         self.forget_legs(id);
-        let Some(call) = self.calls.remove(&id) else { return };
-        self.deadlines.remove(&(call.deadline_ms(&self.policy), id));
-        if let Some(begun) = call.begun() {
-            self.keys.remove(&(self.key(begun.call_id, begun.from_tag), id));
-        }
-        self.dirty.remove(&id);
-        if self.stored.remove(&id) {
+        let Some(open) = self.calls.remove(&id) else { return };
+        self.deadlines.remove(&(open.deadline_ms, id));
+        self.keys.remove(&(open.key, id));
+        if open.kept_bytes > 0 {
+            self.kept_bytes -= u64::from(open.kept_bytes);
             self.gone.push(id);
         }
-        self.records.extend(Record::of(id, &call));
+        self.over.push(open.call);
     }
 
     fn make_room(&mut self) {
@@ -391,15 +424,15 @@ impl Joiner {
         }
     }
 
-    fn insert(&mut self, id: u64, call: Call) {
-        if let Some(begun) = call.begun() {
-            self.keys.insert((self.key(begun.call_id, begun.from_tag), id));
-        }
+    fn insert(&mut self, id: u64, call: Call, kept_bytes: u32) {
+        let key = call.identity().map_or(0, |(_, call_id, from_tag)| self.key(call_id, from_tag));
+        self.keys.insert((key, id));
         for leg in call.legs.iter().filter(|leg| leg.has_name()) {
             self.legs.insert(leg.key, id);
         }
-        self.deadlines.insert((call.deadline_ms(&self.policy), id));
-        self.calls.insert(id, call);
+        let deadline_ms = call.deadline_ms(&self.policy);
+        self.deadlines.insert((deadline_ms, id));
+        self.calls.insert(id, Open { call, key, deadline_ms, is_dirty: false, kept_bytes });
     }
 
     fn key(&self, call_id: &[u8], caller_tag: &[u8]) -> u64 {
@@ -407,7 +440,7 @@ impl Joiner {
     }
 
     fn ids(&self, key: u64) -> Vec<u64> {
-        self.keys.range((key, 0)..=(key, u64::MAX)).map(|(_, id)| *id).collect()
+        self.keys.range((key, 0)..=(key, u64::MAX)).rev().take(SAME_MAX).map(|(_, id)| *id).collect()
     }
 }
 

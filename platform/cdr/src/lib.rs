@@ -1,18 +1,20 @@
 //! Call detail records: exactly one for each call, also when the server is killed in the middle of it.
 //!
 //! ```text
-//!   shard ── facts, one write a batch ──► spool ──► assembler: joiner ──► tables ──► files (JSON lines or CSV)
+//!   shard ── facts, one write a batch ──► spool ──► assembler: joiner ──► store, files (JSON lines or CSV)
 //! ```
 //! A shard has no state of dialogs and gets none: it notes what passes (an INVITE, its first ringing, its answers, the
 //! result of a BYE) in its [`Spool`]. The [`Joiner`] makes calls of these facts, off the fast path; the [`Assembler`]
-//! feeds it and stores what it says. Each step can be repeated after a crash: facts are read on from the position that
-//! was stored together with their records, and files are cut to the length that was stored with their last record.
+//! feeds it, keeps the calls that are not over in a log, and stores the records of the others. Each step can be repeated
+//! after a crash: a turn of the assembler counts when its records are in the store, facts are read on from the position of
+//! the last one that counts, and files are cut to the length that was stored with their last record.
 //!
 //! Not here: money. A record tells who called whom, when, how long and by which way; rating belongs to who bills.
 
 #![forbid(unsafe_code)]
 
 mod assembler;
+mod batch;
 mod call;
 mod error;
 mod fact;
@@ -20,6 +22,8 @@ mod files;
 mod joiner;
 mod leg;
 mod line;
+mod list;
+mod open_calls;
 mod record;
 mod segments;
 mod spool;
@@ -33,6 +37,7 @@ pub use fact::{Answered, Begun, Fact, InDialog, TEXT_BYTES_MAX};
 pub use files::{FileFormat, FileOptions};
 pub use joiner::{Joiner, Policy};
 pub use line::{COLUMNS, utc};
-pub use record::{Outcome, Record};
+pub use list::{Filter, list};
+pub use record::{Entry, Outcome, Record};
 pub use spool::{MemorySpool, Spool, SpoolFolder, SpoolTrouble};
-pub use table::{Filter, list, losses};
+pub use table::losses;

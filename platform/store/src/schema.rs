@@ -11,6 +11,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0001_meta.sql"),
     include_str!("schema/0002_accounts.sql"),
     include_str!("schema/0003_cdr.sql"),
+    include_str!("schema/0004_cdr_batches.sql"),
 ];
 
 pub(crate) fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {

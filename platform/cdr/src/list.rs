@@ -1,0 +1,97 @@
+//! Which records somebody wants to see.
+//!
+//! Rows are read from the latest on. A record began before its row was stored, so that reading ends where no row that is
+//! left can hold one that is wanted.
+
+use offhook_store::sql::Result;
+use offhook_store::{Store, StoreError};
+
+use crate::batch;
+use crate::record::{Entry, Record};
+
+/// Which records are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Begun at this time or later, ms.
+    pub since_ms: Option<u64>,
+    /// Begun before this time, ms.
+    pub until_ms: Option<u64>,
+    /// With this in From or in the name of the account.
+    pub from: Option<String>,
+    /// With this in To or in the Request-URI.
+    pub to: Option<String>,
+    /// With this final status.
+    pub status: Option<u16>,
+    /// That went out by this trunk.
+    pub trunk: Option<String>,
+    /// The latest so many.
+    pub limit: usize,
+}
+
+impl Filter {
+    fn fits(&self, entry: &Entry<'_>) -> bool {
+        let has = |wanted: &Option<String>, texts: [&str; 2]| {
+            wanted.as_ref().is_none_or(|wanted| texts.iter().any(|text| text.contains(wanted.as_str())))
+        };
+        self.since_ms.is_none_or(|since_ms| entry.start_ms >= since_ms)
+            && self.until_ms.is_none_or(|until_ms| entry.start_ms < until_ms)
+            && self.status.is_none_or(|status| entry.status == status)
+            && self.trunk.as_ref().is_none_or(|trunk| entry.trunk == trunk.as_str())
+            && has(&self.from, [&entry.from, &entry.user])
+            && has(&self.to, [&entry.to, &entry.request_uri])
+    }
+}
+
+/// The records that fit, the oldest first.
+///
+/// # Errors
+/// Those of the store.
+pub fn list(store: &Store, filter: &Filter) -> std::result::Result<Vec<Record>, StoreError> {
+    let mut found = Found { records: Vec::new(), limit: filter.limit, earliest_ms: None };
+    store.read(|sql| -> Result<()> {
+        let mut rows = sql.prepare("SELECT id, stored_ms, records FROM cdr ORDER BY id DESC")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let stored_ms: u64 = row.get(1)?;
+            if found.has_all_since(stored_ms) || filter.since_ms.is_some_and(|since_ms| stored_ms < since_ms)
+            {
+                break;
+            }
+            let fitting =
+                batch::read(row.get(0)?, row.get_ref(2)?.as_blob()?).filter(|entry| filter.fits(entry));
+            fitting.for_each(|entry| found.push(entry.into_record()));
+        }
+        Ok(())
+    })?;
+    found.shorten();
+    found.records.reverse();
+    Ok(found.records)
+}
+
+/// The latest records of those that were found.
+struct Found {
+    records: Vec<Record>,
+    limit: usize,
+    /// When the earliest began, once there are as many as wanted.
+    earliest_ms: Option<u64>,
+}
+
+impl Found {
+    fn push(&mut self, record: Record) {
+        self.records.push(record);
+        if self.records.len() >= self.limit.max(1).saturating_mul(2) {
+            self.shorten();
+        }
+    }
+
+    /// Leaves the latest, which come first then.
+    fn shorten(&mut self) {
+        self.records.sort_by_key(|record| std::cmp::Reverse((record.start_ms, record.id)));
+        self.records.truncate(self.limit);
+        self.earliest_ms = self.records.get(self.limit.saturating_sub(1)).map(|record| record.start_ms);
+    }
+
+    fn has_all_since(&self, stored_ms: u64) -> bool {
+        self.limit == 0 || self.earliest_ms.is_some_and(|earliest_ms| stored_ms < earliest_ms)
+    }
+}
