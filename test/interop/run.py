@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 
-from flows import browsers, calls, ladders, names, restart, trunks  # noqa: E402
+from flows import browsers, calls, ladders, names, restart, sctp, trunks  # noqa: E402
 from lab import child  # noqa: E402
 from lab.baresip import Baresip  # noqa: E402
 from lab.browser import Browser  # noqa: E402
@@ -164,6 +164,7 @@ GROUPS = {
     "sipp-udp": ("every message as it should be, and a little load", sipp("udp"), ""),
     "sipp-tcp": ("the same over TCP", sipp("tcp"), ""),
     "trunk": ("a provider that wants a registration and credentials, by SIPp", alone(trunks.provider), ""),
+    "sctp": ("SIPp over SCTP, in a machine whose kernel has it", alone(sctp.in_a_machine), ""),
     "names": ("next hops by name, with Knot DNS", alone(names.real_name_server), ""),
     "names-bad": ("a name server that is slow, silent, truncated or lying", alone(names.misbehaving_name_server), ""),
     "killed-baresip": ("the server is killed in the middle of a call", killed(Baresip), ""),
@@ -207,7 +208,7 @@ def main():
     if not arguments.binary or not os.access(arguments.binary, os.X_OK):
         parser.error("--binary wants a program; `cargo build --release` makes target/release/offhook")
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    missing = [name for name in ("baresip", "linphonec", "sipp", "knotd") if not shutil.which(name, path=path)]
+    missing = [name for name in ("baresip", "linphonec", "sipp", "knotd", "qemu-system-x86_64", "busybox") if not shutil.which(name, path=path)]
     if missing:
         parser.error("not installed: %s; test/interop/install.sh installs them" % ", ".join(missing))
     wanted = arguments.only.split(",") if arguments.only else GROUPS

@@ -13,7 +13,8 @@ table! {
     ///
     /// As soon as the file has one of these, only those it has are opened.
     pub struct Listen {
-        /// The transport; `ws` and `wss` are for browser phones. `sctp` is not there yet.
+        /// The transport; `ws` and `wss` are for browser phones, `sctp` (RFC 4168) is for trunks and needs a kernel
+        /// that has it.
         transport: Transport, example "\"udp\"";
         /// The IP address of this machine, or `0.0.0.0` or `[::]` for all of one family, and the port. Port 0
         /// lets the system choose one.

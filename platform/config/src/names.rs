@@ -112,14 +112,11 @@ names! {
 }
 
 impl FromText for Transport {
-    const KIND: Kind = Kind::OneOf(&["udp", "tcp", "tls", "ws", "wss"]);
+    const KIND: Kind = Kind::OneOf(&["udp", "tcp", "tls", "sctp", "ws", "wss"]);
 
     fn from_text(text: &str) -> Result<Self, Fault> {
-        match Self::from_name(text.as_bytes()) {
-            Some(Self::Sctp) => Err(Fault::NotThereYet("transports are udp, tcp, tls, ws and wss")),
-            Some(transport) => Ok(transport),
-            None => Err(not_known(text, &["udp", "tcp", "tls", "ws", "wss"])),
-        }
+        Self::from_name(text.as_bytes())
+            .ok_or_else(|| not_known(text, &["udp", "tcp", "tls", "sctp", "ws", "wss"]))
     }
 
     fn text(&self) -> String {

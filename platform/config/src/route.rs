@@ -239,6 +239,7 @@ mod tests {
             ("SIP:192.0.2.9:5080;Transport=TCP", "sip:192.0.2.9:5080;transport=tcp"),
             ("sips:192.0.2.9", "sip:192.0.2.9:5061;transport=tls"),
             ("sip:192.0.2.9:5071;transport=tls", "sip:192.0.2.9:5071;transport=tls"),
+            ("sip:192.0.2.9;transport=sctp", "sip:192.0.2.9:5060;transport=sctp"),
             ("sip:[2001:db8::1]", "sip:[2001:db8::1]:5060;transport=udp"),
             ("sip:[2001:db8::1]:5070;transport=udp", "sip:[2001:db8::1]:5070;transport=udp"),
         ] {
@@ -259,7 +260,6 @@ mod tests {
             ("sip:alice@192.0.2.9", "no user part"),
             ("sip:192.0.2.9;lr", "no parameter but"),
             ("sip:192.0.2.9;transport=ws", "nobody is dialled by WebSocket"),
-            ("sip:192.0.2.9;transport=sctp", "not there yet, transports are udp, tcp, tls, ws and wss"),
             ("sip:192.0.2.9;transport=upd", "did you mean \"udp\"?"),
             ("sip:192.0.2.9;transport=udp;lr", "no parameter but"),
             ("", "a sip URI is wanted"),

@@ -46,15 +46,12 @@ fn the_sample_without_its_comment_signs_is_good_too() {
 #[test]
 fn the_examples_of_the_manual_are_sound() {
     let docs = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../docs");
-    for page in
-        ["dns.md", "routes.md", "who-rings.md", "tls.md", "trunks.md", "websocket.md", "nat-and-outbound.md"]
-    {
-        let text = std::fs::read_to_string(docs.join(page)).unwrap();
-        let blocks: Vec<&str> =
-            text.split("```toml\n").skip(1).filter_map(|b| b.split("```").next()).collect();
-        assert!(!blocks.is_empty(), "{page} shows nothing");
-        for block in blocks {
-            Config::parse(block, page).unwrap_or_else(|error| panic!("{error}\n{block}"));
+    let pages = std::fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().path());
+    for page in pages.filter(|page| page.extension().is_some_and(|e| e == "md")) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let name = page.file_name().unwrap().to_string_lossy();
+        for block in text.split("```toml\n").skip(1).filter_map(|b| b.split("```").next()) {
+            Config::parse(block, &name).unwrap_or_else(|error| panic!("{error}\n{block}"));
         }
     }
 }

@@ -93,15 +93,9 @@ fn listeners_must_be_usable() {
         format!("[[listen]]\ntransport = \"{transport}\"\naddress = \"{address}\"\n")
     };
     check(
-        &with("sctp", "127.0.0.1:5061"),
-        &[
-            r#"2:13: "transport" in [[listen]] is "sctp": not there yet, transports are udp, tcp, tls, ws and wss"#,
-        ],
-    );
-    check(
         &with("upd", "127.0.0.1:5060"),
         &[
-            r#"2:13: "transport" in [[listen]] is "upd": known are "udp", "tcp", "tls", "ws", "wss"; did you mean "udp"?"#,
+            r#"2:13: "transport" in [[listen]] is "upd": known are "udp", "tcp", "tls", "sctp", "ws", "wss"; did you mean "udp"?"#,
         ],
     );
     for address in ["localhost:5060", "127.0.0.1", "::1", "127.0.0.1:70000", ""] {
@@ -278,7 +272,7 @@ expires_max_s = 600
 [timers]
 t1_ms = 9_000
 [[listen]]
-transport = "sctp"
+transport = "sctpp"
 address = "localhost"
 "#;
     check(
@@ -290,7 +284,7 @@ address = "localhost"
             r#"4:17: "expires_min_s" in [registrar] must be a whole number, not a string"#,
             r#"5:1: "expires_default_s" in [registrar] (3600) must not be above "expires_max_s" in [registrar] (600)"#,
             r#"7:1: "t1_ms" in [timers] (9000) must not be above "t2_ms" in [timers] (4000)"#,
-            r#"9:13: "transport" in [[listen]] is "sctp": not there yet, transports are udp, tcp, tls, ws and wss"#,
+            r#"9:13: "transport" in [[listen]] is "sctpp": known are "udp", "tcp", "tls", "sctp", "ws", "wss"; did you mean "sctp"?"#,
             r#"10:11: "address" in [[listen]] is "localhost": an IP address and a port are wanted, such as 192.0.2.1:5060 or [2001:db8::1]:5060"#,
         ],
     );

@@ -6,10 +6,10 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use offhook_sip::Transport;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::mailbox::{Mailboxes, NamesDesk};
-use crate::sys::{enlarge_buffers, interfaces};
+use crate::sys::{enlarge_buffers, interfaces, prepare_sctp};
 use crate::{Clock, LISTENERS_MAX, Listener, NetError};
 
 /// Most shards: their number fits the top 8 bits of a connection's index.
@@ -76,11 +76,10 @@ pub fn bind(listeners: &[Listener], shards: usize) -> Result<Vec<ShardSockets>, 
             let socket = open(listener, shared).map_err(|e| at(listener, e))?;
             match listener.transport {
                 Transport::Udp => udp.push((index as u16, socket.into())),
-                Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                Transport::Tcp | Transport::Tls | Transport::Sctp | Transport::Ws | Transport::Wss => {
                     socket.listen(TCP_BACKLOG).map_err(|e| at(listener, e))?;
                     tcp.push((index as u16, socket.into()));
                 }
-                other => return Err(NetError::Unsupported(other)),
             }
         }
         let (listeners, mailboxes) = (all.clone(), mailboxes.clone());
@@ -97,8 +96,8 @@ fn at(listener: &Listener, error: io::Error) -> NetError {
 fn open(listener: &Listener, shared: bool) -> io::Result<Socket> {
     let local: SocketAddr = listener.local;
     let datagrams = !listener.transport.is_reliable();
-    let kind = if datagrams { Type::DGRAM } else { Type::STREAM };
-    let socket = Socket::new(Domain::for_address(local), kind, None)?;
+    let (kind, protocol) = kind_of_socket(listener.transport);
+    let socket = Socket::new(Domain::for_address(local), kind, protocol)?;
     socket.set_nonblocking(true)?;
     if local.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -112,7 +111,7 @@ fn open(listener: &Listener, shared: bool) -> io::Result<Socket> {
         // A restart must not wait for the connections of the last run to leave TIME_WAIT.
         socket.set_reuse_address(true)?;
         // Accepted connections inherit it. The loop writes whole batches: nothing is gained by waiting for more.
-        socket.set_tcp_nodelay(true)?;
+        send_at_once(&socket, listener.transport)?;
     }
     let bound = socket.bind(&local.into());
     if bound.as_ref().is_err_and(|e| e.kind() == ErrorKind::AddrNotAvailable) && is_tentative(local.ip())? {
@@ -122,6 +121,23 @@ fn open(listener: &Listener, shared: bool) -> io::Result<Socket> {
         bound?;
     }
     Ok(socket)
+}
+
+/// What the system calls such a socket.
+pub(crate) fn kind_of_socket(transport: Transport) -> (Type, Option<Protocol>) {
+    match transport {
+        Transport::Udp => (Type::DGRAM, None),
+        Transport::Sctp => (Type::STREAM, Some(Protocol::from(libc::IPPROTO_SCTP))),
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => (Type::STREAM, None),
+    }
+}
+
+/// Nothing waits in the kernel for more to send.
+pub(crate) fn send_at_once(socket: &Socket, transport: Transport) -> io::Result<()> {
+    match transport {
+        Transport::Sctp => prepare_sctp(socket.as_fd()),
+        _ => socket.set_tcp_nodelay(true),
+    }
 }
 
 /// Whether an address that cannot be bound is ours all the same: for a second or two after its interface has come up,

@@ -52,8 +52,12 @@ pub enum NetError {
         /// What the system said.
         source: io::Error,
     },
-    /// A transport that has no sockets here.
-    #[error("listening by {} is not supported", .0.via_token())]
+    /// The kernel has no such sockets: SCTP is a module that many systems do not load.
+    #[error(
+        "this kernel does not speak {}; load its module (`modprobe {}`) or listen by another transport",
+        .0.via_token(),
+        .0.name()
+    )]
     Unsupported(Transport),
     /// A TLS listener without certificates.
     #[error("listening by TLS needs a certificate")]
@@ -75,6 +79,9 @@ pub enum NetError {
 impl NetError {
     /// The error for what the system said when an address was bound.
     pub(crate) fn listening(transport: Transport, local: SocketAddr, source: io::Error) -> Self {
+        if matches!(source.raw_os_error(), Some(libc::EPROTONOSUPPORT | libc::ESOCKTNOSUPPORT)) {
+            return Self::Unsupported(transport);
+        }
         match source.kind() {
             io::ErrorKind::AddrInUse => Self::AddressInUse { transport, local },
             io::ErrorKind::AddrNotAvailable => Self::AddressNotHere { transport, local },

@@ -5,8 +5,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use offhook_sip::Transport;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Socket};
 
+use crate::bind::kind_of_socket;
 use crate::sys::{Interface, interfaces};
 use crate::{Listener, NetError};
 
@@ -81,16 +82,12 @@ fn is_link_local_v6(ip: IpAddr) -> bool {
 /// The port written, or for 0 one that is free. Of a wildcard address it is free on every address at once, so that
 /// all of them get the same.
 fn choose_port(transport: Transport, local: SocketAddr) -> Result<u16, NetError> {
-    let kind = match transport {
-        Transport::Udp => Type::DGRAM,
-        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => Type::STREAM,
-        other => return Err(NetError::Unsupported(other)),
-    };
     if local.port() != 0 {
         return Ok(local.port());
     }
     let try_bind = || -> io::Result<u16> {
-        let socket = Socket::new(Domain::for_address(local), kind, None)?;
+        let (kind, protocol) = kind_of_socket(transport);
+        let socket = Socket::new(Domain::for_address(local), kind, protocol)?;
         if local.is_ipv6() {
             socket.set_only_v6(true)?;
         }
@@ -144,10 +141,14 @@ mod tests {
         check("2001:db9::1", &[("2001:db9::1", 128)]);
     }
 
+    /// RFC 4168: where the kernel has no SCTP, whoever asks for it is told so.
     #[test]
-    fn transports_without_sockets_are_refused() {
+    fn sctp_is_there_or_is_said_not_to_be() {
         let asked = [(Transport::Sctp, "127.0.0.1:0".parse().unwrap(), None)];
-        assert!(matches!(resolve(&asked), Err(NetError::Unsupported(Transport::Sctp))));
+        match resolve(&asked) {
+            Ok(listeners) => assert!(listeners[0].local.port() > 0),
+            Err(error) => assert!(error.to_string().contains("modprobe sctp"), "{error}"),
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod event_fd;
 mod fixed;
 mod interfaces;
 mod options;
+mod sctp;
 mod segments;
 mod sieve;
 
@@ -25,6 +26,7 @@ pub(crate) use options::set_no_checksums;
 pub(crate) use options::{
     bind_without_port, can_segment, enlarge_buffers, receive_fill_permille, wait_writable,
 };
+pub(crate) use sctp::{prepare_sctp, read_part};
 pub(crate) use segments::{SendBatch, Unsent};
 pub use sieve::SIEVED_MAX;
 pub(crate) use sieve::sift;

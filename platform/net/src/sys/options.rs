@@ -71,7 +71,8 @@ pub(crate) fn set_no_checksums(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1)
 }
 
-fn set(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
+/// Sets an option to a plain value of the type that it has in C.
+pub(super) fn set<T: Copy>(socket: BorrowedFd<'_>, level: i32, option: i32, value: T) -> io::Result<()> {
     let size = size_of_val(&value) as libc::socklen_t;
     // SAFETY: the value lives through the call and is as long as it says.
     let result =

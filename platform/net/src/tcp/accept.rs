@@ -25,8 +25,11 @@ impl Streams {
     pub(super) fn prepare_listening(&self) -> io::Result<()> {
         // A peer that is gone without a word acknowledges nothing. Accepted connections inherit the option.
         let stall = Duration::from_millis(self.limits.write_stall_ms);
-        for (index, (_, socket)) in self.sockets.iter().enumerate() {
-            SockRef::from(socket).set_tcp_user_timeout(Some(stall))?;
+        for (index, (listener, socket)) in self.sockets.iter().enumerate() {
+            // SCTP asks its peers by itself whether they live (RFC 9260 §8.3).
+            if self.transport_of(*listener) != Transport::Sctp {
+                SockRef::from(socket).set_tcp_user_timeout(Some(stall))?;
+            }
             self.epoll.add(socket.as_fd(), Token::Accept(index).pack(), Interest::READ)?;
         }
         Ok(())
@@ -66,7 +69,7 @@ impl Streams {
         {
             return self.counters.count_closed(CloseReason::TooMany);
         }
-        let transport = self.listeners.get(usize::from(listener)).map_or(Transport::Tcp, |l| l.transport);
+        let transport = self.transport_of(listener);
         let flow = Flow { transport, listener, connection: ConnectionId::NONE, remote };
         let layers = match self.layers_of_accepted(transport, now_ms) {
             Ok(Some(_)) if !self.begin_handshake(source) => Err(TlsFailure::TooMany),
@@ -85,6 +88,10 @@ impl Streams {
         self.by_source.entry(source).or_default().connections += 1;
         self.counters.accepted.add(1);
         self.enter(id, now_ms);
+    }
+
+    fn transport_of(&self, listener: u16) -> Transport {
+        self.listeners.get(usize::from(listener)).map_or(Transport::Tcp, |l| l.transport)
     }
 
     /// Watches a new connection, and remembers where it leads unless another leads there already.

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use offhook_sip::Transport;
+use socket2::{Domain, Socket};
 
 use super::{Connection, Streams};
+use crate::bind::{kind_of_socket, send_at_once};
 use crate::fallout::Fallout;
 use crate::sys::bind_without_port;
 use crate::{CloseReason, ConnectionId, Flow, Outbox};
@@ -52,7 +54,7 @@ impl Streams {
             }
         };
         local.set_port(0);
-        let Ok(socket) = self.begin_connect(local, flow.remote) else {
+        let Ok(socket) = self.begin_connect(flow.transport, local, flow.remote) else {
             self.counters.count_closed(CloseReason::ConnectFailed);
             return None;
         };
@@ -66,12 +68,20 @@ impl Streams {
         Some(id)
     }
 
-    fn begin_connect(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Socket> {
-        let socket = Socket::new(Domain::for_address(local), Type::STREAM, None)?;
+    fn begin_connect(
+        &self,
+        transport: Transport,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> io::Result<Socket> {
+        let (kind, protocol) = kind_of_socket(transport);
+        let socket = Socket::new(Domain::for_address(local), kind, protocol)?;
         socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        socket.set_tcp_user_timeout(Some(Duration::from_millis(self.limits.write_stall_ms)))?;
-        bind_without_port(socket.as_fd())?;
+        send_at_once(&socket, transport)?;
+        if transport != Transport::Sctp {
+            socket.set_tcp_user_timeout(Some(Duration::from_millis(self.limits.write_stall_ms)))?;
+            bind_without_port(socket.as_fd())?;
+        }
         socket.bind(&local.into())?;
         match socket.connect(&remote.into()) {
             Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),

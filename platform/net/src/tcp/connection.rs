@@ -2,8 +2,10 @@
 
 use std::net::{SocketAddr, TcpStream};
 
+use offhook_sip::Transport;
+
 use super::layers::Layers;
-use super::write_queue::WriteQueue;
+use super::write_queue::{SLICES_MAX, WriteQueue};
 use crate::sys::Interest;
 use crate::{CloseReason, Flow, Limits};
 
@@ -120,6 +122,16 @@ impl Connection {
     /// When its handshake must be over. It begins when the connection stands.
     fn secure_by_ms(&self, limits: &Limits) -> u64 {
         self.opened_ms + limits.handshake_ms + if self.accepted { 0 } else { limits.connect_timeout_ms }
+    }
+
+    /// Whether the transport keeps messages apart (RFC 4168 §3.2), so that each is written by itself.
+    pub(super) fn keeps_messages_apart(&self) -> bool {
+        self.flow.transport == Transport::Sctp
+    }
+
+    /// How many messages one write may carry.
+    pub(super) fn messages_per_write(&self) -> usize {
+        if self.keeps_messages_apart() { 1 } else { SLICES_MAX }
     }
 
     /// How far its handshakes are.

@@ -11,6 +11,7 @@
 //! from the outbox, without a copy.
 
 mod accept;
+mod apart;
 mod connect;
 mod connection;
 mod deadlines;

@@ -20,6 +20,11 @@ pub(super) struct Brought {
 }
 
 impl Brought {
+    /// A message that nobody may send.
+    pub(super) fn too_long() -> Self {
+        Self { unframeable: true, ..Self::default() }
+    }
+
     /// What another record of the same read brought.
     pub(super) fn add(&mut self, more: Self) {
         self.messages += more.messages;
@@ -40,6 +45,9 @@ impl Streams {
         let Some(connection) = self.table.find_mut(id) else { return 0 };
         if connection.layers.is_some() {
             return self.read_layers(id, now_ms, (engine, out), fallout);
+        }
+        if connection.keeps_messages_apart() {
+            return self.read_apart(id, now_ms, (engine, out), fallout);
         }
         let count = match (&connection.stream).read(&mut self.read_buffer) {
             Ok(0) => {

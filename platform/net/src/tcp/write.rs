@@ -52,7 +52,7 @@ impl Streams {
         }
         let mut left = Progress::default();
         if let Some(connection) = self.table.find_mut(id).filter(|c| !c.connecting && c.queue.is_empty()) {
-            match write_slices(&connection.stream, of_one, out) {
+            match write_slices(&connection.stream, connection.messages_per_write(), of_one, out) {
                 Ok(progress) => left = progress,
                 Err(_) => self.close(id, CloseReason::Reset, fallout),
             }
@@ -99,7 +99,7 @@ impl Streams {
     /// Writes what waits, as far as the peer takes it.
     pub(super) fn write_waiting(&mut self, id: ConnectionId, now_ms: u64, fallout: &mut Fallout) {
         let Some(connection) = self.table.find_mut(id).filter(|c| !c.connecting) else { return };
-        match connection.queue.write_to(&connection.stream) {
+        match connection.queue.write_to(&connection.stream, connection.messages_per_write()) {
             Ok(true) => {
                 connection.alive_ms = now_ms;
                 connection.taken_ms = now_ms;
@@ -143,16 +143,17 @@ struct Progress {
     bytes: usize,
 }
 
-/// Writes messages of the outbox from where they lie until the peer takes no more.
+/// Writes messages of the outbox from where they lie, up to `per_write` together, until the peer takes no more.
 fn write_slices(
     mut stream: &TcpStream,
+    per_write: usize,
     of_one: &[(ConnectionId, usize)],
     out: &Outbox,
 ) -> io::Result<Progress> {
     let bytes_of = |index: usize| out.bytes(out.outgoing()[index].bytes.clone());
     let mut done = 0;
     while done < of_one.len() {
-        let some = &of_one[done..of_one.len().min(done + SLICES_MAX)];
+        let some = &of_one[done..of_one.len().min(done + per_write)];
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
         for (slice, (_, index)) in slices.iter_mut().zip(some) {
             *slice = IoSlice::new(bytes_of(*index));

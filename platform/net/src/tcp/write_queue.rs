@@ -30,13 +30,14 @@ impl WriteQueue {
         self.waiting.push_back(Waiting { bytes, ticket, origin });
     }
 
-    /// Writes until all is gone or the peer takes no more; says whether it took anything.
-    pub(super) fn write_to(&mut self, mut stream: impl Write) -> io::Result<bool> {
+    /// Writes, up to `per_write` messages together, until all is gone or the peer takes no more; says whether it took
+    /// anything.
+    pub(super) fn write_to(&mut self, mut stream: impl Write, per_write: usize) -> io::Result<bool> {
         let mut progress = false;
         while !self.waiting.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let mut count = 0;
-            for (slice, waiting) in slices.iter_mut().zip(&self.waiting) {
+            for (slice, waiting) in slices.iter_mut().zip(&self.waiting).take(per_write) {
                 let from = if count == 0 { self.written } else { 0 };
                 *slice = IoSlice::new(&waiting.bytes[from..]);
                 count += 1;
@@ -138,7 +139,7 @@ mod tests {
         for per_write in [1, 2, 3, 7, 100, 1_000_000] {
             let (mut queue, all) = queue(SLICES_MAX + 10);
             let mut peer = Peer { taken: vec![], per_write, room: usize::MAX };
-            assert!(queue.write_to(&mut peer).unwrap());
+            assert!(queue.write_to(&mut peer, SLICES_MAX).unwrap());
             assert_eq!(peer.taken, all, "{per_write} at a time");
             assert_eq!((queue.is_empty(), queue.bytes()), (true, 0));
         }
@@ -148,8 +149,8 @@ mod tests {
     fn a_message_that_left_in_part_has_not_left() {
         let (mut queue, _) = queue(4);
         let mut peer = Peer { taken: vec![], per_write: 100, room: 1 + 2 + 2 };
-        assert!(queue.write_to(&mut peer).unwrap());
-        assert!(!queue.write_to(&mut peer).unwrap());
+        assert!(queue.write_to(&mut peer, SLICES_MAX).unwrap());
+        assert!(!queue.write_to(&mut peer, SLICES_MAX).unwrap());
         assert_eq!(queue.drain_tickets().collect::<Vec<_>>(), [(0, 2), (0, 3)]);
         assert_eq!(queue.bytes(), 0);
     }
