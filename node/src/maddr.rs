@@ -4,6 +4,7 @@ use offhook_proxy::Identity;
 use offhook_sip::{Host, HostPort, Uri};
 
 /// Whether `maddr` names somebody else: then the request goes there, whatever its host is.
+#[inline]
 pub(crate) fn leads_away(uri: &Uri<'_>, identity: &Identity) -> bool {
     is_ours(uri, identity) == Some(false)
 }
@@ -29,8 +30,14 @@ pub(crate) fn without_ours(uri: &Uri<'_>, identity: &Identity) -> Option<Vec<u8>
 }
 
 /// `None`: there is no `maddr`.
+#[inline]
 fn is_ours(uri: &Uri<'_>, identity: &Identity) -> Option<bool> {
-    let text = uri.params().value(b"maddr")?;
+    // Most have no parameter at all.
+    let params = uri.params();
+    if params.text().is_empty() {
+        return None;
+    }
+    let text = params.value(b"maddr")?;
     let port = uri.address.and_then(|at| at.port);
     let at = |host| HostPort { host, host_text: text, port };
     Some(Host::parse(text).is_some_and(|host| identity.is_us(&at(host)) || identity.is_domain(text)))
