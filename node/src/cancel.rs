@@ -2,9 +2,10 @@
 
 use offhook_net::Outbox;
 use offhook_proxy::access::Sender;
+use offhook_proxy::reason::{self, REASON_BYTES_MAX};
 use offhook_proxy::redirect::Additions;
 use offhook_proxy::{derived, screen};
-use offhook_sip::{Message, Name, Refusal};
+use offhook_sip::{Message, Refusal};
 use offhook_transaction::{AckVerdict, ClientId, ServerId, ServerKey};
 
 use crate::admit::own_credentials;
@@ -22,12 +23,14 @@ impl Switchboard {
         if let Some(invite) = self.transactions.find_cancelled(key) {
             self.accept(arrival, out);
             self.with_upstream(invite, |u| u.fork.cancel());
-            let reason = arrival.message.value(Name::Reason).unwrap_or_default();
-            self.note_cancelled(arrival.now_ms, invite, reason);
+            let mut reason = Vec::new();
+            reason::write(arrival.message, &mut reason);
+            self.note_cancelled(arrival.now_ms, invite, &reason);
             if self.is_parked(invite) {
                 return self.cancel_parked(arrival.settings, arrival.now_ms, invite, out);
             }
-            return self.cancel_branches(arrival.now_ms, invite, reason, out);
+            self.cancel_branches(arrival.now_ms, invite, &reason, out);
+            return self.keep_reason(invite, reason);
         }
         if self.belongs_elsewhere(arrival, key, out) {
             return;
@@ -54,6 +57,42 @@ impl Switchboard {
                 self.cancel_branch(now_ms, id, reason, out);
             }
         }
+    }
+
+    /// Keeps why the caller gave up, if a branch is to hear it later (RFC 3326 §2).
+    fn keep_reason(&mut self, server: ServerId, reason: Vec<u8>) {
+        let waits = |board: &Self| {
+            let mut next = board.transactions.server(server).and_then(|record| record.user.branches);
+            while let Some(record) = next.and_then(|id| board.transactions.client(id)) {
+                if record.user.cancel == Cancel::Wanted {
+                    return true;
+                }
+                next = record.user.next;
+            }
+            false
+        };
+        if (1..=REASON_BYTES_MAX).contains(&reason.len()) && waits(self) {
+            self.with_upstream(server, |upstream| upstream.reason = Some(reason.into()));
+        }
+    }
+
+    /// Cancels a branch that has said its first word, which its CANCEL waited for.
+    pub(crate) fn cancel_at_last(
+        &mut self,
+        now_ms: u64,
+        (server, branch): (ServerId, ClientId),
+        out: &mut Outbox,
+    ) {
+        let kept = self.transactions.server(server).and_then(|record| record.user.reason.clone());
+        let reason = kept.as_deref().unwrap_or_else(|| self.why_in_vain(server));
+        self.cancel_branch(now_ms, branch, reason, out);
+    }
+
+    /// Why the branches of a request that still work do so in vain (RFC 3326).
+    pub(crate) fn why_in_vain(&self, server: ServerId) -> &'static [u8] {
+        let Some(record) = self.transactions.server(server) else { return b"" };
+        let decided = record.user.fork.best().filter(|status| *status >= 600);
+        reason::of_cancel(decided.unwrap_or(record.status()))
     }
 
     /// Cancels one branch, or notes that it is to be cancelled as soon as it may be (§9.1).
@@ -129,7 +168,7 @@ impl Switchboard {
             _ => self.admit(arrival, screened, &way, out),
         };
         let Some((spent, sender)) = admitted else { return };
-        let passage = Passage { arrival, screened, spent };
+        let passage = Passage { arrival, screened, spent, sender };
         let mut targets: Targets = std::mem::take(&mut self.targets);
         targets.clear();
         if self.find_targets(&passage, &way, sender, &mut targets, out).is_ok() {

@@ -8,7 +8,9 @@
 
 use offhook_net::Flow;
 use offhook_proxy::access::Sender;
+use offhook_proxy::early::EarlyDialogs;
 use offhook_proxy::fork::Fork;
+use offhook_proxy::history::Past;
 use offhook_proxy::redirect::Additions;
 use offhook_transaction::{ClientId, ServerId};
 
@@ -31,8 +33,12 @@ pub(crate) struct Upstream {
     pub tells_load: bool,
     /// The session interval that the callee was asked for, seconds; 0: none, or the caller could not refresh it.
     pub session_s: u32,
+    /// Whether its sender must not be told which way it has gone (RFC 7044 §9.4).
+    pub hides_history: bool,
     /// What it means to the record of a call.
     pub role: Role,
+    /// The Reason of the caller's CANCEL, while a branch waits for it (RFC 3326).
+    pub reason: Option<Box<[u8]>>,
     /// The newest branch; each names the one before it.
     pub branches: Option<ClientId>,
     /// What only requests with several targets need.
@@ -62,12 +68,17 @@ pub(crate) struct Rest {
     pub redirected: Redirected,
     /// Where branches go when their address fails.
     pub spares: Vec<Spare>,
+    /// The copies that were sent, where requests say which way they have gone (RFC 7044).
+    pub history: Vec<(ClientId, Past)>,
+    /// Its early dialogs, where the caller wants to know when they end (RFC 6228).
+    pub early: Option<EarlyDialogs<ClientId>>,
 }
 
 impl Rest {
     /// The request is kept, and nothing is known yet.
     pub(crate) fn of(arrival: &Arrival<'_, '_>) -> Self {
-        Self::new(arrival.message.whole().to_vec(), arrival.from)
+        let kept = Self::new(arrival.message.whole().to_vec(), arrival.from);
+        Self { early: EarlyDialogs::of(arrival.message), ..kept }
     }
 
     /// The same of a request that has come by `from`.
@@ -82,6 +93,8 @@ impl Rest {
             ring_ms: 0,
             redirected: Redirected::default(),
             spares: Vec::new(),
+            history: Vec::new(),
+            early: None,
         }
     }
 }

@@ -271,7 +271,8 @@ impl Switchboard {
         server: ServerId,
         act: impl FnOnce(&mut Self, &Passage<'_, '_, '_>) -> R,
     ) -> Option<R> {
-        let rest = self.transactions.server(server)?.user.rest.as_ref()?;
+        let upstream = &self.transactions.server(server)?.user;
+        let (rest, sender) = (upstream.rest.as_ref()?, upstream.sender);
         let (request, from, loop_mark) = (rest.request.clone(), rest.from, rest.redirected.loop_mark);
         let message = Message::parse(&request).ok()?;
         let parts = Essentials::of(&message).ok()?;
@@ -280,6 +281,6 @@ impl Switchboard {
         let mut screened = offhook_proxy::screen(&message, parts, &settings.identity, &self.cookies).ok()?;
         screened.mark = loop_mark;
         let spent = own_credentials(&arrival);
-        Some(act(self, &Passage { arrival: &arrival, screened: &screened, spent }))
+        Some(act(self, &Passage { arrival: &arrival, screened: &screened, spent, sender }))
     }
 }

@@ -96,7 +96,7 @@ impl Switchboard {
             return false;
         }
         let refusal = Refusal::new(302).with(Hint::Contact(&contacts));
-        self.refuse_call(passage, (way, sender), refusal, out);
+        self.refuse_call(passage, way, refusal, out);
         true
     }
 }

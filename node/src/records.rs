@@ -10,10 +10,8 @@
 use std::net::SocketAddr;
 
 use offhook_cdr::{Answered, Begun, Fact, InDialog};
-use offhook_digest::Credentials;
 use offhook_journal::Event;
 use offhook_proxy::Screened;
-use offhook_proxy::access::Sender;
 use offhook_route::Then;
 use offhook_sip::{Message, Method, Name, reason_phrase};
 use offhook_transaction::ServerId;
@@ -21,6 +19,7 @@ use offhook_transaction::ServerId;
 use crate::relay::Passage;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
+use crate::trust::proved_account;
 use crate::way::Way;
 
 /// What a transaction means to the record of its call.
@@ -65,7 +64,7 @@ impl Switchboard {
     pub(crate) fn note_begun(
         &mut self,
         passage: &Passage<'_, '_, '_>,
-        (way, sender): (&Way<'_, '_>, Sender),
+        way: &Way<'_, '_>,
         leg: Option<ServerId>,
         refused: u16,
     ) {
@@ -84,7 +83,7 @@ impl Switchboard {
             from: parts.from.uri,
             to: parts.to.uri,
             request_uri: screened.routed.uri.text,
-            user: proved_user(passage, sender),
+            user: proved_account(passage).unwrap_or_default().0,
             contact: value(Name::Contact),
             agent: value(Name::UserAgent),
             route: route_name(way),
@@ -198,16 +197,6 @@ fn must_record_route(way: &Way<'_, '_>, settings: &Settings) -> bool {
         Way::Rule(rule, _) => settings.routing.login_of(rule).is_some(),
         _ => false,
     }
-}
-
-/// The account whose secret the caller knows, where he was asked.
-fn proved_user<'a>(passage: &Passage<'_, '_, 'a>, sender: Sender) -> &'a [u8] {
-    let Passage { arrival, spent, .. } = *passage;
-    let settings: &Settings = arrival.settings;
-    let proved = matches!(sender, Sender::Proved | Sender::ProvedAnother);
-    let Some(line) = spent.filter(|_| proved && settings.rights.authenticate_calls) else { return b"" };
-    let message: &Message<'a> = arrival.message;
-    Credentials::parse(message.line_value(line)).map(|credentials| credentials.username).unwrap_or_default()
 }
 
 /// The trunk that the call goes out by.

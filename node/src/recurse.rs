@@ -38,6 +38,13 @@ pub(crate) struct Redirected {
     pub(crate) loop_mark: Option<u32>,
 }
 
+impl Redirected {
+    /// Whether one was followed.
+    pub(crate) const fn has_followed(&self) -> bool {
+        self.count > 0
+    }
+}
+
 impl Switchboard {
     /// A branch is about to be told of other addresses: what the request was is kept, as long as its copy is there.
     pub(crate) fn keep_for_redirection(
@@ -186,7 +193,7 @@ impl Switchboard {
         targets: &mut Targets,
         out: &mut Outbox,
     ) -> bool {
-        let Passage { arrival, screened, spent } = *passage;
+        let Passage { arrival, screened, spent, .. } = *passage;
         let uri = choice.uri;
         // "a proxy SHOULD NOT recurse to a non-SIPS URI if the Request-URI of the original request was a SIPS URI".
         let is_less = screened.routed.wants_security() && uri.scheme != Scheme::Sips;
@@ -196,7 +203,7 @@ impl Switchboard {
         let mark = Some(screened.loop_mark(&self.cookies));
         let (message, parts, method) = (screened.message, screened.parts, screened.method);
         let redirected = Screened { message, parts, method, routed: Routed::to(uri), mark };
-        let passage = Passage { arrival, screened: &redirected, spent };
+        let passage = Passage { arrival, screened: &redirected, spent, sender };
         let way = self.way_of(arrival, &redirected);
         if !may_go(&passage, &way, (sender, by_ours)) {
             return false;

@@ -1,11 +1,13 @@
 //! Forwarding: rights, target set, transactions, copies (RFC 3261 §16.3 step 6, §16.5, §16.6).
 
+use offhook_config::Recursion;
 use offhook_journal::{Event, EventKind};
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::access::Sender;
 use offhook_proxy::flow_token::FlowRoute;
 use offhook_proxy::fork::Fork;
 use offhook_proxy::forward::{self, Branch, Forward};
+use offhook_proxy::history;
 use offhook_proxy::record_route::Sides;
 use offhook_proxy::redirect::Additions;
 use offhook_proxy::{ANY_SHARD, Place, Screened};
@@ -16,6 +18,7 @@ use offhook_transaction::{ClientId, OpenError, ServerId, ServerKey, ServerVerdic
 use crate::alias;
 use crate::arrival::Arrival;
 use crate::beyond::{self, Leg};
+use crate::breadth::breadth;
 use crate::context::{Cancel, Downstream, Rest, Spare, Upstream};
 use crate::edge;
 use crate::preference;
@@ -24,6 +27,7 @@ use crate::register::is_behind_nat;
 use crate::session_timer;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
+use crate::trust;
 use crate::way::Way;
 
 /// A 100 goes out if nothing better has by then: RFC 3261 §17.2.1 lets us wait this long.
@@ -31,9 +35,6 @@ pub(crate) const TRYING_AFTER_MS: u32 = 200;
 
 /// How long the peer waits when our tables are full.
 const FULL_RETRY_AFTER_S: u32 = 5;
-
-/// Copies that one request may become, all hops together, where nobody said: RFC 5393 §5.3.3.
-const MAX_BREADTH_DEFAULT: u32 = 60;
 
 /// What a copy may have more than the request: a Request-URI, our Via, two Record-Routes, a Path, a few numbers.
 const COPY_ROOM_BYTES: usize = 2048;
@@ -48,7 +49,10 @@ pub(crate) struct Passage<'p, 'm, 'a> {
     pub screened: &'p Screened<'m, 'a>,
     /// The credentials that were meant for us.
     pub spent: Option<&'m Line>,
+    /// What was found out about who sent it.
+    pub sender: Sender,
 }
+
 impl Switchboard {
     /// Forwards a request that belongs to no transaction yet.
     pub(crate) fn relay<'m, 'a>(
@@ -66,24 +70,26 @@ impl Switchboard {
             return self.refuse(arrival, Refusal::new(513), out);
         }
         let Some((spent, sender)) = self.admit(arrival, screened, way, out) else { return };
-        let passage = Passage { arrival, screened, spent };
+        let passage = Passage { arrival, screened, spent, sender };
         if edge::lacks_path(&passage) {
             return self.refuse(arrival, Refusal::new(421).with(Hint::Require("path")), out);
         }
         if arrival.message.seconds(Name::MaxBreadth) == Ok(Some(0)) {
             return self.refuse(arrival, Refusal::new(440), out);
         }
-        if let Err(too_short) = session_timer::demand(&passage) {
-            return self.refuse(arrival, too_short, out);
+        if let Err(refusal) =
+            session_timer::demand(&passage).and_then(|_| trust::check_privacy(&passage, way))
+        {
+            return self.refuse(arrival, refusal, out);
         }
         let mut targets = std::mem::take(&mut self.targets);
         targets.clear();
         match self.find_targets(&passage, way, sender, &mut targets, out) {
-            Err(refusal) => self.refuse_call(&passage, (way, sender), refusal, out),
+            Err(refusal) => self.refuse_call(&passage, way, refusal, out),
             Ok(()) if self.holds_back(arrival, &mut targets) => {
                 // RFC 7339 §5.10: without Retry-After, or the peer would leave us alone, not only that next hop.
                 let refusal = Refusal::new(503).because("Next hop overloaded");
-                self.refuse_call(&passage, (way, sender), refusal, out);
+                self.refuse_call(&passage, way, refusal, out);
             }
             Ok(()) if self.redirects(&passage, (way, sender), &targets, out) => {}
             Ok(()) if way.is_stateless(screened) && !arrival.from.transport.is_websocket() => {
@@ -99,7 +105,7 @@ impl Switchboard {
     pub(crate) fn refuse_call(
         &mut self,
         passage: &Passage<'_, '_, '_>,
-        way: (&Way<'_, '_>, Sender),
+        way: &Way<'_, '_>,
         refusal: Refusal<'_>,
         out: &mut Outbox,
     ) {
@@ -129,11 +135,14 @@ impl Switchboard {
         if !names.is_empty() && !self.parked.has_room() {
             return self.refuse_full(arrival, OpenError::ServersFull, out);
         }
-        let Some(id) = self.open_upstream(passage, key, (way, sender), out) else { return };
+        let Some(id) = self.open_upstream(passage, key, way, out) else { return };
         if !names.is_empty() {
             return self.park(arrival, id, sender, names, 1);
         }
-        if targets.list().len() > 1 || targets.has_spares() || targets.have_addresses() {
+        let is_alone = targets.list().len() < 2 && !targets.has_spares() && !targets.have_addresses();
+        // Where a redirection may be followed the copy would do, were it not told more than the request said.
+        let settings = arrival.settings;
+        if !is_alone || settings.tells && settings.recursion != Recursion::Off {
             self.with_upstream(id, |u| u.rest = Some(Box::new(Rest::of(arrival))));
         }
         self.ring_first(passage, id, targets, out);
@@ -144,14 +153,14 @@ impl Switchboard {
         &mut self,
         passage: &Passage<'_, '_, '_>,
         key: &ServerKey<'_>,
-        way: (&Way<'_, '_>, Sender),
+        way: &Way<'_, '_>,
         out: &mut Outbox,
     ) -> Option<ServerId> {
         let arrival = passage.arrival;
         let invite = passage.screened.method == Method::Invite;
         let role = self.role_of(passage.screened);
         let mut fork = Fork::new(invite);
-        if invite && preference::leaves_rest(arrival, way.0) {
+        if invite && preference::leaves_rest(arrival, way) {
             fork.leave_rest();
         }
         let upstream = Upstream {
@@ -160,10 +169,12 @@ impl Switchboard {
             answered: false,
             tells_load: arrival.tells_load(),
             session_s: session_timer::remembered_s(passage),
+            hides_history: arrival.settings.history_info && !history::is_wanted(arrival.message),
             role,
+            reason: None,
             branches: None,
             rest: None,
-            sender: way.1,
+            sender: passage.sender,
         };
         let reliable = arrival.from.transport.is_reliable();
         let id = match self.transactions.open_server(arrival.now_ms, key, invite, reliable, upstream) {
@@ -286,6 +297,8 @@ impl Switchboard {
             leg,
             added,
         };
+        let told = self.told(passage, Some(server), target, texts);
+        let extras = told.as_ref().map(|told| told.extras(passage));
         let reliable = target.flow.transport.is_reliable();
         let Ok(client) = self.transactions.open_client(arrival.now_ms, invite, reliable, downstream) else {
             return;
@@ -307,7 +320,7 @@ impl Switchboard {
             spent_credentials: passage.spent,
             offers_overload_control: self.neighbours.knows(target.flow.remote),
             offers_reuse: alias::is_offered(&dialled),
-            session_timer: session_timer::demand(passage).ok().flatten(),
+            extras: extras.as_ref(),
             renumber: self.renumber(passage, leg),
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
@@ -315,10 +328,7 @@ impl Switchboard {
         self.transactions.set_request(client, out.bytes(start..end));
         out.send(start, flow, client.to_bits());
         self.limit_branch(passage, (server, client), (target, texts, max_breadth));
-        self.with_upstream(server, |u| {
-            u.branches = Some(client);
-            u.fork.branch_opened();
-        });
+        self.link_branch(server, client, told);
         self.note_routed(passage, target, texts);
     }
 
@@ -370,6 +380,8 @@ impl Switchboard {
         let Some(local) = arrival.settings.identity.local(target.flow.listener) else { return };
         let leg = beyond::leg(passage, target);
         let dialled = proving(target, targets, out);
+        let told = self.told(passage, None, target, targets);
+        let extras = told.as_ref().map(|told| told.extras(passage));
         let start = out.begin();
         let copy = Forward {
             parts: &arrival.parts,
@@ -391,8 +403,7 @@ impl Switchboard {
             spent_credentials: passage.spent,
             offers_overload_control: self.neighbours.knows(target.flow.remote),
             offers_reuse: alias::is_offered(&dialled),
-            // RFC 4028 §8: "Stateless proxies MUST NOT attempt to request session timers."
-            session_timer: None,
+            extras: extras.as_ref(),
             renumber: self.renumber(passage, leg),
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
@@ -478,16 +489,4 @@ fn arrived_at<'m>(passage: &Passage<'_, 'm, '_>, target: &Target) -> Option<&'m 
     let from = passage.arrival.from;
     let settings: &'m crate::Settings = passage.arrival.settings;
     (from.listener != target.flow.listener).then(|| settings.identity.local(from.listener)).flatten()
-}
-
-/// How many of the next `wanted` targets may ring together, and the Max-Breadth of each copy (RFC 5393 §5.3.3): where
-/// there is not enough for all, the others wait.
-fn breadth(passage: &Passage<'_, '_, '_>, wanted: usize) -> (usize, Option<u32>) {
-    let written = passage.arrival.message.seconds(Name::MaxBreadth).ok().flatten();
-    if written.is_none() && wanted < 2 {
-        return (wanted, None);
-    }
-    let total = written.unwrap_or(MAX_BREADTH_DEFAULT).max(1);
-    let copies = wanted.min(total as usize);
-    (copies, Some(total / copies.max(1) as u32))
 }

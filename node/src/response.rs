@@ -65,6 +65,7 @@ impl Switchboard {
             ClientVerdict::PassAndAck => {
                 self.send_ack(id, message, out);
                 self.branch_said(settings, now_ms, id, status, message, out);
+                self.end_early_dialogs(now_ms, id, status, out);
             }
             ClientVerdict::Pass => self.branch_said(settings, now_ms, id, status, message, out),
         }
@@ -116,6 +117,9 @@ impl Switchboard {
         let again = std::mem::replace(&mut record.user.finished, true);
         let target = record.user.flow.remote;
         let device = record.user.device;
+        if status >= 300 && settings.history_info {
+            self.note_outcome(server, id, status);
+        }
         let next_address = status == 503
             && !again
             && self.try_next_address(settings, now_ms, (server, id), Failure::Refused(message), out);
@@ -158,7 +162,7 @@ impl Switchboard {
     ) {
         let cancel = self.transactions.client(client).map(|record| record.user.cancel);
         if cancel == Some(Cancel::Wanted) {
-            self.cancel_branch(now_ms, client, b"", out);
+            self.cancel_at_last(now_ms, (server, client), out);
         } else if cancel == Some(Cancel::No)
             && message.cseq().is_ok_and(|c| c.method == b"INVITE")
             && let has_spare = self.has_spare(server, client)
@@ -177,6 +181,7 @@ impl Switchboard {
         let passes = self.transactions.server(server).is_some_and(|s| s.user.fork.provisional().pass);
         if status > 100 && passes {
             self.note_rang(now_ms, server);
+            self.note_early_dialog(server, client, message);
             self.pass_upstream(now_ms, server, status, message, out);
         }
     }
@@ -203,6 +208,9 @@ impl Switchboard {
             _ => Some(Failure::Unreachable),
         };
         let (device, invite) = (record.user.device, matches!(record.state(), ClientState::Invite(_)));
+        if settings.history_info {
+            self.note_outcome(server, id, status);
+        }
         if let Some(failure) = failure
             && self.try_next_address(settings, now_ms, (server, id), failure, out)
         {
@@ -216,6 +224,7 @@ impl Switchboard {
         let Some(upstream) = self.transactions.server_mut(server) else { return };
         let verdict = upstream.user.fork.finished(status);
         self.carry_out(settings, now_ms, server, status, Final::MadeUp(id), verdict, out);
+        self.end_early_dialogs(now_ms, id, status, out);
     }
 
     /// §16.11: a response to what we forwarded without state finds its way by the Via below ours.
@@ -239,7 +248,9 @@ impl Switchboard {
         let Some(flow) = flow_to(&below, settings) else { return };
         let start = out.begin();
         let status = message.status().unwrap_or(500);
-        write_without_our_via(message, status, Upward::by(flow.transport), &mut self.scratch, out.arena());
+        let statement = self.statement_back(message, |_| Some(from.remote.ip()), flow.remote.ip());
+        let upward = Upward { statement, ..Upward::by(flow.transport) };
+        write_without_our_via(message, status, upward, &mut self.scratch, out.arena());
         out.send(start, flow, 0);
     }
 }

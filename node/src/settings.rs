@@ -8,7 +8,7 @@ use offhook_proxy::access::Rights;
 use offhook_proxy::session_timer::Wish;
 use offhook_proxy::{Identity, Local};
 use offhook_registrar::Policy;
-use offhook_route::Rules;
+use offhook_route::{Rules, TrustDomain};
 use offhook_sip::Transport;
 use offhook_transaction::Timing;
 
@@ -71,6 +71,14 @@ pub struct Settings {
     pub tcp_above_bytes: usize,
     /// Whether those who offer to hold back are told how much (RFC 7339).
     pub overload_feedback: bool,
+    /// Whether any request is told more than RFC 3261 asks for: one of the following.
+    pub tells: bool,
+    /// The neighbours that are trusted with identities (RFC 3325).
+    pub trust: TrustDomain,
+    /// Whether requests say which way they have gone (RFC 7044).
+    pub history_info: bool,
+    /// Whether everybody is told the account of a caller.
+    pub assert_everywhere: bool,
     /// The session timer that calls are asked for (RFC 4028).
     pub session_timer: Option<Wish>,
 }
@@ -85,7 +93,12 @@ impl Settings {
         if domains.is_empty() {
             domains.push(DOMAIN_DEFAULT.to_owned());
         }
+        let trust = TrustDomain::new(config);
         Self {
+            tells: config.session_timer.enabled
+                || config.proxy.history_info
+                || config.identity.assert_everywhere
+                || !trust.is_empty(),
             identity: Identity::new(domains, locals),
             listeners: listeners.to_vec(),
             routing: Rules::new(config),
@@ -125,6 +138,9 @@ impl Settings {
             failover_after_ms: config.proxy.failover_after_ms as u32,
             tcp_above_bytes: config.proxy.tcp_above_bytes,
             overload_feedback: config.overload.feedback,
+            history_info: config.proxy.history_info,
+            trust,
+            assert_everywhere: config.identity.assert_everywhere,
             session_timer: config.session_timer.enabled.then_some(Wish {
                 expires_s: config.session_timer.expires_s,
                 min_s: config.session_timer.min_s,

@@ -3,6 +3,7 @@
 
 use offhook_journal::{Event, EventKind};
 use offhook_net::Outbox;
+use offhook_proxy::asserted::Statement;
 use offhook_proxy::fork::{Verdict, upstream_status};
 use offhook_proxy::session_timer;
 use offhook_sip::{Message, Name, Reply, Splice, Transport, reason_phrase};
@@ -25,15 +26,19 @@ pub(crate) enum Final<'r, 'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Upward {
     /// By this transport.
-    by: Transport,
+    pub by: Transport,
     /// With this session timer where the callee has none, see [`Upstream`].
-    session_s: u32,
+    pub session_s: u32,
+    /// What it says about who sends it.
+    pub statement: Option<Statement<'static>>,
+    /// Without a word of which way the request has gone (RFC 7044 §9.4).
+    pub hides_history: bool,
 }
 
 impl Upward {
     /// As it is.
     pub(crate) const fn by(transport: Transport) -> Self {
-        Self { by: transport, session_s: 0 }
+        Self { by: transport, session_s: 0, statement: None, hides_history: false }
     }
 }
 
@@ -53,7 +58,8 @@ impl Switchboard {
             self.pass_upstream(now_ms, server, status, message, out);
         }
         if verdict.cancel_rest {
-            self.cancel_branches(now_ms, server, b"", out);
+            let reason = self.why_in_vain(server);
+            self.cancel_branches(now_ms, server, reason, out);
         }
         let goes_on = verdict.settle && self.ring_next(settings, now_ms, server, out);
         // The one and only answer needs no copy: it goes up as it is.
@@ -81,7 +87,7 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let start = out.begin();
-        let by = self.upward(server);
+        let by = self.upward(server, message);
         write_without_our_via(message, status, by, &mut self.scratch, out.arena());
         self.respond(now_ms, server, status, start, out);
         if status >= 200 {
@@ -92,15 +98,24 @@ impl Switchboard {
         }
     }
 
-    fn upward(&self, server: ServerId) -> Upward {
+    fn upward(&self, server: ServerId, message: &Message<'_>) -> Upward {
         self.transactions.server(server).map_or(Upward::by(Transport::Udp), |record| {
-            let Upstream { reply_to, session_s, .. } = record.user;
-            Upward { by: reply_to.transport, session_s }
+            let Upstream { reply_to, session_s, hides_history, .. } = record.user;
+            let by = |board: &Self| board.answered_by(message);
+            let statement = self.statement_back(message, by, reply_to.remote.ip());
+            Upward { by: reply_to.transport, session_s, statement, hides_history }
         })
     }
 
     /// Sends what was written from `start` on as the answer of the server transaction.
-    fn respond(&mut self, now_ms: u64, server: ServerId, status: u16, start: usize, out: &mut Outbox) {
+    pub(crate) fn respond(
+        &mut self,
+        now_ms: u64,
+        server: ServerId,
+        status: u16,
+        start: usize,
+        out: &mut Outbox,
+    ) {
         self.stamp_load(now_ms, server, start, out);
         let end = out.begin();
         let verdict = self.transactions.respond(now_ms, server, status, out.bytes(start..end));
@@ -206,7 +221,7 @@ impl Switchboard {
         let mut best = Vec::new();
         match answer {
             Final::Received(message) => {
-                let by = self.upward(server);
+                let by = self.upward(server, message);
                 write_without_our_via(message, upstream_status(status), by, &mut self.scratch, &mut best);
             }
             Final::MadeUp(client) => {
@@ -350,6 +365,12 @@ pub(crate) fn write_without_our_via(
     }
     if upward.session_s != 0 && session_timer::is_missing(message) {
         session_timer::answer(&mut splice, message, upward.session_s);
+    }
+    if let Some(statement) = &upward.statement {
+        statement.edit(&mut splice, message);
+    }
+    if upward.hides_history {
+        splice.remove_all(Name::HistoryInfo);
     }
     splice.pop_values(Name::Via, 1);
     splice.write_to(out);

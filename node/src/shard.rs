@@ -148,6 +148,7 @@ impl Shard {
             stranded: Stranded::default(),
             health: Health::default(),
             neighbours: Neighbours::new(&settings.routing, secrets.hashes),
+            trust: settings.trust.clone(),
             drain,
             whereabouts,
             hash_key: secrets.hashes,

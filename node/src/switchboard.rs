@@ -10,7 +10,7 @@ use offhook_digest::{Ha1, NonceKey};
 use offhook_journal::Journal;
 use offhook_location::{Location, Writer};
 use offhook_proxy::CookieKey;
-use offhook_route::SpreadKey;
+use offhook_route::{SpreadKey, TrustDomain};
 use offhook_seal::Seals;
 use offhook_sip::Scratch;
 use offhook_transaction::Transactions;
@@ -84,6 +84,8 @@ pub(crate) struct Switchboard {
     pub health: Health,
     /// Next hops that say how much they can take.
     pub neighbours: Neighbours,
+    /// Who is believed about callers.
+    pub trust: TrustDomain,
     /// How the server stops.
     pub drain: Arc<Drain>,
     /// Which shard works on what.

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 use crate::check;
 use crate::error::{Cause, ConfigError};
 use crate::host::Host;
+use crate::identity::Identity;
 use crate::listen::Listen;
 use crate::place::Place;
 use crate::report::Report;
@@ -56,6 +57,8 @@ section! {
         access: Access = Access::default();
         /// Forwarding.
         proxy: Proxy = Proxy::default();
+        /// Who calls.
+        identity: Identity = Identity::default();
         /// Session timers.
         session_timer: SessionTimer = SessionTimer::default();
         /// Names of next hops.

@@ -104,6 +104,10 @@ section! {
         /// step 4).
         record_route: bool = true,
             because "behind NAT and between transports only we can reach both sides when they hang up";
+        /// Whether requests say which way they have gone: who was called first, and why the next one is
+        /// (History-Info, RFC 7044; [history-info.md](history-info.md)). What is there already passes in any case.
+        history_info: bool = false,
+            because "it makes requests longer, tells phones about each other, and few of them show it";
         /// Whether a REGISTER for another server that passes through must come from a phone that supports Path; one
         /// that does not is answered 421 (RFC 3327 §5.2).
         require_path: bool = false,

@@ -55,6 +55,11 @@ table! {
         /// good as those of `peers`.
         peer_domains: Vec<Host> = Vec::new(),
             because "who may skip the proof of who he is must be written down", example "[\"sip.provider.example\"]";
+        /// Whether it belongs to the same trust domain (RFC 3325): what its peers assert about callers
+        /// (P-Asserted-Identity) is believed, and its targets are told who calls, also where the caller shows himself to
+        /// nobody else ([identity.md](identity.md)).
+        trusted: bool = false,
+            because "it may say that anybody calls, and must keep to itself what callers hide";
     }
 }
 

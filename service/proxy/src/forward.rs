@@ -2,8 +2,10 @@
 
 use offhook_sip::{Essentials, Line, LossFeedback, Message, Name, NameAddr, Scratch, Splice, Uri, header};
 
+use crate::asserted::Statement;
 use crate::cookie::CookieKey;
 use crate::flow_token::{self, PathEntry};
+use crate::history::Story;
 use crate::identity::Local;
 use crate::record_route::{self, Sides};
 use crate::renumber::{self, Renumber};
@@ -56,10 +58,35 @@ pub struct Forward<'x> {
     pub offers_overload_control: bool,
     /// Whether the next hop may send requests to us by the same connection (RFC 5923 §8.1).
     pub offers_reuse: bool,
-    /// The session timer that the two ends of the call are asked for (RFC 4028 §8.1).
-    pub session_timer: Option<session_timer::Demand>,
     /// Towards a trunk that we answer challenges of.
     pub renumber: Option<Renumber>,
+    /// What few copies need.
+    pub extras: Option<&'x Extras<'x>>,
+}
+
+/// What few copies need: it was asked for by the configuration, or by the request itself.
+#[derive(Clone, Copy, Default)]
+pub struct Extras<'x> {
+    /// The session timer that the two ends of the call are asked for (RFC 4028 §8.1).
+    pub session_timer: Option<session_timer::Demand>,
+    /// Who the sender is, where the request says so or the next hop is to know (RFC 3325 §5).
+    pub statement: Option<Statement<'x>>,
+    /// Which way it has gone (RFC 7044 §9.2).
+    pub story: Option<Story<'x>>,
+}
+
+impl Extras<'_> {
+    fn edit(&self, splice: &mut Splice<'_, '_>, message: &Message<'_>) {
+        if let Some(demand) = &self.session_timer {
+            demand.edit(splice, message);
+        }
+        if let Some(statement) = &self.statement {
+            statement.edit(splice, message);
+        }
+        if let Some(story) = &self.story {
+            story.edit(splice, message);
+        }
+    }
 }
 
 /// Writes the copy to the end of `out`.
@@ -95,8 +122,8 @@ pub fn write(
     if let Some(line) = forward.spent_credentials {
         splice.remove(line.whole());
     }
-    if let Some(demand) = &forward.session_timer {
-        demand.edit(&mut splice, message);
+    if let Some(extras) = forward.extras {
+        extras.edit(&mut splice, message);
     }
     if let Some(how) = forward.renumber {
         renumber::write(&mut splice, message, how);

@@ -61,6 +61,11 @@ impl Identity {
         self.domains.first().map(String::as_str)
     }
 
+    /// Our domains, in lower case.
+    pub fn domains(&self) -> &[String] {
+        &self.domains
+    }
+
     /// Our addresses, in the order of the listeners.
     pub fn locals(&self) -> &[Local] {
         &self.locals

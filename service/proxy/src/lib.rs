@@ -12,14 +12,19 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod asserted;
 mod cookie;
 pub mod derived;
+pub mod early;
 mod flow_code;
 pub mod flow_token;
 pub mod fork;
 pub mod forward;
+pub mod history;
 mod identity;
 pub mod preferences;
+pub mod privacy;
+pub mod reason;
 pub mod record_route;
 pub mod redirect;
 pub mod renumber;

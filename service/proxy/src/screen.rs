@@ -5,6 +5,7 @@ use offhook_sip::{Essentials, Hint, Message, Method, Name, Refusal, Scheme, Via}
 use crate::cookie::CookieKey;
 use crate::flow_token::FlowRoute;
 use crate::identity::Identity;
+use crate::privacy::Privacy;
 use crate::route::Routed;
 
 /// A request with what has been found out about it.
@@ -88,14 +89,20 @@ fn loops<'a>(request: &Screened<'_, 'a>, identity: &Identity, key: &CookieKey) -
 /// Step 5. `pref`: RFC 3841 §5.
 const UNDERSTOOD: [&[u8]; 1] = [b"pref"];
 
-/// Step 5: extensions that a proxy would have to understand.
+/// Step 5: extensions that a proxy would have to understand. `privacy` (RFC 3323 §4.3) is one where all that is wished can
+/// be granted: who insists on a proxy that understands wants it done.
 fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Result<(), Refusal<'a>> {
     // CANCEL and ACK cannot be refused this way (§16.3 step 5 speaks of requests that can be answered; §8.2.2.3).
     if matches!(request.method, Method::Cancel | Method::Ack) {
         return Ok(());
     }
     let Some(all) = request.message.value(Name::ProxyRequire) else { return Ok(()) };
-    let is_unknown = |tag: &&[u8]| !UNDERSTOOD.iter().any(|own| own.eq_ignore_ascii_case(tag));
+    let is_private = |tag: &[u8]| tag.eq_ignore_ascii_case(b"privacy");
+    let is_granted = || Privacy::of(request.message).is_granted();
+    let is_unknown = |tag: &&[u8]| {
+        let is_known = UNDERSTOOD.iter().any(|own| own.eq_ignore_ascii_case(tag));
+        !(is_known || is_private(tag) && is_granted())
+    };
     let tags = || request.message.values(Name::ProxyRequire);
     let unsupported = if tags().all(|tag| is_unknown(&tag)) { Some(all) } else { tags().find(is_unknown) };
     unsupported.map_or(Ok(()), |tags| Err(Refusal::new(420).with(Hint::Unsupported(tags))))

@@ -29,6 +29,11 @@ impl Change {
         self.user.is_none() && self.strip == 0 && self.prepend.is_empty()
     }
 
+    /// Whether another user part is written, whatever was dialled.
+    pub fn names_user(&self) -> bool {
+        self.user.is_some()
+    }
+
     /// The user part that the rule makes of that of `uri`. Characters that are not there cannot be stripped.
     pub fn write_user(&self, uri: &Uri<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.prepend);

@@ -17,6 +17,7 @@ mod rules;
 mod spread;
 mod toward;
 mod trunk;
+mod trust;
 mod when;
 
 pub use enrolment::{Enrolment, Setback};
@@ -25,4 +26,5 @@ pub use rules::Rules;
 pub use spread::SpreadKey;
 pub use toward::Toward;
 pub use trunk::{Login, Registers, Target, Trunk};
+pub use trust::TrustDomain;
 pub use when::{Facts, Unmet};

@@ -27,6 +27,8 @@ pub struct Trunk {
     pub mark: NonZeroU32,
     /// How often its targets are asked whether they live, seconds; 0: never.
     pub health_check_s: u32,
+    /// Whether it belongs to our trust domain (RFC 3325).
+    pub trusted: bool,
     pub(crate) overload_control: bool,
     peers: Vec<Network>,
     peer_domains: Vec<String>,
@@ -91,6 +93,7 @@ impl Trunk {
             registers: registers(written),
             mark: mark(written.name.as_str()),
             health_check_s: written.health_check_s,
+            trusted: written.trusted,
             overload_control: written.overload_control,
             peers: written.peers.clone(),
             peer_domains: written

@@ -97,6 +97,7 @@ headers! {
     "Referred-By"         | "b" => ReferredBy,         One,   "RFC 3892 §3";
     "Reject-Contact"      | "j" => RejectContact,      Many,  "RFC 3841 §9.2";
     "Replaces"            | ""  => Replaces,           One,   "RFC 3891 §6.1";
+    "Remote-Party-ID"     | ""  => RemotePartyId,      Many,  "draft-ietf-sip-privacy-04 §5";
     "Reply-To"            | ""  => ReplyTo,            One,   "RFC 3261 §20.31";
     "Request-Disposition" | "d" => RequestDisposition, Many,  "RFC 3841 §9.1";
     "Retry-After"         | ""  => RetryAfter,         One,   "RFC 3261 §20.33";

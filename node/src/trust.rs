@@ -1,0 +1,92 @@
+//! Who the sender of a message is, for the next hop: the facts for [`offhook_proxy::asserted`], RFC 3325.
+
+use std::net::IpAddr;
+
+use offhook_digest::Credentials;
+use offhook_proxy::access::Sender;
+use offhook_proxy::asserted::{self, Account, Statement, Trust};
+use offhook_proxy::privacy::Privacy;
+use offhook_route::Then;
+use offhook_sip::{Message, Method, Name, Refusal};
+use offhook_transaction::ClientId;
+
+use crate::relay::Passage;
+use crate::switchboard::Switchboard;
+use crate::way::Way;
+
+/// The account whose secret the sender knows, where it was asked: user part and domain.
+pub(crate) fn proved_account<'a>(passage: &Passage<'_, '_, 'a>) -> Option<Account<'a>> {
+    let Passage { arrival, screened, spent, sender } = *passage;
+    let asked = arrival.settings.rights.authenticate_calls && screened.routed.in_dialog.is_none();
+    if !asked || !matches!(sender, Sender::Proved | Sender::ProvedAnother) {
+        return None;
+    }
+    let message: &Message<'a> = arrival.message;
+    let credentials = Credentials::parse(message.line_value(spent?)).ok()?;
+    Some((credentials.username, credentials.realm))
+}
+
+/// RFC 3323 §5: privacy that is critical and that neither we nor a trusted neighbour can grant.
+///
+/// # Errors
+/// 500.
+pub(crate) fn check_privacy(
+    passage: &Passage<'_, '_, '_>,
+    way: &Way<'_, '_>,
+) -> Result<(), Refusal<'static>> {
+    let Passage { arrival, screened, .. } = *passage;
+    // What the first request of a dialog was granted, the others are not refused.
+    if !arrival.message.has(Name::Privacy) || screened.routed.in_dialog.is_some() {
+        return Ok(());
+    }
+    if leads_to_trusted(passage, way) { Ok(()) } else { Privacy::of(arrival.message).check() }
+}
+
+fn leads_to_trusted(passage: &Passage<'_, '_, '_>, way: &Way<'_, '_>) -> bool {
+    let Way::Rule(rule, _) = way else { return false };
+    let Then::Trunk(index) = rule.then else { return false };
+    passage.arrival.settings.routing.trunk(index).is_some_and(|trunk| trunk.trusted)
+}
+
+impl Switchboard {
+    /// What the copy for this next hop says about the sender; `None`: there is nothing to say and nothing to take away.
+    pub(crate) fn statement<'p>(&self, passage: &Passage<'p, 'p, 'p>, hop: IpAddr) -> Option<Statement<'p>> {
+        let Passage { arrival, screened, .. } = *passage;
+        let mentioned = asserted::is_mentioned(arrival.message);
+        let everywhere = arrival.settings.assert_everywhere;
+        if !mentioned && self.trust.is_empty() && !everywhere {
+            return None;
+        }
+        let settings = arrival.settings;
+        // By its certificate, or by what we have registered there.
+        let known = || self.known_trunk(settings, &arrival.from, &screened.routed.uri);
+        let is_trusted = |index| settings.routing.trunk(index).is_some_and(|trunk| trunk.trusted);
+        let from = self.trust.believes(arrival.from.remote.ip()) || known().is_some_and(is_trusted);
+        let by_name = || self.trust.has_names() && leads_to_trusted(passage, &self.way_of(arrival, screened));
+        let trust = Trust { from, to: self.trust.confides_in(hop) || by_name() };
+        let account = || proved_account(passage).filter(|_| screened.method != Method::Ack);
+        let statement = Statement::of_request(arrival.message, trust, everywhere, account);
+        (mentioned || statement.says_something()).then_some(statement)
+    }
+
+    /// What becomes of what a response says about its sender, on its way to `to`.
+    pub(crate) fn statement_back(
+        &self,
+        message: &Message<'_>,
+        from: impl FnOnce(&Self) -> Option<IpAddr>,
+        to: IpAddr,
+    ) -> Option<Statement<'static>> {
+        if !asserted::is_mentioned(message) {
+            return None;
+        }
+        let from = from(self).is_some_and(|ip| self.trust.believes(ip));
+        Some(Statement::of_response(message, Trust { from, to: self.trust.confides_in(to) }))
+    }
+
+    /// Who has sent the response to the branch that it names.
+    pub(crate) fn answered_by(&self, message: &Message<'_>) -> Option<IpAddr> {
+        let place = self.cookies.read_branch(message.top_via().ok()?.branch())?;
+        let record = self.transactions.client(ClientId::from_bits(place.transaction)?)?;
+        Some(record.user.flow.remote.ip())
+    }
+}
