@@ -63,6 +63,8 @@ fn request(choice: u8, message: &Message<'_>, parts: Essentials<'_>) {
         max_breadth: None,
         spent_credentials: None,
         offers_overload_control: false,
+        renumber: None,
+        offers_reuse: false,
         extras: Some(&extras),
     };
     let mut out = Vec::new();
