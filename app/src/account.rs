@@ -9,6 +9,7 @@ use anyhow::Context;
 use offhook_accounts::Accounts;
 use offhook_config::Config;
 use offhook_store::Store;
+use offhook_undelivered::Filter;
 
 use crate::check;
 use crate::cli::{AccountCommand, Aor, Common};
@@ -24,7 +25,8 @@ pub fn run(common: &Common, command: &AccountCommand) -> anyhow::Result<()> {
     if !matches!(command, AccountCommand::Add { .. } | AccountCommand::Import { .. }) {
         expect_data(&config)?;
     }
-    let accounts = Accounts::open(&Store::open(&config.data_dir)?)?;
+    let store = Store::open(&config.data_dir)?;
+    let accounts = Accounts::open(&store)?;
     match command {
         AccountCommand::Add { aor, password_stdin } => {
             let (user, domain) = parts(aor, &config);
@@ -51,6 +53,9 @@ pub fn run(common: &Common, command: &AccountCommand) -> anyhow::Result<()> {
         AccountCommand::Remove { aor } => {
             let (user, domain) = parts(aor, &config);
             accounts.remove(&user, &domain)?;
+            // Whoever is given the name next must not read what was meant for this one.
+            let aor = format!("{user}@{}", domain.to_ascii_lowercase()).into_bytes();
+            offhook_undelivered::remove(&store, &Filter { aor: Some(aor), ..Filter::default() })?;
             say(&format!("Removed {user}@{domain}."))
         }
         AccountCommand::List { domain, user, json } => {

@@ -49,6 +49,9 @@ pub enum Command {
     /// Look at call detail records.
     #[command(subcommand)]
     Cdr(CdrCommand),
+    /// Look at messages that wait for those who cannot be reached.
+    #[command(subcommand)]
+    Messages(MessagesCommand),
     /// Check the configuration and say what it means.
     Check,
     /// Ask a SIP server whether it lives, with OPTIONS.
@@ -185,6 +188,44 @@ pub struct CdrListArguments {
     /// One JSON object a line, with all that is known.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What can be done with messages that wait.
+#[derive(Subcommand, Debug)]
+pub enum MessagesCommand {
+    /// List messages that wait, the oldest first.
+    List(MessagesListArguments),
+    /// Delete messages that wait.
+    Delete(MessagesDeleteArguments),
+}
+
+/// What `messages list` may be asked.
+#[derive(Args, Debug)]
+pub struct MessagesListArguments {
+    /// Only those for this address-of-record: alice@example.org; alice alone means the server's first domain.
+    #[arg(value_name = "USER[@DOMAIN]")]
+    pub aor: Option<Aor>,
+    /// Only the message with this number.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<u64>,
+    /// How many at most.
+    #[arg(long, value_name = "MESSAGES", default_value_t = 50)]
+    pub limit: u32,
+    /// One JSON object a line, with all that is known and what they say.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which messages are to be deleted.
+#[derive(Args, Debug)]
+#[group(required = true)]
+pub struct MessagesDeleteArguments {
+    /// Those for this address-of-record: alice@example.org; alice alone means the server's first domain.
+    #[arg(value_name = "USER[@DOMAIN]")]
+    pub aor: Option<Aor>,
+    /// The message with this number.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<u64>,
 }
 
 /// A point in time as it was typed, in ms since 1970.

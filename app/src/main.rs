@@ -10,6 +10,7 @@ mod check;
 mod cli;
 mod exit;
 mod first_start;
+mod messages;
 mod names;
 mod ping;
 mod resolve;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Some(Command::Account(command)) => account::run(&options.common, command),
         Some(Command::Bindings(arguments)) => bindings::run(&options.common, arguments),
         Some(Command::Cdr(command)) => cdr::run(&options.common, command),
+        Some(Command::Messages(command)) => messages::run(&options.common, command),
         Some(Command::Check) => check::run(&options.common),
         Some(Command::Ping(arguments)) => ping::run(arguments),
         Some(Command::Resolve(arguments)) => resolve::run(&options.common, arguments),

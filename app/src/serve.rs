@@ -23,6 +23,7 @@ use crate::cdr::keep::{Keeper, Spools};
 use crate::certificates::Certificates;
 use crate::check;
 use crate::cli::Common;
+use crate::messages::keep::{Keeping, Room};
 use crate::seals::{Seals, entropy};
 use crate::{first_start, names, welcome};
 
@@ -57,6 +58,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
         log,
         location,
         spools: Spools::open(&config, shards)?,
+        messages: Room::open(&config, shards),
         drain: Arc::new(Drain::new(shards)),
         whereabouts: Whereabouts::new(shards),
         secrets: secrets(&store)?,
@@ -75,10 +77,12 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let stopper = Stopper::new().context("cannot make an event descriptor")?;
     let directory = accounts.snapshot()?;
     let asker = house.start_asker(&sockets, clock)?;
+    let bells = sockets.first().map(ShardSockets::bells).context("a server has at least one shard")?;
     let names = asker.as_ref().map(|(names, _)| names);
     let open = |sockets| house.open_shard(sockets, (&directory, names), &stopper, signals.handle());
     let threads = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     let records = Keeper::start(&house.spools, &store, &house.config, house.journal(), clock)?;
+    let messages = Keeping::start(&house.messages, &store, &house.config, bells, house.journal(), clock)?;
     let seals = Arc::clone(&house.seals);
     let (alive, caretaker) = look_after(accounts, certificates, seals, house.journal(), clock)?;
 
@@ -93,6 +97,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let ended = threads.into_iter().try_for_each(join);
     asker.map_or(Ok(()), end_asker)?;
     records.finish()?;
+    messages.finish()?;
     caretaker.join().map_err(|_| anyhow::anyhow!("the caretaker has panicked"))?;
     journal.note(clock.now_ms(), &Event::ServerStopped { uptime_s: started.elapsed().as_secs() });
     drop(journal);
@@ -107,6 +112,7 @@ struct House {
     log: LogThread,
     location: Location,
     spools: Spools,
+    messages: Room,
     drain: Arc<Drain>,
     whereabouts: Whereabouts,
     secrets: Secrets,
@@ -150,6 +156,7 @@ impl House {
             directory: Arc::clone(directory),
             journal: self.journal(),
             spool: self.spools.spool(number as u8),
+            undelivered: self.messages.desk(number as u8),
             secrets: self.secrets.clone(),
             seals: self.seals.ring(),
             drain: Arc::clone(&self.drain),

@@ -83,6 +83,7 @@ impl<'i> Play<'i> {
                 directory: Arc::clone(&directory),
                 journal,
                 spool: spool.spool(1, number as u8),
+                undelivered: offhook_undelivered::Desk::off(),
                 secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16], gruus: [5; 32] },
                 seals: Arc::clone(&seals),
                 drain: Arc::clone(&drain),

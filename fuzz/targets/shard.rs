@@ -41,6 +41,7 @@ fn shard() -> (Shard, Arc<offhook_journal::Counters>) {
         directory: Arc::new(ArcSwap::from_pointee(Directory::of_passwords([("a", "b", "c")]))),
         journal,
         spool: MemorySpool::default().spool(1, 0),
+        undelivered: offhook_undelivered::Desk::off(),
         secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16], gruus: [5; 32] },
         seals: Arc::new(ArcSwap::from_pointee(Ring::of_one([4; 32]))),
         drain: Arc::new(Drain::new(1)),

@@ -49,6 +49,9 @@ impl Switchboard {
                 (Sender::Proved, Some(line))
             }
             Proof::Valid { line, .. } => (Sender::ProvedAnother, Some(line)),
+            Proof::Absent if home.is_some_and(|domain| self.speaks_by_its_flow(arrival, domain)) => {
+                (Sender::Proved, own_credentials(arrival))
+            }
             _ if home.is_some() => (Sender::ClaimsOurs, None),
             _ => (Sender::Stranger, own_credentials(arrival)),
         };

@@ -155,7 +155,8 @@ impl Switchboard {
         match leg.errand {
             Errand::Register => self.registrar_silent(settings, now_ms, (id, leg), why, out),
             Errand::Check => self.check_failed(now_ms, id, why),
-            Errand::None => {}
+            // A delivery, a probe, or a CANCEL.
+            Errand::None => self.delivery_said(id, status),
         }
     }
 

@@ -123,7 +123,8 @@ pub(crate) struct Downstream {
     pub finished: bool,
     /// How far cancelling it is.
     pub cancel: Cancel,
-    /// The device it goes to, see [`Target`](crate::targets::Target).
+    /// The device it goes to, see [`Target`](crate::targets::Target); without a server transaction the number of the
+    /// delivery it belongs to, or 0.
     pub device: u32,
     /// Whether it has said anything yet.
     pub heard: bool,

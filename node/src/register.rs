@@ -105,6 +105,9 @@ impl Switchboard {
         let changed = updated.map_err(|error| self.location_refusal(now_ms, &error))??;
         if changed {
             self.unsettled.push(out.outgoing().len());
+            if self.undelivered.has_for(aor) {
+                self.undelivered.registered(aor);
+            }
         }
         out.send(start, arrival.reply_to, 0);
         self.note_registration(arrival, aor, &registration);

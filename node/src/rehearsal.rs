@@ -12,6 +12,7 @@ use offhook_location::{Location, LocationError};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox};
 use offhook_seal::Ring;
 use offhook_sip::{Essentials, Message, Transport, Uri};
+use offhook_undelivered::Desk;
 
 use crate::drain::Drain;
 use crate::settings::Settings;
@@ -137,6 +138,7 @@ fn resources(location: Location, directory: Directory) -> Resources {
         directory: Arc::new(ArcSwap::from_pointee(directory)),
         journal: Journal::silent(),
         spool: Spool::off(),
+        undelivered: Desk::off(),
         secrets: Secrets { cookies: [0; 16], nonces: [0; 32], hashes: [0; 16], gruus: [0; 32] },
         seals: Arc::new(ArcSwap::from_pointee(Ring::of_one([0; 32]))),
         drain: Arc::new(Drain::new(1)),

@@ -85,6 +85,9 @@ impl Switchboard {
         let mut targets = std::mem::take(&mut self.targets);
         targets.clear();
         match self.find_targets(&passage, way, sender, &mut targets, out) {
+            Err(refusal) if refusal == Refusal::new(480) && self.may_keep(&passage, way) => {
+                self.keep_absent(&passage, (key, way), out);
+            }
             Err(refusal) => self.refuse_call(&passage, way, refusal, out),
             Ok(()) if self.holds_back(arrival, &mut targets) => {
                 // RFC 7339 §5.10: without Retry-After, or the peer would leave us alone, not only that next hop.
@@ -145,11 +148,14 @@ impl Switchboard {
         if !is_alone || settings.tells && settings.recursion != Recursion::Off {
             self.with_upstream(id, |u| u.rest = Some(Box::new(Rest::of(arrival))));
         }
+        if self.may_keep(passage, way) {
+            self.hold_request(arrival, id);
+        }
         self.ring_first(passage, id, targets, out);
     }
 
     /// Opens the server transaction of a request that goes on.
-    fn open_upstream(
+    pub(crate) fn open_upstream(
         &mut self,
         passage: &Passage<'_, '_, '_>,
         key: &ServerKey<'_>,

@@ -109,7 +109,7 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let Some(record) = self.transactions.client_mut(id) else { return };
-        let Some(server) = record.user.server else { return };
+        let Some(server) = record.user.server else { return self.delivery_said(id, status) };
         record.user.heard = true;
         if status < 200 {
             return self.provisional(settings, now_ms, (server, id), status, message, out);

@@ -3,6 +3,7 @@
 use offhook_config::{Config, DigestAlgorithm, Recursion};
 use offhook_digest::Algorithm;
 use offhook_locate::{Abilities, Reach};
+use offhook_message::Policy as MessagePolicy;
 use offhook_net::Listener;
 use offhook_proxy::access::Rights;
 use offhook_proxy::session_timer::Wish;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub require_path: bool,
     /// The values of Service-Route that registered phones are told (RFC 3608), joined by commas.
     pub service_route: String,
+    /// Which messages are kept for those who cannot be reached.
+    pub messages: MessagePolicy,
     /// The registrar's policy.
     pub registrar: Policy,
     /// Algorithms offered in challenges, the preferred one first.
@@ -111,6 +114,11 @@ impl Settings {
             authenticate_register: config.access.authenticate_register,
             require_path: config.proxy.require_path,
             service_route: service_route(&config.registrar.service_route),
+            messages: MessagePolicy {
+                bytes_max: config.messages.message_bytes_max,
+                keep_ms: config.messages.keep_s * 1000,
+                from_registered_flows: config.messages.from_registered_flows,
+            },
             registrar: Policy {
                 expires_min_s: config.registrar.expires_min_s,
                 expires_default_s: config.registrar.expires_default_s,

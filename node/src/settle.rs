@@ -62,6 +62,9 @@ impl Switchboard {
             self.cancel_branches(now_ms, server, reason, out);
         }
         let goes_on = verdict.settle && self.ring_next(settings, now_ms, server, out);
+        if verdict.settle && !goes_on && self.keeps_instead(settings, now_ms, server, out) {
+            return;
+        }
         // The one and only answer needs no copy: it goes up as it is.
         if verdict.settle && !goes_on && verdict.keep {
             self.forget_best(server);

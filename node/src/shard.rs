@@ -16,12 +16,14 @@ use offhook_proxy::CookieKey;
 use offhook_seal::Ring;
 use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine, Transport};
 use offhook_transaction::{ClientId, Config, Limits, Transactions};
+use offhook_undelivered::Desk;
 
 use crate::admission::Admission;
 use crate::arrival::Arrival;
 use crate::certified::Certified;
 use crate::checks::Checks;
 use crate::closed::ClosedConnections;
+use crate::deliver::Deliveries;
 use crate::drain::Drain;
 use crate::enrol::Enrolments;
 use crate::health::Health;
@@ -66,6 +68,8 @@ pub struct Resources {
     pub journal: Journal,
     /// Where its facts for call detail records go.
     pub spool: Spool,
+    /// Where messages are kept for those who cannot be reached.
+    pub undelivered: Desk,
     /// The keys.
     pub secrets: Secrets,
     /// The keys that seal what travels in messages. They change with time: each shard looks once a second.
@@ -102,7 +106,8 @@ impl Shard {
     /// # Errors
     /// The log of its bindings cannot be opened.
     pub fn new(number: u8, settings: Arc<Settings>, resources: Resources) -> Result<Self, LocationError> {
-        let Resources { location, directory, journal, spool, secrets, seals, drain, whereabouts } = resources;
+        let Resources { location, directory, journal, spool, undelivered, .. } = resources;
+        let Resources { secrets, seals, drain, whereabouts, .. } = resources;
         // Until the first tick says what time it is, the newest key seals.
         let newest = seals.load().seals(u64::MAX);
         let transactions_max = u32::try_from(settings.transactions_max).unwrap_or(u32::MAX);
@@ -136,6 +141,8 @@ impl Shard {
             decoy: Ha1::from_password(algorithm, b"nobody", b"nowhere", b""),
             journal,
             spool,
+            undelivered,
+            deliveries: Deliveries::default(),
             closed: ClosedConnections::new(whereabouts.closed()),
             aliases: whereabouts.aliases(),
             certified: Certified::default(),
@@ -318,7 +325,14 @@ impl Engine for Shard {
         });
     }
 
+    fn rung(&mut self, now_ms: u64, out: &mut Outbox) {
+        self.guarded(now_ms, "a kept message", |shard| shard.switchboard.keeper_told(&shard.settings, now_ms, out));
+    }
+
     fn tick(&mut self, now_ms: u64, out: &mut Outbox) {
+        if self.switchboard.undelivered.is_told() {
+            self.rung(now_ms, out);
+        }
         self.guarded(now_ms, "a timer", |shard| {
             shard.switchboard.tick(&shard.settings, now_ms, out);
             shard.send_stranded(now_ms, out);
@@ -344,7 +358,8 @@ impl Engine for Shard {
         let timers = self.switchboard.transactions.next_deadline_ms();
         let parked = self.switchboard.parked.next_ms();
         let sieve = self.switchboard.admission.sieve.deadline_ms();
-        [timers, parked, sieve, Some(self.next_sweep_ms)].into_iter().flatten().min()
+        let told = self.switchboard.undelivered.is_told().then_some(0);
+        [timers, parked, sieve, told, Some(self.next_sweep_ms)].into_iter().flatten().min()
     }
 
     fn sieve(&mut self) -> Option<&[(IpAddr, u16)]> {

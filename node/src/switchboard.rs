@@ -14,6 +14,7 @@ use offhook_route::{SpreadKey, TrustDomain};
 use offhook_seal::Seals;
 use offhook_sip::Scratch;
 use offhook_transaction::Transactions;
+use offhook_undelivered::Desk;
 
 use crate::admission::Admission;
 use crate::alias::Aliases;
@@ -21,6 +22,7 @@ use crate::certified::Certified;
 use crate::checks::Checks;
 use crate::closed::ClosedConnections;
 use crate::context::{Downstream, Upstream};
+use crate::deliver::Deliveries;
 use crate::drain::Drain;
 use crate::enrol::Enrolments;
 use crate::health::Health;
@@ -58,6 +60,10 @@ pub(crate) struct Switchboard {
     pub decoy: Ha1,
     /// Where facts for call detail records go.
     pub spool: Spool,
+    /// Where messages are kept for those who cannot be reached.
+    pub undelivered: Desk,
+    /// Those that are on their way.
+    pub deliveries: Deliveries,
     /// Where events go.
     pub journal: Journal,
     /// Connections that are gone.

@@ -165,11 +165,19 @@ impl Switchboard {
     fn say_trying(&mut self, settings: &Settings, now_ms: u64, id: ServerId, out: &mut Outbox) {
         let Some(record) = self.transactions.server(id) else { return };
         if record.status() != 0 {
+            if !record.request().is_empty() {
+                self.keep_unanswered(settings, now_ms, id, out);
+            }
             return;
+        }
+        if !record.request().is_empty() {
+            let again_ms = self.transactions.timing().non_invite_trying_after_ms();
+            self.transactions.set_user_timer(now_ms, id, again_ms);
         }
         if self.is_parked(id) {
             return self.say_trying_parked(settings, now_ms, id, out);
         }
+        let Some(record) = self.transactions.server(id) else { return };
         let reply_to = record.user.reply_to;
         let Ok(copy) = Message::parse(self.any_copy(id)) else { return };
         let start = out.begin();

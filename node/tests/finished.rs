@@ -96,6 +96,7 @@ impl Scene {
             directory: Arc::new(ArcSwap::from_pointee(Directory::of_passwords([("a", "b", "c")]))),
             journal: Journal::silent(),
             spool: offhook_cdr::Spool::off(),
+            undelivered: offhook_undelivered::Desk::off(),
             secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16], gruus: [5; 32] },
             seals: Arc::new(arc_swap::ArcSwap::from_pointee(offhook_seal::Ring::of_one([4; 32]))),
             drain: Arc::new(Drain::new(1)),

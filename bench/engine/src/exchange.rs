@@ -42,6 +42,7 @@ pub(crate) fn shard_of(configuration: &str, listeners: &[Listener]) -> anyhow::R
         directory: Arc::new(ArcSwap::from_pointee(directory)),
         journal: Journal::silent(),
         spool: Spool::off(),
+        undelivered: offhook_undelivered::Desk::off(),
         secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16], gruus: [5; 32] },
         seals: Arc::new(ArcSwap::from_pointee(Ring::of_one([4; 32]))),
         drain: Arc::new(Drain::new(1)),

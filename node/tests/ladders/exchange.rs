@@ -19,9 +19,11 @@ use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, Whereabouts
 use offhook_seal::Ring;
 use offhook_simnet::NameServer;
 use offhook_sip::Transport;
+use offhook_undelivered::Desk;
 use tempfile::TempDir;
 
 use crate::ledger;
+use crate::message_room::MessageRoom;
 
 /// A call without BYE and session timer is given up after this.
 pub(crate) const CALL_MAX_MS: u64 = 3_600_000;
@@ -87,6 +89,15 @@ pub(crate) fn scene_of_shards(configuration: &str, shards: u8) -> Ladder {
     })
 }
 
+/// A scene with an exchange that keeps messages for those who cannot be reached, and can be killed.
+pub(crate) fn scene_with_messages(configuration: &str) -> Ladder {
+    let config = parse(configuration);
+    Ladder::new(move |site| {
+        Arc::new(Plan::new(&config, site, 1).on_disk(site.now_ms).with_messages(&config, site.now_ms))
+            .shard(0)
+    })
+}
+
 /// The configuration of an exchange in the simulated network.
 pub(crate) fn parse(configuration: &str) -> Config {
     // Authentication may be off on loopback only; the simulated network is not, so that rule is met by form.
@@ -117,6 +128,7 @@ pub(crate) struct Plan {
     /// How it stops.
     pub(crate) drain: Arc<Drain>,
     whereabouts: Whereabouts,
+    messages: Option<MessageRoom>,
 }
 
 impl Plan {
@@ -145,7 +157,14 @@ impl Plan {
             facts: MemorySpool::default(),
             drain: Arc::new(Drain::new(usize::from(shards))),
             whereabouts: Whereabouts::new(usize::from(shards)),
+            messages: None,
         }
+    }
+
+    /// The same that keeps messages.
+    fn with_messages(self, config: &Config, now_ms: u64) -> Self {
+        let messages = Some(MessageRoom::open(config.messages.clone(), self.shards, now_ms));
+        Self { messages, ..self }
     }
 
     /// The same with bindings that outlive it.
@@ -162,7 +181,9 @@ impl Plan {
         assert!(plan.folder.is_some(), "bindings in memory do not outlive an exchange: scene_on_disk");
         let drain = Arc::new(Drain::new(usize::from(plan.shards)));
         let whereabouts = Whereabouts::new(usize::from(plan.shards));
-        Arc::new(Self { life: plan.life + 1, drain, whereabouts, ..plan.on_disk(now_ms) })
+        let mut plan = plan.on_disk(now_ms);
+        plan.messages = plan.messages.map(|messages| messages.after_the_kill(now_ms));
+        Arc::new(Self { life: plan.life + 1, drain, whereabouts, ..plan })
     }
 
     /// The records of all calls, as far as they are over at this time.
@@ -198,6 +219,10 @@ impl Plan {
             directory: Arc::clone(&self.directory),
             journal,
             spool: self.facts.spool(self.life.into(), number),
+            undelivered: self
+                .messages
+                .as_ref()
+                .map_or_else(Desk::off, |messages| messages.office.desk(number)),
             secrets: Secrets {
                 cookies: [self.keys; 16],
                 nonces: [self.keys; 32],
@@ -240,6 +265,19 @@ impl Exchange {
         self.counters.of(kind)
     }
 
+    /// What the keeper's thread does in service.
+    fn keep_messages(&mut self, now_ms: u64, out: &mut Outbox) {
+        let plan = Arc::clone(&self.plan);
+        while plan.messages.as_ref().is_some_and(|messages| messages.turn(now_ms)) {
+            self.watch(|shard| shard.rung(now_ms, out));
+        }
+    }
+
+    /// How many messages wait in it.
+    pub(crate) fn messages(&self) -> usize {
+        self.plan.messages.as_ref().map_or(0, MessageRoom::len)
+    }
+
     fn watch<R>(&mut self, step: impl FnOnce(&mut Shard) -> R) -> R {
         let result = step(&mut self.shard);
         assert_eq!(self.count(EventKind::PanicCaught), 0, "the exchange has caught a panic of its own");
@@ -274,6 +312,7 @@ impl Engine for Exchange {
             self.located(now_ms, &finding, out);
         }
         self.watch(|shard| shard.tick(now_ms, out));
+        self.keep_messages(now_ms, out);
     }
 
     fn located(&mut self, now_ms: u64, finding: &Finding, out: &mut Outbox) {
@@ -281,7 +320,8 @@ impl Engine for Exchange {
     }
 
     fn deadline_ms(&mut self) -> Option<u64> {
-        [self.shard.deadline_ms(), self.names.next_ms()].into_iter().flatten().min()
+        let keeper = self.plan.messages.as_ref().map(MessageRoom::next_ms);
+        [self.shard.deadline_ms(), self.names.next_ms(), keeper].into_iter().flatten().min()
     }
 
     fn note_load(&mut self, fill_permille: u16) {
@@ -289,7 +329,9 @@ impl Engine for Exchange {
     }
 
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {
+        self.keep_messages(now_ms, out);
         self.watch(|shard| shard.commit(now_ms, out));
+        self.keep_messages(now_ms, out);
         out.asked().iter().for_each(|wanted| self.names.ask(now_ms, wanted));
     }
 }

@@ -4,6 +4,7 @@
 mod enrolment;
 mod exchange;
 mod ledger;
+mod message_room;
 
 mod access;
 mod alias;
@@ -21,6 +22,7 @@ mod history;
 mod identity;
 mod ipv6;
 mod maddr;
+mod messages;
 mod named_hops;
 mod names;
 mod nat;

@@ -14,6 +14,9 @@ mod caller;
 mod exchange;
 #[path = "../ladders/ledger.rs"]
 mod ledger;
+#[path = "../ladders/message_room.rs"]
+#[allow(dead_code, reason = "ladders use it")]
+mod message_room;
 mod oracle;
 mod phone;
 mod rules;

@@ -11,6 +11,7 @@ use crate::error::{Cause, ConfigError};
 use crate::host::Host;
 use crate::identity::Identity;
 use crate::listen::Listen;
+use crate::messages::Messages;
 use crate::place::Place;
 use crate::report::Report;
 use crate::route::Route;
@@ -75,6 +76,8 @@ section! {
         engine: Engine = Engine::default();
         /// Call detail records.
         cdr: Cdr = Cdr::default();
+        /// Messages that wait.
+        messages: Messages = Messages::default();
         /// TLS.
         tls: Tls = Tls::default();
         /// WebSocket.

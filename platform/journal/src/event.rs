@@ -140,6 +140,22 @@ events! {
     CdrLost "cdr.lost" Error { facts: u64, damaged_bytes: u64 }
         "call records: {facts} facts were lost, {damaged_bytes} bytes cannot be read; records may be incomplete";
 
+    /// A message was kept for a recipient who could not be reached; its sender was told 202.
+    MessageKept "message.kept" Info { aor: &'a [u8], sender: &'a [u8] }
+        "a message of {sender} is kept for {aor}";
+
+    /// A kept message has reached a device.
+    MessageDelivered "message.delivered" Info { aor: &'a [u8], id: u64 }
+        "message {id} was delivered to {aor}";
+
+    /// A kept message was refused by its recipient's devices and is gone.
+    MessageRefused "message.refused" Warn { aor: &'a [u8], id: u64, status: u16 }
+        "message {id} was refused by the devices of {aor} with {status} and is gone";
+
+    /// Kept messages have expired before their recipients could be reached, and are gone.
+    MessageExpired "message.expired" Info { messages: u64 }
+        "{messages} messages have expired undelivered";
+
     /// Registrations were read back at start. Torn bytes are what a crash cut off in the middle of writing.
     LocationRecovered "location.recovered" Info { bindings: u64, torn_bytes: u64 }
         "{bindings} bindings recovered, {torn_bytes} torn bytes dropped";

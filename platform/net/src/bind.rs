@@ -8,7 +8,7 @@ use std::sync::Arc;
 use offhook_sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::mailbox::{Mailboxes, NamesDesk};
+use crate::mailbox::{Bells, Mailboxes, NamesDesk};
 use crate::sys::{enlarge_buffers, interfaces, prepare_sctp};
 use crate::{Clock, LISTENERS_MAX, Listener, NetError};
 
@@ -44,6 +44,11 @@ impl ShardSockets {
     /// Where findings about names are handed in, for all these shards.
     pub fn names_desk(&self) -> NamesDesk {
         NamesDesk(self.mailboxes.clone())
+    }
+
+    /// Wakes these shards.
+    pub fn bells(&self) -> Bells {
+        Bells(self.mailboxes.clone())
     }
 
     /// The clock that all these shards share.

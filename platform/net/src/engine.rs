@@ -39,6 +39,9 @@ pub trait Engine {
     /// What became of a name that was asked for with [`Outbox::ask`].
     fn located(&mut self, _now_ms: u64, _finding: &Finding, _out: &mut Outbox) {}
 
+    /// Another thread has something for the engine and has rung: [`crate::Bells`].
+    fn rung(&mut self, _now_ms: u64, _out: &mut Outbox) {}
+
     /// Timers that are due.
     fn tick(&mut self, now_ms: u64, out: &mut Outbox);
 

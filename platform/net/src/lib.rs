@@ -39,7 +39,7 @@ pub use engine::Engine;
 pub use error::NetError;
 pub use flow::{ConnectionId, Flow, Listener};
 pub use limits::{Limits, make_room_for};
-pub use mailbox::NamesDesk;
+pub use mailbox::{Bells, NamesDesk};
 pub use outbox::{HandOver, Outbox, Outgoing, Ticket};
 pub use resolve::{Ask, LISTENERS_MAX, resolve};
 pub use shard::Loop;

@@ -31,13 +31,15 @@ pub(crate) enum Mail {
     Failed { ticket: Ticket },
     /// What became of a name that was asked for.
     Located(Box<Finding>),
+    /// Somebody has something for the engine.
+    Rung,
 }
 
 impl Mail {
     fn len(&self) -> usize {
         match self {
             Self::Received { bytes, .. } | Self::Send { bytes, .. } => bytes.len(),
-            Self::Failed { .. } | Self::Located(_) => 0,
+            Self::Failed { .. } | Self::Located(_) | Self::Rung => 0,
         }
     }
 }
@@ -50,6 +52,17 @@ impl NamesDesk {
     /// Gives a finding to the shard that asked. A shard that is swamped does not get it; it asks again.
     pub fn deliver(&self, shard: u8, finding: Finding) {
         let _ = self.0.post(shard, Mail::Located(Box::new(finding)));
+    }
+}
+
+/// Wakes shards for what other threads have for their engines.
+#[derive(Clone, Debug)]
+pub struct Bells(pub(crate) Arc<Mailboxes>);
+
+impl Bells {
+    /// Has the shard's engine look: [`crate::Engine::rung`]. A shard that is swamped is not woken; it is awake.
+    pub fn ring(&self, shard: u8) {
+        let _ = self.0.post(shard, Mail::Rung);
     }
 }
 

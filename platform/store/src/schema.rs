@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0002_accounts.sql"),
     include_str!("schema/0003_cdr.sql"),
     include_str!("schema/0004_cdr_batches.sql"),
+    include_str!("schema/0005_undelivered.sql"),
 ];
 
 pub(crate) fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {

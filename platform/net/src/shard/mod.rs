@@ -255,6 +255,10 @@ impl<E: Engine> Loop<E> {
                     self.streams.write_for(&flow, bytes, asking, self.now_ms, &mut self.fallout);
                 }
                 Mail::Failed { ticket } => self.fallout.failed.push((self.shard, ticket)),
+                Mail::Rung => {
+                    self.engine.rung(self.now_ms, &mut self.outbox);
+                    self.called(1);
+                }
                 Mail::Located(finding) => {
                     self.engine.located(self.now_ms, &finding, &mut self.outbox);
                     self.called(1);

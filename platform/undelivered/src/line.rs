@@ -1,0 +1,178 @@
+//! The messages of one recipient, and when the first of them is tried.
+//!
+//! ```text
+//!   Asleep ──registered──► Ready ──its turn──► UnderWay ──delivered, refused──► Ready, or the line is empty
+//!     ▲                      ▲                    │
+//!     │                      └─── Later ◄─failed──┤     30 s, 1 min, 2 min … an hour; a registration shortens it
+//!     └──────────────────no device────────────────┘
+//! ```
+
+use crate::desk::Outcome;
+
+/// The longest time between two tries.
+const RETRY_MAX_MS: u64 = 3_600_000;
+
+/// After a failure not even a registration makes us try again sooner: a phone that registers without end and takes
+/// nothing would be sent messages without end.
+pub(crate) const PAUSE_MS: u64 = 10_000;
+
+/// A delivery that nobody has said anything about for so long has failed: 64·T1 and some.
+const UNDER_WAY_MAX_MS: u64 = 40_000;
+
+/// The line of one recipient.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// How many wait.
+    pub(crate) messages: u32,
+    /// How much they are.
+    pub(crate) bytes: u64,
+    /// By which shard it is reached.
+    pub(crate) shard: u8,
+    state: State,
+    failures: u32,
+    not_before_ms: u64,
+}
+
+/// Where a line is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// There is no device.
+    Asleep,
+    /// The first message may go.
+    Ready,
+    /// It is on its way; `again`: a device has registered meanwhile.
+    UnderWay { id: u64, until_ms: u64, again: bool },
+    /// It may go at this time.
+    Later { at_ms: u64 },
+}
+
+impl Line {
+    /// One without messages.
+    pub(crate) fn new(shard: u8, state: State) -> Self {
+        Self { messages: 0, bytes: 0, shard, state, failures: 0, not_before_ms: 0 }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// When something is to be done with it.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        match self.state {
+            State::UnderWay { until_ms, .. } => Some(until_ms),
+            State::Later { at_ms } => Some(at_ms),
+            State::Asleep | State::Ready => None,
+        }
+    }
+
+    /// A device has registered.
+    pub(crate) fn registered(&mut self, now_ms: u64, shard: u8) {
+        self.shard = shard;
+        match &mut self.state {
+            State::Ready => {}
+            State::UnderWay { again, .. } => *again = true,
+            State::Later { at_ms } if *at_ms <= self.not_before_ms => {}
+            State::Asleep | State::Later { .. } => self.state = self.soon(now_ms),
+        }
+    }
+
+    /// Its time has come.
+    pub(crate) fn due(&mut self, now_ms: u64, retry_after_ms: u64) {
+        match self.state {
+            State::UnderWay { .. } => self.ended(now_ms, Outcome::Failed, retry_after_ms),
+            State::Later { .. } => self.state = State::Ready,
+            State::Asleep | State::Ready => {}
+        }
+    }
+
+    /// The first message is on its way.
+    pub(crate) fn sent(&mut self, now_ms: u64, id: u64) {
+        self.state = State::UnderWay { id, until_ms: now_ms + UNDER_WAY_MAX_MS, again: false };
+    }
+
+    /// The store could not say what comes next.
+    pub(crate) fn put_off(&mut self, now_ms: u64) {
+        self.state = State::Later { at_ms: now_ms + PAUSE_MS };
+    }
+
+    /// What has become of the message on its way.
+    pub(crate) fn ended(&mut self, now_ms: u64, outcome: Outcome, retry_after_ms: u64) {
+        let again = matches!(self.state, State::UnderWay { again: true, .. });
+        self.state = match outcome {
+            Outcome::Delivered | Outcome::Refused(_) => {
+                self.failures = 0;
+                State::Ready
+            }
+            Outcome::Absent if again => State::Ready,
+            Outcome::Absent => State::Asleep,
+            Outcome::Failed => {
+                self.not_before_ms = now_ms + PAUSE_MS;
+                let doubled = retry_after_ms.saturating_mul(1 << self.failures.min(16));
+                self.failures += 1;
+                if again {
+                    self.soon(now_ms)
+                } else {
+                    State::Later { at_ms: now_ms + doubled.min(RETRY_MAX_MS) }
+                }
+            }
+        };
+    }
+
+    fn soon(&self, now_ms: u64) -> State {
+        if now_ms >= self.not_before_ms { State::Ready } else { State::Later { at_ms: self.not_before_ms } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RETRY_MS: u64 = 30_000;
+
+    fn tried(line: &mut Line, now_ms: u64, outcome: Outcome) -> State {
+        line.sent(now_ms, 1);
+        line.ended(now_ms, outcome, RETRY_MS);
+        line.state()
+    }
+
+    #[test]
+    fn failures_are_tried_again_later_and_later() {
+        let mut line = Line::new(0, State::Ready);
+        for after_s in [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600] {
+            assert_eq!(tried(&mut line, 0, Outcome::Failed), State::Later { at_ms: after_s * 1_000 });
+        }
+        assert_eq!(tried(&mut line, 0, Outcome::Delivered), State::Ready);
+        assert_eq!(tried(&mut line, 0, Outcome::Failed), State::Later { at_ms: 30_000 });
+    }
+
+    #[test]
+    fn a_registration_shortens_the_wait_and_a_flood_of_them_no_further() {
+        let mut line = Line::new(0, State::Ready);
+        tried(&mut line, 0, Outcome::Failed);
+        for now_ms in 1..100 {
+            line.registered(now_ms, 2);
+            assert_eq!(line.state(), State::Later { at_ms: PAUSE_MS });
+        }
+        line.due(PAUSE_MS, RETRY_MS);
+        assert_eq!((line.state(), line.shard), (State::Ready, 2));
+    }
+
+    #[test]
+    fn a_registration_during_a_delivery_is_not_forgotten() {
+        let mut line = Line::new(0, State::Ready);
+        line.sent(0, 1);
+        line.registered(1, 0);
+        line.ended(2, Outcome::Absent, RETRY_MS);
+        assert_eq!(line.state(), State::Ready);
+        assert_eq!(tried(&mut line, 3, Outcome::Absent), State::Asleep);
+    }
+
+    #[test]
+    fn a_delivery_that_nobody_speaks_of_has_failed() {
+        let mut line = Line::new(0, State::Ready);
+        line.sent(0, 1);
+        assert_eq!(line.due_ms(), Some(UNDER_WAY_MAX_MS));
+        line.due(UNDER_WAY_MAX_MS, RETRY_MS);
+        assert_eq!(line.state(), State::Later { at_ms: UNDER_WAY_MAX_MS + RETRY_MS });
+    }
+}
