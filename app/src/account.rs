@@ -1,5 +1,6 @@
 //! `offhook account`: works on the store, beside a running server or without one.
 
+mod aliases;
 mod import;
 mod list;
 
@@ -61,6 +62,17 @@ pub fn run(common: &Common, command: &AccountCommand) -> anyhow::Result<()> {
         AccountCommand::List { domain, user, json } => {
             list::run(&accounts, domain.as_deref(), user.as_deref(), *json)
         }
+        AccountCommand::Alias { aor, alias } => {
+            let (user, domain) = parts(aor, &config);
+            accounts.add_alias(&user, &domain, alias)?;
+            say(&format!("{alias}@{domain} is {user}@{domain} now."))
+        }
+        AccountCommand::Unalias { alias } => {
+            let (alias, domain) = parts(alias, &config);
+            accounts.remove_alias(&alias, &domain)?;
+            say(&format!("{alias}@{domain} is nobody now."))
+        }
+        AccountCommand::Aliases { domain, json } => aliases::run(&accounts, domain.as_deref(), *json),
         AccountCommand::Import { file } => import::run(&accounts, file),
     }
 }
@@ -75,7 +87,7 @@ fn parts(aor: &Aor, config: &Config) -> (String, String) {
 /// configuration to come.
 fn warn_of_strange_domain(domain: &str, config: &Config) {
     let is_first = domain.eq_ignore_ascii_case(check::first_domain(config));
-    if !is_first && !config.domains.iter().any(|own| own.as_str().eq_ignore_ascii_case(domain)) {
+    if !is_first && !config.all_domains().any(|own| own.as_str().eq_ignore_ascii_case(domain)) {
         // What nobody reads is no failure.
         let _ = writeln!(
             io::stderr(),

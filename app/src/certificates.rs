@@ -99,7 +99,8 @@ fn wanted(
 
 /// Our domains first, then what else phones are told to connect to.
 fn own_names(config: &Config, listeners: &[Listener]) -> Vec<String> {
-    let mut names: Vec<String> = config.domains.iter().map(|domain| domain.as_str().to_owned()).collect();
+    let mut names: Vec<String> = config.all_domains().map(|domain| domain.as_str().to_owned()).collect();
+    names.extend(config.domain.iter().flat_map(|d| &d.aliases).map(|alias| alias.as_str().to_owned()));
     if names.is_empty() {
         names.push(check::first_domain(config).to_owned());
     }

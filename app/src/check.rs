@@ -28,7 +28,7 @@ fn told(error: ConfigError) -> anyhow::Error {
 
 /// The domain of users that were named without one.
 pub fn first_domain(config: &Config) -> &str {
-    config.domains.first().map_or(offhook_node::DOMAIN_DEFAULT, |domain| domain.as_str())
+    config.all_domains().next().map_or(offhook_node::DOMAIN_DEFAULT, |domain| domain.as_str())
 }
 
 /// Says whether the configuration is sound, and what it makes of the server.
@@ -40,7 +40,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
         None => writeln!(out, "No file was given: these are the built-in defaults.")?,
     }
     writeln!(out, "  data directory  {}", config.data_dir.display())?;
-    let mut domains: Vec<&str> = config.domains.iter().map(|d| d.as_str()).collect();
+    let mut domains: Vec<&str> = config.all_domains().map(|d| d.as_str()).collect();
     if domains.is_empty() {
         domains.push(offhook_node::DOMAIN_DEFAULT);
     }

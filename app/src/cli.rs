@@ -126,6 +126,30 @@ pub enum AccountCommand {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Give an account another name in its domain: a number by which it is called.
+    Alias {
+        /// The address-of-record: alice@example.org; alice alone means the server's first domain.
+        #[arg(value_name = "USER[@DOMAIN]")]
+        aor: Aor,
+        /// The other name: 17, +4930123456.
+        #[arg(value_name = "NAME")]
+        alias: String,
+    },
+    /// Take another name away.
+    Unalias {
+        /// The other name: +4930123456@example.org; without a domain it is one of the server's first.
+        #[arg(value_name = "NAME[@DOMAIN]")]
+        alias: Aor,
+    },
+    /// List other names of accounts.
+    Aliases {
+        /// Only those of this domain.
+        #[arg(long)]
+        domain: Option<String>,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
     /// Add all accounts of a CSV file, or none: user,domain,password[,ha1].
     Import {
         /// The file; the first line may be a header.

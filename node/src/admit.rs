@@ -29,7 +29,7 @@ impl Switchboard {
         way: &Way<'_, 'a>,
         out: &mut Outbox,
     ) -> Option<(Option<&'m Line>, Sender)> {
-        let rights = arrival.settings.rights;
+        let rights = arrival.settings.rights_at(way.domain());
         let in_dialog = screened.routed.in_dialog.is_some();
         if in_dialog || !rights.authenticate_calls {
             return Some((own_credentials(arrival), Sender::Proved));
@@ -150,6 +150,21 @@ impl Switchboard {
         push_safe(passage, (flow.map_err(hop::NoHop::refusal)?, false), targets)
     }
 
+    /// An address-of-record that is another name of an account becomes that of the account. Accounts come first.
+    #[inline]
+    pub(crate) fn resolve_alias(&self, domain: &str, aor: &mut Vec<u8>) {
+        let directory = self.directory.load();
+        let Some(alias) = aor.len().checked_sub(domain.len() + 1).and_then(|end| aor.get(..end)) else {
+            return;
+        };
+        if let Some(user) = directory.user_of_alias(alias, domain.as_bytes())
+            && directory.find(alias, domain.as_bytes()).is_none()
+        {
+            let user = [user, b"@", domain.as_bytes()].concat();
+            *aor = user;
+        }
+    }
+
     pub(crate) fn find_bindings(
         &mut self,
         passage: &Passage<'_, '_, '_>,
@@ -167,6 +182,7 @@ impl Switchboard {
         let secure = passage.screened.routed.wants_security();
         let preferences = &preferences;
         let mut unfit = None;
+        self.resolve_alias(domain, &mut aor);
         self.location.read(&aor, arrival.now_ms, |bindings| {
             bindings.filter(|b| !self.is_gone(b)).for_each(|binding: Binding<'_>| {
                 let pushed = targets.push_binding(&binding, listeners, arrival.from.listener, secure);

@@ -75,6 +75,6 @@ mod whereabouts;
 
 pub use drain::Drain;
 pub use rehearsal::{RehearsalError, Rehearsed, Sent, Supposed, rehearse};
-pub use settings::{DOMAIN_DEFAULT, Settings};
+pub use settings::{DOMAIN_DEFAULT, DomainSettings, Settings};
 pub use shard::{Held, Resources, Secrets, Shard};
 pub use whereabouts::Whereabouts;

@@ -151,7 +151,9 @@ impl Switchboard {
             mended_via: None,
             answer_via: None,
         };
-        let aor = recipient(&arrival, &self.way_of(&arrival, &screened)).ok_or_else(unreadable)?;
+        let (mut aor, domain) =
+            recipient(&arrival, &self.way_of(&arrival, &screened)).ok_or_else(unreadable)?;
+        self.resolve_alias(domain, &mut aor);
         let (mut request, mut content) = (Vec::new(), Vec::new());
         offhook_message::write_identity(message, &mut request);
         offhook_message::write_content(message, now_ms, &mut content);
@@ -240,11 +242,14 @@ impl Switchboard {
     }
 }
 
-/// The address-of-record that a request is for.
-fn recipient(arrival: &Arrival<'_, '_>, way: &Way<'_, '_>) -> Option<Vec<u8>> {
+/// The address-of-record that a request is for, and its domain.
+fn recipient<'m>(arrival: &Arrival<'m, '_>, way: &Way<'m, '_>) -> Option<(Vec<u8>, &'m str)> {
     let mut aor = Vec::new();
-    match way {
-        Way::User { domain, uri } => uri.write_aor(Host::Name(domain.as_bytes()), &mut aor)?,
+    let domain = match way {
+        Way::User { domain, uri } => {
+            uri.write_aor(Host::Name(domain.as_bytes()), &mut aor)?;
+            domain
+        }
         Way::Rule(rule, uri) if matches!(rule.then, Then::Users) => {
             let identity = &arrival.settings.identity;
             let domain = identity.domain_of(uri).or_else(|| identity.first_domain())?;
@@ -253,10 +258,11 @@ fn recipient(arrival: &Arrival<'_, '_>, way: &Way<'_, '_>) -> Option<Vec<u8>> {
             text.extend_from_slice(b"@");
             text.extend_from_slice(domain.as_bytes());
             Uri::parse(&text).ok()?.write_aor(Host::Name(domain.as_bytes()), &mut aor)?;
+            domain
         }
         _ => return None,
     };
-    Some(aor)
+    Some((aor, domain))
 }
 
 /// Whose messages this one is counted among: the account that has proved itself, else the neighbour, else who it says.

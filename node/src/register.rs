@@ -9,7 +9,9 @@ use std::net::IpAddr;
 use offhook_journal::Event;
 use offhook_location::{Change, LocationError, StoredFlow};
 use offhook_net::{Flow, Outbox};
-use offhook_registrar::{Asked, BindingList, Headers, Registration, Wanted, decide, gruu, write_headers};
+use offhook_registrar::{
+    Asked, BindingList, Headers, Policy, Registration, Wanted, decide, gruu, write_headers,
+};
 use offhook_sip::{Hint, Host, Message, Name, NameAddr, Refusal, Reply, Transport, Uri};
 
 use crate::arrival::Arrival;
@@ -48,7 +50,8 @@ impl Switchboard {
         }
         let mut path = Vec::new();
         join_values(arrival.message, Name::Path, &mut path);
-        if let Err(refusal) = self.update_bindings(arrival, aor, &path, out) {
+        let policy = arrival.settings.registrar_of(domain);
+        if let Err(refusal) = self.update_bindings(arrival, (aor, policy), &path, out) {
             let (source, status) = (arrival.from.remote, refusal.status());
             let event = Event::RegisterRefused { aor, source, status, reason: &refusal.reason() };
             self.journal.note(arrival.now_ms, &event);
@@ -60,19 +63,18 @@ impl Switchboard {
     fn update_bindings<'x>(
         &mut self,
         arrival: &Arrival<'_, 'x>,
-        aor: &[u8],
+        (aor, policy): (&[u8], &Policy),
         path: &'x [u8],
         out: &mut Outbox,
     ) -> Result<(), Refusal<'x>> {
         let flow = stored_flow(arrival);
-        let mut registration = Registration::read(arrival.message, path, flow, &arrival.settings.registrar)?;
+        let mut registration = Registration::read(arrival.message, path, flow, policy)?;
         if let Asked::Change(wanted) = &registration.asked {
             refuse_own_contacts(arrival, wanted)?;
             registration.flow.nat = flow.transport == Transport::Udp
                 && wanted.first().is_some_and(|w| leads_elsewhere(&w.uri, arrival));
         }
         let tag = self.stateless_tag(&arrival.parts);
-        let policy = arrival.settings.registrar;
         let now_ms = arrival.now_ms;
         let (closed, shard) = (&self.closed, self.shard);
         let headers = Headers {
@@ -90,7 +92,7 @@ impl Switchboard {
                     return (Change::Keep, Err(Refusal::new(403).because("Too many contacts")));
                 }
             }
-            let changed = match decide(&registration, &mut list, now_ms, &policy) {
+            let changed = match decide(&registration, &mut list, now_ms, policy) {
                 Ok(changed) => changed,
                 Err(refusal) => return (Change::Keep, Err(refusal)),
             };

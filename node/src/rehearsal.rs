@@ -156,12 +156,12 @@ fn explained(
     let message = Message::parse(text).map_err(|_| no_uri())?;
     let parts = Essentials::of(&message).map_err(|_| no_uri())?;
     let uri = Uri::parse(supposed.to.as_bytes()).map_err(|_| no_uri())?;
-    let is_ours = settings.identity.domain_of(&uri).is_some();
+    let domain = settings.identity.domain_of(&uri);
     let facts = way::facts(
         (message.method_text(), parts.from),
         (flow.remote.ip(), None),
         supposed.now_ms,
-        (uri, is_ours, false),
+        (uri, domain, false),
     );
     let mut rules = Vec::new();
     for (rule, unmet) in settings.routing.explain(&facts) {

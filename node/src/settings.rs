@@ -1,6 +1,6 @@
 //! What a shard is told once, at its start: the configuration, in the form that decisions use.
 
-use offhook_config::{Config, DigestAlgorithm, Recursion};
+use offhook_config::{Config, DigestAlgorithm, Domain, Recursion};
 use offhook_digest::Algorithm;
 use offhook_locate::{Abilities, Reach};
 use offhook_message::Policy as MessagePolicy;
@@ -44,6 +44,8 @@ pub struct Settings {
     pub messages: MessagePolicy,
     /// The registrar's policy.
     pub registrar: Policy,
+    /// Domains with settings of their own.
+    pub domains: Vec<DomainSettings>,
     /// Algorithms offered in challenges, the preferred one first.
     pub algorithms: Vec<Algorithm>,
     /// How long a nonce is good, ms.
@@ -92,7 +94,7 @@ impl Settings {
         let locals =
             listeners.iter().map(|l| Local::new(l.transport, l.local, l.advertise.as_deref())).collect();
         let mut domains: Vec<String> =
-            config.domains.iter().map(|d| d.as_str().to_ascii_lowercase()).collect();
+            config.all_domains().map(|d| d.as_str().to_ascii_lowercase()).collect();
         if domains.is_empty() {
             domains.push(DOMAIN_DEFAULT.to_owned());
         }
@@ -102,7 +104,7 @@ impl Settings {
                 || config.proxy.history_info
                 || config.identity.assert_everywhere
                 || !trust.is_empty(),
-            identity: Identity::new(domains, locals),
+            identity: aliased(config, Identity::new(domains, locals)),
             listeners: listeners.to_vec(),
             routing: Rules::new(config),
             dead_targets: DeadTargets::default(),
@@ -119,14 +121,8 @@ impl Settings {
                 keep_ms: config.messages.keep_s * 1000,
                 from_registered_flows: config.messages.from_registered_flows,
             },
-            registrar: Policy {
-                expires_min_s: config.registrar.expires_min_s,
-                expires_default_s: config.registrar.expires_default_s,
-                expires_max_s: config.registrar.expires_max_s,
-                bindings_per_aor_max: config.registrar.bindings_per_aor_max,
-                path_must_be_supported: config.registrar.path_must_be_supported,
-                flow_timer_s: config.registrar.flow_timer_s,
-            },
+            registrar: policy(config),
+            domains: config.domain.iter().map(|domain| DomainSettings::new(config, domain)).collect(),
             algorithms: config.digest.algorithms.iter().map(algorithm).collect(),
             nonce_lifetime_ms: config.digest.nonce_lifetime_s * 1000,
             timer_c_ms: config.proxy.timer_c_s * 1000,
@@ -158,6 +154,20 @@ impl Settings {
 }
 
 impl Settings {
+    /// The registrar's policy for this domain.
+    pub fn registrar_of(&self, domain: &str) -> &Policy {
+        self.domains.iter().find(|own| own.name == domain).map_or(&self.registrar, |own| &own.registrar)
+    }
+
+    /// Who may do what at this domain, or where none is meant.
+    pub fn rights_at(&self, domain: Option<&str>) -> Rights {
+        let own = self.domains.iter().find(|own| Some(own.name.as_str()) == domain);
+        own.map_or(self.rights, |own| Rights {
+            strangers_may_call_users: own.strangers_may_call_users,
+            ..self.rights
+        })
+    }
+
     /// What of the places that names lead to we could use: the transports and families of our listeners. Where the
     /// other side prefers none, TLS comes first, then UDP.
     pub fn abilities(&self) -> Abilities {
@@ -170,6 +180,57 @@ impl Settings {
             reach: Reach::Private,
         }
     }
+}
+
+/// What one domain has of its own.
+#[derive(Clone, Debug)]
+pub struct DomainSettings {
+    /// Its name, in lower case.
+    pub name: String,
+    /// Its registrations.
+    pub registrar: Policy,
+    /// Whether strangers may call its users.
+    pub strangers_may_call_users: bool,
+}
+
+impl DomainSettings {
+    fn new(config: &Config, domain: &Domain) -> Self {
+        let (expires_min_s, expires_default_s, expires_max_s) = domain.expires_s(config);
+        let all = policy(config);
+        let bindings_per_aor_max = domain.bindings_per_aor_max.unwrap_or(all.bindings_per_aor_max);
+        let strangers = domain.strangers_may_call_users;
+        Self {
+            name: domain.name.as_str().to_ascii_lowercase(),
+            registrar: Policy {
+                expires_min_s,
+                expires_default_s,
+                expires_max_s,
+                bindings_per_aor_max,
+                ..all
+            },
+            strangers_may_call_users: strangers.unwrap_or(config.access.strangers_may_call_users),
+        }
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    let keys = &config.registrar;
+    Policy {
+        expires_min_s: keys.expires_min_s,
+        expires_default_s: keys.expires_default_s,
+        expires_max_s: keys.expires_max_s,
+        bindings_per_aor_max: keys.bindings_per_aor_max,
+        path_must_be_supported: keys.path_must_be_supported,
+        flow_timer_s: keys.flow_timer_s,
+    }
+}
+
+fn aliased(config: &Config, identity: Identity) -> Identity {
+    let all =
+        config.domain.iter().flat_map(|domain| domain.aliases.iter().map(|alias| (alias, &domain.name)));
+    all.fold(identity, |identity, (alias, name)| {
+        identity.with_alias(alias.as_str().to_ascii_lowercase(), name.as_str())
+    })
 }
 
 /// As they go into the header: in angle brackets, commas between.

@@ -81,6 +81,14 @@ impl Way<'_, '_> {
         }
     }
 
+    /// The domain of ours whose user is meant, if that is known without a look at rules.
+    pub(crate) fn domain(&self) -> Option<&str> {
+        match self {
+            Self::User { domain, .. } | Self::Gruu { domain, .. } => Some(domain),
+            _ => None,
+        }
+    }
+
     /// Whether the request is forwarded without a transaction (RFC 3261 §16.11): by the rule that it falls under, or as the
     /// one that made its dialog was.
     pub(crate) fn is_stateless(&self, screened: &Screened<'_, '_>) -> bool {
@@ -133,7 +141,7 @@ pub(crate) fn find<'m, 'a>(
         return Way::Uri(uri);
     }
     let domain = arrival.settings.identity.domain_of(&uri);
-    if let Some(rule) = rule_for(arrival, uri, (domain.is_some(), routed.in_dialog.is_some()), trunk_of) {
+    if let Some(rule) = rule_for(arrival, uri, (domain, routed.in_dialog.is_some()), trunk_of) {
         return Way::Rule(rule, uri);
     }
     match domain {
@@ -150,7 +158,7 @@ fn is_same_peer(a: &Flow, b: &Flow) -> bool {
 fn rule_for<'m>(
     arrival: &Arrival<'m, '_>,
     uri: Uri<'_>,
-    (is_ours, in_dialog): (bool, bool),
+    (domain, in_dialog): (Option<&str>, bool),
     trunk_of: impl FnOnce(&Uri<'_>) -> Option<usize>,
 ) -> Option<&'m Rule> {
     let routing = &arrival.settings.routing;
@@ -160,7 +168,7 @@ fn rule_for<'m>(
     let (method, from) = (arrival.message.method_text(), arrival.parts.from);
     let trunk = trunk_of(&uri);
     let source = (arrival.from.remote.ip(), trunk);
-    routing.first(&facts((method, from), source, arrival.now_ms, (uri, is_ours, in_dialog)))
+    routing.first(&facts((method, from), source, arrival.now_ms, (uri, domain, in_dialog)))
 }
 
 /// What rules look at.
@@ -168,9 +176,9 @@ pub(crate) fn facts<'f>(
     (method, from): (&'f [u8], NameAddr<'f>),
     (source, trunk): (IpAddr, Option<usize>),
     now_ms: u64,
-    (uri, is_ours, in_dialog): (Uri<'f>, bool, bool),
+    (uri, domain, in_dialog): (Uri<'f>, Option<&'f str>, bool),
 ) -> Facts<'f> {
     // ACK and CANCEL go where their INVITE went.
     let method = if matches!(method, b"ACK" | b"CANCEL") { b"INVITE" } else { method };
-    Facts { method, uri, is_ours, in_dialog, from, source, trunk, now_ms }
+    Facts { method, uri, domain, in_dialog, from, source, trunk, now_ms }
 }

@@ -89,6 +89,20 @@ pub(crate) fn scene_of_shards(configuration: &str, shards: u8) -> Ladder {
     })
 }
 
+/// A scene where accounts have other names: alias, domain, user.
+pub(crate) fn scene_with_aliases(
+    configuration: &str,
+    aliases: &'static [(&'static str, &'static str, &'static str)],
+) -> Ladder {
+    let config = parse(configuration);
+    Ladder::new(move |site| {
+        let plan = Plan::new(&config, site, 1);
+        let directory = Directory::clone(&plan.directory.load()).with_aliases(aliases.iter().copied());
+        plan.directory.store(Arc::new(directory));
+        Arc::new(plan).shard(0)
+    })
+}
+
 /// A scene with an exchange that keeps messages for those who cannot be reached, and can be killed.
 pub(crate) fn scene_with_messages(configuration: &str) -> Ladder {
     let config = parse(configuration);
@@ -135,7 +149,7 @@ impl Plan {
     /// An exchange of so many shards, nobody registered.
     pub(crate) fn new(config: &Config, site: &Site, shards: u8) -> Self {
         let mut settings = Settings::new(config, &site.listeners, usize::from(shards));
-        if config.domains.is_empty() {
+        if config.all_domains().next().is_none() {
             let locals = settings.identity.locals().to_vec();
             settings.identity = offhook_proxy::Identity::new(vec![site.domain.clone()], locals);
         }
@@ -143,8 +157,16 @@ impl Plan {
             "forgetful" => "forgotten".to_owned(),
             _ => user.password.clone(),
         };
-        let accounts: Vec<_> = site.users.iter().map(|user| (&user.name, password(user))).collect();
-        let accounts = accounts.iter().map(|(name, password)| (name.as_str(), &*site.domain, &**password));
+        // The same people have accounts in further domains, with other passwords.
+        let others =
+            config.all_domains().map(|domain| domain.as_str()).filter(|domain| *domain != site.domain);
+        let others: Vec<_> = others.collect();
+        let here = site.users.iter().map(|user| (&user.name, &*site.domain, password(user)));
+        let there = site.users.iter().flat_map(|user| {
+            others.iter().map(|domain| (&user.name, *domain, format!("{} of {domain}", password(user))))
+        });
+        let accounts: Vec<_> = here.chain(there).collect();
+        let accounts = accounts.iter().map(|(name, domain, password)| (name.as_str(), *domain, &**password));
         Self {
             settings: Arc::new(settings),
             directory: Arc::new(ArcSwap::from_pointee(Directory::of_passwords(accounts))),

@@ -13,6 +13,7 @@ mod bad_input;
 mod calls;
 mod cancel;
 mod checks;
+mod domains;
 mod drain;
 mod early;
 mod forking;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
+use crate::alias::Aliases;
 use crate::name::Name;
 use crate::{Credential, DOMAIN_LEN_MAX, USER_LEN_MAX};
 
@@ -30,12 +31,14 @@ pub struct Directory {
     hasher: RandomState,
     buckets: Box<[Arc<Bucket>]>,
     len: usize,
+    aliases: Aliases,
 }
 
 impl Directory {
     pub(crate) fn new() -> Self {
         let empty = Arc::new(Bucket::default());
-        Self { hasher: RandomState::default(), buckets: vec![empty; 1 << BUCKET_BITS].into(), len: 0 }
+        let buckets = vec![empty; 1 << BUCKET_BITS].into();
+        Self { hasher: RandomState::default(), buckets, len: 0, aliases: Aliases::default() }
     }
 
     /// A directory without a store: accounts by user, domain and password. For simulations.
@@ -57,6 +60,27 @@ impl Directory {
         let key = Key::new(user, domain)?;
         let hash = self.hasher.hash_one(key.as_bytes());
         self.buckets.get(bucket_index(hash))?.find(hash, key.as_bytes())
+    }
+
+    /// The user part of the account that has this other name. Costs nothing where there are no other names.
+    #[inline]
+    pub fn user_of_alias(&self, alias: &[u8], domain: &[u8]) -> Option<&[u8]> {
+        if self.aliases.is_empty() {
+            return None;
+        }
+        self.aliases.get(Key::new(alias, domain)?.as_bytes()).map(|user| &**user)
+    }
+
+    /// The same with these aliases: alias, domain, user. For simulations.
+    pub fn with_aliases<'p>(
+        mut self,
+        aliases: impl IntoIterator<Item = (&'p str, &'p str, &'p str)>,
+    ) -> Self {
+        let entry = |(alias, domain, user): (&str, &str, &str)| {
+            (format!("{alias}@{domain}").into_bytes().into(), user.as_bytes().into())
+        };
+        self.aliases = Arc::new(aliases.into_iter().map(entry).collect());
+        self
     }
 
     /// How many accounts there are.
@@ -105,6 +129,10 @@ impl Edit {
         let Some(key) = Key::new(user, domain) else { return };
         let (hash, draft) = self.draft(&key);
         draft.push(hash, key.as_bytes(), None);
+    }
+
+    pub(crate) fn set_aliases(&mut self, aliases: Aliases) {
+        self.base.aliases = aliases;
     }
 
     pub(crate) fn finish(self) -> Directory {

@@ -2,7 +2,7 @@
 
 use offhook_store::{StoreError, sql};
 
-use crate::{DOMAIN_LEN_MAX, LINE_LEN_MAX, PASSWORD_LEN_MAX, USER_LEN_MAX};
+use crate::{ALIASES_PER_ACCOUNT_MAX, DOMAIN_LEN_MAX, LINE_LEN_MAX, PASSWORD_LEN_MAX, USER_LEN_MAX};
 
 /// What is wrong with a name.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -44,6 +44,9 @@ pub enum AccountError {
     /// It is not there.
     #[error("there is no account {0}")]
     Unknown(String),
+    /// It has [`ALIASES_PER_ACCOUNT_MAX`].
+    #[error("{0} has {ALIASES_PER_ACCOUNT_MAX} other names already")]
+    TooManyAliases(String),
     /// An empty password, too long a one, or one that nobody could type.
     #[error("a password has 1 to {PASSWORD_LEN_MAX} bytes and no control characters")]
     Password,

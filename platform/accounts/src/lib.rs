@@ -13,11 +13,12 @@
 //! Every change has a number, and names that are gone are remembered for a while ([`REMOVALS_KEPT`]). So a server
 //! learns what others changed by reading only that.
 //!
-//! Not here: what an account may do, aliases, groups.
+//! Not here: what an account may do, groups.
 
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod alias;
 mod credential;
 mod csv;
 mod directory;
@@ -28,6 +29,7 @@ mod name;
 mod refresh;
 
 pub use accounts::{Account, Accounts, Filter, LIST_ROWS_MAX, PASSWORD_LEN_MAX, REMOVALS_KEPT};
+pub use alias::{ALIASES_PER_ACCOUNT_MAX, Alias};
 pub use credential::Credential;
 pub use csv::LINE_LEN_MAX;
 pub use directory::Directory;

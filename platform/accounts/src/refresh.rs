@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 use arc_swap::ArcSwap;
 use offhook_store::{Store, sql};
 
+use crate::alias;
 use crate::directory::{Directory, Edit};
 use crate::{AccountError, Accounts, Credential};
 
@@ -18,11 +19,13 @@ pub(crate) struct Watch {
     data_version: Option<i64>,
     /// Number of the last change in the directory; 0 before the first.
     change: i64,
+    /// Of the aliases in the directory.
+    aliases: (i64, i64),
 }
 
 impl Watch {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, data_version: None, change: 0 }
+        Self { store, data_version: None, change: 0, aliases: (0, 0) }
     }
 }
 
@@ -50,26 +53,38 @@ impl Accounts {
             return Ok(0);
         }
         let since = watch.change;
-        let (change, changed) = watch.store.read(|sql| {
+        let aliases_before = watch.aliases;
+        let (change, changed, aliases) = watch.store.read(|sql| {
             let state = sql.query_row("SELECT change, forgotten FROM account_state", [], |row| {
                 Ok(State { change: row.get(0)?, forgotten: row.get(1)? })
             })?;
-            Ok((state.change, self.take_over(sql, since, &state)?))
+            let (changed, aliases) = self.take_over(sql, since, &state, aliases_before)?;
+            Ok((state.change, changed, aliases))
         })?;
-        watch.change = change;
+        (watch.change, watch.aliases) = (change, aliases);
         watch.data_version = Some(data_version);
         Ok(changed)
     }
 
-    fn take_over(&self, sql: &sql::Transaction<'_>, since: i64, state: &State) -> sql::Result<usize> {
+    fn take_over(
+        &self,
+        sql: &sql::Transaction<'_>,
+        since: i64,
+        state: &State,
+        aliases_before: (i64, i64),
+    ) -> sql::Result<(usize, (i64, i64))> {
         if state.change == since {
-            return Ok(0);
+            return Ok((0, aliases_before));
         }
         // Going back means that a backup has been put in place of what we saw.
         let anew = since == 0 || since < state.forgotten || since > state.change;
-        let (edit, changed) = if anew { read_all(sql)? } else { self.read_changes(sql, since)? };
+        let (mut edit, changed) = if anew { read_all(sql)? } else { self.read_changes(sql, since)? };
+        let aliases = alias::version(sql)?;
+        if anew || aliases != aliases_before {
+            edit.set_aliases(alias::read_all(sql)?);
+        }
         self.directory.store(Arc::new(edit.finish()));
-        Ok(changed)
+        Ok((changed, aliases))
     }
 
     fn read_changes(&self, sql: &sql::Transaction<'_>, since: i64) -> sql::Result<(Edit, usize)> {

@@ -21,12 +21,44 @@ pub(crate) fn across_keys(config: &Config, report: &mut Report<'_>) {
     listeners(&config.listen, report);
     routes(config, report);
     trunks(config, report);
+    domains(config, report);
     repeated("domains", config.domains.iter().map(Host::as_str), report);
     repeated("digest.algorithms", config.digest.algorithms.iter().map(|algorithm| algorithm.name()), report);
     not_empty("listen", config.listen.len(), report);
     not_empty("digest.algorithms", config.digest.algorithms.len(), report);
     tls(&config.tls, report);
     open_server(config, report);
+}
+
+/// Names that two domains have, and limits whose order is wrong.
+fn domains(config: &Config, report: &mut Report<'_>) {
+    let mut names: Vec<&Host> = Vec::new();
+    for (index, domain) in config.domain.iter().enumerate() {
+        let place = Place::at("domain").entry(index);
+        let aliases = domain.aliases.iter().enumerate();
+        let aliases = aliases.map(|(index, alias)| (alias, place.key("aliases").entry(index)));
+        for (name, place) in std::iter::once((&domain.name, place.key("name"))).chain(aliases) {
+            let is_alias = *name != domain.name;
+            if names.contains(&name) || is_alias && config.all_domains().any(|own| own == name) {
+                let cause = Cause::Twice { key: place.to_string(), value: name.to_string() };
+                report.refuse_at(&[place], cause);
+            }
+            names.push(name);
+        }
+        let (min, default, max) = domain.expires_s(config);
+        let [min_key, default_key, max_key] =
+            ["expires_min_s", "expires_default_s", "expires_max_s"].map(|key| place.key(key));
+        for (lower, lower_value, upper, upper_value) in
+            [(&min_key, min, &default_key, default), (&default_key, default, &max_key, max)]
+        {
+            if lower_value > upper_value {
+                let (lower, upper) = (lower.to_string(), upper.to_string());
+                let (lower_value, upper_value) = (lower_value.into(), upper_value.into());
+                let cause = Cause::WrongOrder { lower, lower_value, upper, upper_value };
+                report.refuse_at(std::slice::from_ref(&place), cause);
+            }
+        }
+    }
 }
 
 /// A certificate without its key, or the other way round, and domains that stand there twice.

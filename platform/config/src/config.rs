@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use crate::check;
+use crate::domain::Domain;
 use crate::error::{Cause, ConfigError};
 use crate::host::Host;
 use crate::identity::Identity;
@@ -41,6 +42,8 @@ section! {
         domains: Vec<Host> = Vec::new(),
             because "phones that were given only an address work, before any domain is set up",
             example "[\"example.org\"]";
+        /// Domains with settings of their own.
+        domain: Vec<Domain> = Vec::new(), because "what is good for one is good for all, as a rule";
         /// Where the server listens.
         listen: Vec<Listen> = Listen::everywhere(),
             because "phones try UDP and TCP on port 5060 when they are told nothing else (RFC 3261 §19.1.2)";

@@ -17,6 +17,7 @@
 mod check;
 mod config;
 mod destination;
+mod domain;
 mod error;
 mod host;
 mod hours;
@@ -45,6 +46,7 @@ mod words;
 
 pub use config::{CONFIG_BYTES_MAX, Config};
 pub use destination::{Destination, NamedHop};
+pub use domain::Domain;
 pub use error::{Cause, ConfigError, Fault, Hint, Position, Problem, Problems};
 pub use host::{Host, HostPort};
 pub use hours::Hours;

@@ -29,16 +29,23 @@ fn the_sample_without_its_comment_signs_is_good_too() {
         sample().lines().filter(is_key).map(|line| format!("{}\n", line.trim_start_matches('#'))).collect();
     let config = Config::parse(&text, "sample.toml").unwrap_or_else(|error| panic!("{error}\n{text}"));
     let default = Config::default();
-    let Config { listen, route, trunk, domains, timezone, tls, websocket, dns, .. } = config.clone();
-    let lists =
-        [listen.len(), route.len(), trunk.len(), domains.len(), tls.domain.len(), websocket.origins.len()];
-    assert_eq!((lists, timezone.is_some()), ([1; 6], true));
+    let Config { listen, route, trunk, domains, domain, timezone, tls, websocket, dns, .. } = config.clone();
+    let lists = [
+        listen.len(),
+        route.len(),
+        trunk.len(),
+        domains.len(),
+        domain.len(),
+        tls.domain.len(),
+        websocket.origins.len(),
+    ];
+    assert_eq!((lists, timezone.is_some()), ([1; 7], true));
     let service_route = config.registrar.service_route.clone();
     assert_eq!(service_route.len(), 1);
     let registrar = Registrar { service_route, ..Registrar::default() };
     assert_eq!(
         config,
-        Config { listen, route, trunk, domains, timezone, tls, websocket, dns, registrar, ..default }
+        Config { listen, route, trunk, domains, domain, timezone, tls, websocket, dns, registrar, ..default }
     );
 }
 

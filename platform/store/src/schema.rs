@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0003_cdr.sql"),
     include_str!("schema/0004_cdr_batches.sql"),
     include_str!("schema/0005_undelivered.sql"),
+    include_str!("schema/0006_aliases.sql"),
 ];
 
 pub(crate) fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {

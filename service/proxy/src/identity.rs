@@ -46,6 +46,8 @@ impl Local {
 #[derive(Clone, Debug)]
 pub struct Identity {
     domains: Vec<String>,
+    /// Other names of domains, each with the place of the one it means.
+    aliases: Vec<(String, usize)>,
     locals: Vec<Local>,
 }
 
@@ -53,7 +55,14 @@ impl Identity {
     /// `domains` in lower case; the first is the one that requests to our bare addresses mean. There must be one.
     pub fn new(domains: Vec<String>, locals: Vec<Local>) -> Self {
         debug_assert!(!domains.is_empty(), "a server has at least one domain");
-        Self { domains, locals }
+        Self { domains, aliases: Vec::new(), locals }
+    }
+
+    /// The same with another name of a domain, in lower case. Nothing happens if there is no such domain.
+    pub fn with_alias(mut self, alias: String, domain: &str) -> Self {
+        let place = self.domains.iter().position(|own| own.eq_ignore_ascii_case(domain));
+        self.aliases.extend(place.map(|place| (alias, place)));
+        self
     }
 
     /// The domain that requests to our bare addresses mean.
@@ -100,6 +109,11 @@ impl Identity {
             if let Some(own) = self.domains.iter().find(|d| d.as_bytes().eq_ignore_ascii_case(name)) {
                 return Some(own);
             }
+            if let Some((_, place)) =
+                self.aliases.iter().find(|(a, _)| a.as_bytes().eq_ignore_ascii_case(name))
+            {
+                return self.domains.get(*place).map(String::as_str);
+            }
         }
         if let Host::Ip(_) = at.host
             && let Some(own) =
@@ -138,6 +152,10 @@ mod tests {
         );
         assert_eq!(of("sip:a@sip.example.net").as_deref(), Some("example.org"));
         assert_eq!(of("sip:a@192.0.2.1:9"), None);
+        let aliased = identity().with_alias("old.example".into(), "example.com");
+        let of_alias = Uri::parse(b"sip:a@OLD.example:5099").expect("a URI");
+        assert_eq!(aliased.domain_of(&of_alias), Some("example.com"));
+        assert!(!aliased.is_domain(b"old.example"), "it is no realm");
         assert_eq!(of("sip:a@example.net"), None);
         assert_eq!(of("tel:+1"), None);
     }

@@ -16,8 +16,8 @@ pub struct Facts<'f> {
     pub method: &'f [u8],
     /// Where it wants to go.
     pub uri: Uri<'f>,
-    /// Whether the host of that URI is one of our domains or addresses.
-    pub is_ours: bool,
+    /// Our domain that the host of that URI means, by whatever name; `None`: it is not ours.
+    pub domain: Option<&'f str>,
     /// Whether it belongs to a dialog: then its URI is a Contact, to be reached and not to be understood.
     pub in_dialog: bool,
     /// Its From.
@@ -107,7 +107,7 @@ impl When {
     pub(crate) fn unmet(&self, facts: &Facts<'_>, rules: &Rules) -> Option<Unmet> {
         // In order of cost: most rules fail at the first condition they have.
         let checks: [(Unmet, &dyn Fn() -> bool); 9] = [
-            (Unmet::Domain, &|| self.domain.as_deref().is_none_or(|domain| has_domain(&facts.uri, domain))),
+            (Unmet::Domain, &|| self.domain.as_deref().is_none_or(|domain| is_at(facts, domain))),
             (Unmet::Method, &|| self.takes_method(facts)),
             (Unmet::NotOurs, &|| self.is_of_its_house(facts)),
             (Unmet::Number, &|| self.number.as_deref().is_none_or(|number| is_number(&facts.uri, number))),
@@ -134,7 +134,7 @@ impl When {
 
     fn takes_method(&self, facts: &Facts<'_>) -> bool {
         match self.methods.is_empty() {
-            true => !(facts.is_ours && facts.method == b"REGISTER"),
+            true => !(facts.domain.is_some() && facts.method == b"REGISTER"),
             false => self.methods.iter().any(|method| method == facts.method),
         }
     }
@@ -142,13 +142,20 @@ impl When {
     /// A number means something only where it was dialled: at a domain of ours, or as a bare telephone number.
     fn is_of_its_house(&self, facts: &Facts<'_>) -> bool {
         let asks = self.domain.is_none() && (self.number.is_some() || self.prefix.is_some());
-        !asks || facts.is_ours || facts.uri.scheme == Scheme::Tel
+        !asks || facts.domain.is_some() || facts.uri.scheme == Scheme::Tel
     }
 
     fn has_from_domain(&self, facts: &Facts<'_>) -> bool {
         let Some(domain) = &self.from_domain else { return true };
         facts.from.parsed_uri().is_ok_and(|uri| has_domain(&uri, domain))
     }
+}
+
+/// Whether the request is for this domain, under this name or, if it is one of ours, another. An address is itself only.
+fn is_at(facts: &Facts<'_>, domain: &str) -> bool {
+    let has_name = || facts.uri.address.is_some_and(|at| matches!(at.host, Host::Name(_)));
+    has_domain(&facts.uri, domain)
+        || facts.domain.is_some_and(|own| own.eq_ignore_ascii_case(domain)) && has_name()
 }
 
 fn has_domain(uri: &Uri<'_>, domain: &str) -> bool {

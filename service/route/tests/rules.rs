@@ -83,7 +83,7 @@ fn with_facts<T>(asked: &Asked<'_>, look: impl FnOnce(&Facts<'_>) -> T) -> T {
         method: asked.method.as_bytes(),
         uri: Uri::parse(asked.uri.as_bytes()).expect(asked.uri),
         in_dialog: false,
-        is_ours: asked.uri.ends_with("@house.example"),
+        domain: asked.uri.ends_with("@house.example").then_some("house.example"),
         from: NameAddr::parse(from.as_bytes()).expect("a From"),
         source: asked.source.parse().expect("an address"),
         trunk: None,

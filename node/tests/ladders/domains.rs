@@ -1,0 +1,212 @@
+//! Several domains with settings of their own, and other names of accounts. RFC 3261 §10.3, §16.5.
+
+use crate::exchange::{OPEN, Observed, scene, scene_with_aliases};
+
+/// `school.example` is also known as `old.example`, keeps registrations short, and wants no calls from outside.
+const DOMAINS: &str = "
+    domains = [\"example.com\"]
+    [[domain]]
+    name = \"school.example\"
+    aliases = [\"old.example\"]
+    expires_min_s = 10
+    expires_default_s = 300
+    expires_max_s = 600
+    bindings_per_aor_max = 1
+    strangers_may_call_users = false
+";
+
+fn domains(more: &str) -> String {
+    format!("{DOMAINS}{more}")
+}
+
+/// Each domain has its own limits of registrations. RFC 3261 §10.3 step 7.
+#[test]
+fn registrations_are_as_long_as_their_domain_says() {
+    for (domain, asked_s, granted) in [
+        ("example.com", "7200", "expires=7200"),
+        ("school.example", "7200", "expires=600"),
+        ("old.example", "20", "expires=20"),
+    ] {
+        scene(&domains(OPEN)).run(&format!(
+            "
+            bob    -> proxy            REGISTER
+                From: <sip:bob@{domain}>;tag=b1
+                To: <sip:bob@{domain}>
+                Expires: {asked_s}
+            bob    <- proxy            200
+                Contact: *;{granted}
+            "
+        ));
+    }
+    scene(&domains(OPEN)).run(
+        "
+        bob    -> proxy            REGISTER
+            Expires: 20
+        bob    <- proxy            423
+            Min-Expires: 60
+        ",
+    );
+}
+
+/// One more device than the domain allows. RFC 3261 §10.3.
+#[test]
+fn a_domain_may_allow_one_phone_alone() {
+    scene(&domains(OPEN)).run(
+        "
+        desk   -> proxy            REGISTER
+            To: <sip:bob@school.example>
+        desk   <- proxy            200
+        mobile -> proxy            REGISTER
+            To: <sip:bob@school.example>
+        mobile <- proxy            403
+        ",
+    );
+}
+
+/// The same user name in two domains is two users: who calls one does not reach the other. RFC 3261 §10.3 step 5.
+#[test]
+fn users_of_one_name_are_strangers_to_each_other() {
+    scene(&domains(OPEN))
+        .run(
+            "
+            bob    -> proxy            REGISTER
+                To: <sip:bob@school.example>
+            bob    <- proxy            200
+            alice  -> proxy            OPTIONS sip:bob@example.com
+            alice  <- proxy            480
+            alice  -> proxy            OPTIONS sip:bob@school.example #2
+                      proxy -> bob     OPTIONS sip:bob@{bob} #2
+                      proxy <- bob     200 #2
+            alice  <- proxy            200 #2
+            alice  -> proxy            OPTIONS sip:bob@OLD.example #3
+                      proxy -> bob     OPTIONS sip:bob@{bob} #3
+                      proxy <- bob     200 #3
+            alice  <- proxy            200 #3
+            ",
+        )
+        .leaves_nothing();
+}
+
+/// A password of one domain opens no door of another, though the account there has the same name: each domain is the realm
+/// of its own accounts. RFC 3261 §22.1.
+#[test]
+fn a_password_is_good_in_its_domain() {
+    scene(DOMAINS)
+        .run(
+            "
+            alice  -> proxy            REGISTER
+                To: <sip:alice@school.example>
+            alice  <- proxy            401
+                WWW-Authenticate: Digest realm=\"school.example\"*
+            alice  -> proxy            REGISTER (auth)
+                To: <sip:alice@school.example>
+            alice  <- proxy            401
+                !Contact
+            alice  -> proxy            OPTIONS sip:alice@school.example #2
+                From: <sip:alice@school.example>;tag=a2
+            alice  <- proxy            407 #2
+                Proxy-Authenticate: Digest realm=\"school.example\"*
+            ",
+        )
+        .leaves_nothing();
+}
+
+/// Strangers reach the users of one domain and not those of the other; users of the other domain do. RFC 3261 §16.3 step 6.
+#[test]
+fn a_domain_may_keep_strangers_out() {
+    scene(DOMAINS)
+        .user("bob")
+        .run(
+            "
+            trudy  -> proxy            OPTIONS sip:bob@example.com
+                From: <sip:trudy@elsewhere.example>;tag=t1
+            trudy  <- proxy            480
+            trudy  -> proxy            OPTIONS sip:bob@school.example #2
+                From: <sip:trudy@elsewhere.example>;tag=t2
+            trudy  <- proxy            407 #2
+            trudy  -> proxy            OPTIONS sip:bob@old.example #3
+                From: <sip:trudy@elsewhere.example>;tag=t3
+            trudy  <- proxy            407 #3
+            alice  -> proxy            OPTIONS sip:bob@school.example #4
+            alice  <- proxy            407 #4
+            alice  -> proxy            OPTIONS sip:bob@school.example #4 (auth)
+            alice  <- proxy            480 #4
+            ",
+        )
+        .leaves_nothing();
+}
+
+/// A short number of one domain, by a rule: it holds under every name of the domain, and in no other. RFC 3261 §16.5.
+#[test]
+fn a_short_number_belongs_to_a_domain() {
+    let rule =
+        "[[route]]\nmatch = { domain = \"school.example\", number = \"11\" }\nusers = true\nuser = \"bob\"\n";
+    scene(&domains(&format!("{rule}{OPEN}")))
+        .run(
+            "
+            bob    -> proxy            REGISTER
+                To: <sip:bob@school.example>
+            bob    <- proxy            200
+            alice  -> proxy            OPTIONS sip:11@school.example
+                      proxy -> bob     OPTIONS sip:bob@{bob}
+                      proxy <- bob     200
+            alice  <- proxy            200
+            alice  -> proxy            OPTIONS sip:11@old.example #2
+                      proxy -> bob     OPTIONS sip:bob@{bob} #2
+                      proxy <- bob     200 #2
+            alice  <- proxy            200 #2
+            alice  -> proxy            OPTIONS sip:11@example.com #3
+            alice  <- proxy            404 #3
+            ",
+        )
+        .leaves_nothing();
+}
+
+/// An account is called by its numbers, in its own domain; an account of that name comes first. RFC 3261 §16.5.
+#[test]
+fn an_account_has_several_numbers() {
+    let aliases = &[
+        ("17", "example.com", "bob"),
+        ("+4930123456", "example.com", "bob"),
+        ("alice", "example.com", "bob"),
+    ];
+    scene_with_aliases(&domains(OPEN), aliases)
+        .run(
+            "
+            given bob is registered
+            given alice is registered
+            carol  -> proxy            OPTIONS 17
+                      proxy -> bob     OPTIONS sip:bob@{bob}
+                      proxy <- bob     200
+            carol  <- proxy            200
+            carol  -> proxy            OPTIONS sip:+4930123456@example.com #2
+                      proxy -> bob     OPTIONS #2
+                      proxy <- bob     200 #2
+            carol  <- proxy            200 #2
+            carol  -> proxy            OPTIONS sip:17@school.example #3
+            carol  <- proxy            404 #3
+            carol  -> proxy            OPTIONS alice #4
+                      proxy -> alice   OPTIONS #4
+                      proxy <- alice   200 #4
+            carol  <- proxy            200 #4
+            ",
+        )
+        .leaves_nothing();
+}
+
+/// Nobody registers by another name of an account: its phones have its own. RFC 3261 §10.3 step 4.
+#[test]
+fn a_number_is_called_and_does_not_register() {
+    scene_with_aliases(DOMAINS, &[("17", "example.com", "bob")])
+        .run(
+            "
+            bob    -> proxy            REGISTER
+                To: <sip:17@example.com>
+            bob    <- proxy            401
+            bob    -> proxy            REGISTER (auth)
+                To: <sip:17@example.com>
+            bob    <- proxy            403
+            ",
+        )
+        .leaves_nothing();
+}
