@@ -1,15 +1,19 @@
 //! The thread that keeps messages for those who cannot be reached. Shards ask it and go on; it answers when what it has
 //! promised is on disk.
 
+use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context;
 use offhook_config::Config;
-use offhook_journal::Journal;
+use offhook_journal::{Event, Journal};
 use offhook_net::{Bells, Clock};
-use offhook_store::Store;
-use offhook_undelivered::{Desk, Keeper, Limits, Office};
+use offhook_store::{Store, StoreError};
+use offhook_undelivered::{Ask, Desk, Keeper, Limits, NotKept, Office, Told};
+
+/// How long the thread sleeps when there is nothing to keep.
+const IDLE: Duration = Duration::from_secs(3_600);
 
 /// Where shards ask, if messages are kept.
 pub struct Room(Option<Office>);
@@ -36,25 +40,23 @@ impl Keeping {
         store: &Store,
         config: &Config,
         bells: Bells,
-        mut journal: Journal,
+        journal: Journal,
         clock: Clock,
     ) -> anyhow::Result<Self> {
         let Some(office) = room.0.clone() else { return Ok(Self(None)) };
-        let mut keeper = Keeper::open(store.connect()?, office.clone(), limits(config), clock.now_ms())?;
-        let closing = Closing(office.clone());
-        let keep = move || {
-            let office = &closing.0;
-            loop {
-                let patience_ms = keeper.next_ms().saturating_sub(clock.now_ms());
-                let Some(asks) = office.wait(Duration::from_millis(patience_ms)) else { return };
-                let now_ms = clock.now_ms();
-                keeper.turn(now_ms, asks, &mut journal, &mut |shard, told| {
-                    office.tell(shard, told);
-                    bells.ring(shard);
-                });
-                journal.flush(now_ms);
-            }
+        let mut desk = KeeperAtWork {
+            closing: Closing(office.clone()),
+            keeper: None,
+            data_dir: config.data_dir.clone(),
+            limits: limits(config),
+            bells,
+            journal,
+            clock,
         };
+        if !offhook_undelivered::is_empty(store)? {
+            desk.open()?;
+        }
+        let keep = move || while desk.turn() {};
         let thread =
             thread::Builder::new().name("messages".into()).spawn(keep).context("cannot start a thread")?;
         Ok(Self(Some((office, thread))))
@@ -65,6 +67,57 @@ impl Keeping {
         let Some((office, thread)) = self.0 else { return Ok(()) };
         office.close();
         thread.join().map_err(|_| anyhow::anyhow!("the thread that keeps messages has panicked"))
+    }
+}
+
+/// What the thread works with. The keeper, with its connection to the store, is there from the first message on: most
+/// servers never see one.
+struct KeeperAtWork {
+    closing: Closing,
+    keeper: Option<Keeper>,
+    data_dir: PathBuf,
+    limits: Limits,
+    bells: Bells,
+    journal: Journal,
+    clock: Clock,
+}
+
+impl KeeperAtWork {
+    fn open(&mut self) -> Result<&mut Keeper, StoreError> {
+        let store = Store::open(&self.data_dir)?;
+        let keeper = Keeper::open(store, self.closing.0.clone(), self.limits, self.clock.now_ms())?;
+        Ok(self.keeper.insert(keeper))
+    }
+
+    /// Waits for work and does it. `false`: there will be no more.
+    fn turn(&mut self) -> bool {
+        let idle_ms = IDLE.as_millis() as u64;
+        let next_ms = self.keeper.as_ref().map(Keeper::next_ms);
+        let patience_ms = next_ms.map_or(idle_ms, |next_ms| next_ms.saturating_sub(self.clock.now_ms()));
+        let Some(asks) = self.closing.0.wait(Duration::from_millis(patience_ms)) else { return false };
+        let now_ms = self.clock.now_ms();
+        if self.keeper.is_none()
+            && !asks.is_empty()
+            && let Err(error) = self.open()
+        {
+            let error = error.to_string();
+            self.journal.note(now_ms, &Event::StoreFailed { what: "keep messages", error: &error });
+        }
+        let (office, bells) = (&self.closing.0, &self.bells);
+        let mut tell = |shard, told| {
+            office.tell(shard, told);
+            bells.ring(shard);
+        };
+        match &mut self.keeper {
+            Some(keeper) => keeper.turn(now_ms, asks, &mut self.journal, &mut tell),
+            None => asks.into_iter().for_each(|ask| {
+                if let Ask::Keep { shard, ticket, .. } = ask {
+                    tell(shard, Told::Kept { ticket, verdict: Err(NotKept::Broken) });
+                }
+            }),
+        }
+        self.journal.flush(now_ms);
+        true
     }
 }
 

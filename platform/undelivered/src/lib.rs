@@ -26,4 +26,4 @@ mod table;
 pub use desk::{Ask, Desk, NotKept, Office, Outcome, Parcel, Told};
 pub use keeper::{Keeper, Limits};
 pub use message::{Filter, Listed, NewMessage};
-pub use table::{list, remove};
+pub use table::{is_empty, list, remove};

@@ -4,6 +4,7 @@
 //! says so. While nothing waits for anybody the question costs one load.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,17 +14,14 @@ const SIGNS: usize = 1 << 14;
 #[derive(Debug)]
 pub(crate) struct Signs {
     messages: AtomicU32,
-    slots: Box<[AtomicU32]>,
+    /// Made for the first message.
+    slots: OnceLock<Box<[AtomicU32]>>,
     hasher: RandomState,
 }
 
 impl Signs {
     pub(crate) fn new() -> Self {
-        Self {
-            messages: AtomicU32::new(0),
-            slots: (0..SIGNS).map(|_| AtomicU32::new(0)).collect(),
-            hasher: RandomState::new(),
-        }
+        Self { messages: AtomicU32::new(0), slots: OnceLock::new(), hasher: RandomState::new() }
     }
 
     #[inline]
@@ -33,6 +31,7 @@ impl Signs {
 
     /// Only the keeper changes them.
     pub(crate) fn add(&self, aor: &[u8]) {
+        self.slots.get_or_init(|| (0..SIGNS).map(|_| AtomicU32::new(0)).collect());
         self.messages.fetch_add(1, Relaxed);
         if let Some(slot) = self.slot(aor) {
             slot.fetch_add(1, Relaxed);
@@ -47,6 +46,6 @@ impl Signs {
     }
 
     fn slot(&self, aor: &[u8]) -> Option<&AtomicU32> {
-        self.slots.get(self.hasher.hash_one(aor) as usize % SIGNS)
+        self.slots.get()?.get(self.hasher.hash_one(aor) as usize % SIGNS)
     }
 }

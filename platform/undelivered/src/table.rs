@@ -90,6 +90,14 @@ fn counted(row: &Row<'_>) -> Result<Counted> {
     Ok(Counted { aor: row.get(0)?, sender: row.get(1)?, bytes: row.get(2)? })
 }
 
+/// Whether no message waits.
+///
+/// # Errors
+/// Those of the store.
+pub fn is_empty(store: &Store) -> std::result::Result<bool, StoreError> {
+    store.read(|sql| sql.query_row("SELECT NOT EXISTS (SELECT 1 FROM undelivered)", [], |row| row.get(0)))
+}
+
 /// The messages that fit, the oldest first. Reading them does not make them delivered.
 ///
 /// # Errors
