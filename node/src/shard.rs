@@ -326,7 +326,9 @@ impl Engine for Shard {
     }
 
     fn rung(&mut self, now_ms: u64, out: &mut Outbox) {
-        self.guarded(now_ms, "a kept message", |shard| shard.switchboard.keeper_told(&shard.settings, now_ms, out));
+        self.guarded(now_ms, "a kept message", |shard| {
+            shard.switchboard.keeper_told(&shard.settings, now_ms, out)
+        });
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Outbox) {

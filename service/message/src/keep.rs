@@ -14,8 +14,9 @@ pub struct Policy {
     pub from_registered_flows: bool,
 }
 
-/// What belongs to one hop, or was a secret between the sender and us.
-const LEFT_OUT: [Name; 10] = [
+/// What belongs to one hop, or was meant for us: a secret between the sender and us, and identities that only trusted
+/// neighbours may tell each other (RFC 3325 §7).
+const LEFT_OUT: [Name; 12] = [
     Name::Via,
     Name::Route,
     Name::RecordRoute,
@@ -25,6 +26,8 @@ const LEFT_OUT: [Name; 10] = [
     Name::ProxyAuthorization,
     Name::ProxyRequire,
     Name::Timestamp,
+    Name::PAssertedIdentity,
+    Name::PPreferredIdentity,
     Name::ContentLength,
 ];
 

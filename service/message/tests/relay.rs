@@ -29,7 +29,7 @@ fn kept(text: &str) -> String {
 #[test]
 fn what_is_kept_is_the_senders() {
     let text = message(
-        "Route: <sip:b;lr>\r\nProxy-Authorization: Digest secret\r\nX-Own: 1\r\nc: message/cpim\r\n",
+        "Route: <sip:b;lr>\r\nProxy-Authorization: Digest secret\r\nP-Asserted-Identity: <sip:boss@a>\r\nX-Own: 1\r\nc: message/cpim\r\n",
         "From: MR SANDERS\r\n\r\nhello\r\n",
     );
     assert_eq!(
