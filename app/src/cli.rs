@@ -44,6 +44,9 @@ pub enum Command {
     /// Manage accounts; a running server sees each change within a second.
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Look at bans of the running server, and lift them.
+    #[command(subcommand)]
+    Ban(BanCommand),
     /// Show who is registered where.
     Bindings(BindingsArguments),
     /// Look at call detail records.
@@ -165,6 +168,26 @@ pub struct Aor {
     pub user: String,
     /// Domain, where one was typed.
     pub domain: Option<String>,
+}
+
+/// What can be done with bans.
+#[derive(Subcommand, Debug)]
+pub enum BanCommand {
+    /// List who is banned, whoever is free first at the top.
+    List {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a ban before its time, and forget what the source has done.
+    Lift {
+        /// The address, or the /64 of an IPv6 address, as `ban list` shows it.
+        #[arg(value_name = "SOURCE", required_unless_present = "all")]
+        source: Option<String>,
+        /// End all bans.
+        #[arg(long, conflicts_with = "source")]
+        all: bool,
+    },
 }
 
 /// What `bindings` may be asked.

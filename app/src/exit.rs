@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use offhook_accounts::{AccountError, ImportError};
 use offhook_config::ConfigError;
+use offhook_control::AskError;
 use offhook_location::LocationError;
 use offhook_net::NetError;
 use offhook_store::StoreError;
@@ -77,7 +78,7 @@ fn text(error: &anyhow::Error) -> String {
 fn code(error: &anyhow::Error) -> u8 {
     if error.is::<ConfigError>() {
         CONFIGURATION
-    } else if error.is::<NetError>() || error.is::<NoAnswer>() {
+    } else if error.is::<NetError>() || error.is::<NoAnswer>() || is_unreachable(error) {
         NETWORK
     } else if is_data(error) {
         DATA
@@ -86,6 +87,11 @@ fn code(error: &anyhow::Error) -> u8 {
     } else {
         FAILED
     }
+}
+
+/// The server that is to be asked does not hear.
+fn is_unreachable(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<AskError>().is_some_and(|error| !matches!(error, AskError::Refused(_)))
 }
 
 fn is_data(error: &anyhow::Error) -> bool {
@@ -113,6 +119,11 @@ fn advice(error: &anyhow::Error) -> Option<&'static str> {
             return Some("See that it is a directory and belongs to the user who runs this program.");
         }
         None => {}
+    }
+    match error.downcast_ref::<AskError>() {
+        Some(AskError::NoServer(_)) => return Some("Name the data directory of a running one with --data."),
+        Some(AskError::NotAllowed(_)) => return Some("Run this command as that user, or as root."),
+        _ => {}
     }
     match error.downcast_ref::<AccountError>()? {
         AccountError::Exists(_) => Some("`offhook account password` gives it another password."),

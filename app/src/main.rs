@@ -3,11 +3,13 @@
 #![allow(unreachable_pub, reason = "nothing outside can reach into a binary")]
 
 mod account;
+mod ban;
 mod bindings;
 mod cdr;
 mod certificates;
 mod check;
 mod cli;
+mod control;
 mod exit;
 mod first_start;
 mod messages;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let result = match &options.command {
         None | Some(Command::Serve) => serve::run(&options.common),
         Some(Command::Account(command)) => account::run(&options.common, command),
+        Some(Command::Ban(command)) => ban::run(&options.common, command),
         Some(Command::Bindings(arguments)) => bindings::run(&options.common, arguments),
         Some(Command::Cdr(command)) => cdr::run(&options.common, command),
         Some(Command::Messages(command)) => messages::run(&options.common, command),

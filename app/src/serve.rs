@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use offhook_abuse::Guard;
 use offhook_accounts::{Accounts, Directory};
 use offhook_config::{Config, LogFormat, LogLevel};
 use offhook_journal::{Event, Format, Journal, Level, LogThread};
@@ -25,7 +26,7 @@ use crate::check;
 use crate::cli::Common;
 use crate::messages::keep::{Keeping, Room};
 use crate::seals::{Seals, entropy};
-use crate::{first_start, names, welcome};
+use crate::{control, first_start, names, welcome};
 
 /// How long a stop waits for calls that are being set up.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -53,15 +54,17 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let connections_max = connections_max.context("cannot see how many files this process may open")?;
     let sockets = offhook_net::bind(&listeners, shards)?;
     let log = LogThread::start(std::io::stderr()).context("cannot start the log thread")?;
+    let (settings, secrets) = (Settings::new(&config, &listeners, shards), secrets(&store)?);
     let mut house = House {
-        settings: Settings::new(&config, &listeners, shards),
+        guard: Guard::new(settings.abuse.policy, secrets.hashes, shards),
+        settings,
         log,
         location,
         spools: Spools::open(&config, shards)?,
         messages: Room::open(&config, shards),
         drain: Arc::new(Drain::new(shards)),
         whereabouts: Whereabouts::new(shards),
-        secrets: secrets(&store)?,
+        secrets,
         tls: None,
         seals: Arc::new(Seals::open(&store, &config, clock.now_ms())?),
         config,
@@ -83,8 +86,8 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let threads = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     let records = Keeper::start(&house.spools, &store, &house.config, house.journal(), clock)?;
     let messages = Keeping::start(&house.messages, &store, &house.config, bells, house.journal(), clock)?;
-    let seals = Arc::clone(&house.seals);
-    let (alive, caretaker) = look_after(accounts, certificates, seals, house.journal(), clock)?;
+    let (alive, caretaker) = look_after(accounts, certificates, &house, clock)?;
+    let desk = house.start_desk(&stopper, clock);
 
     welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
     journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
@@ -99,6 +102,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     records.finish()?;
     messages.finish()?;
     caretaker.join().map_err(|_| anyhow::anyhow!("the caretaker has panicked"))?;
+    desk.map_or(Ok(()), |desk| desk.join().map_err(|_| anyhow::anyhow!("the control desk has panicked")))?;
     journal.note(clock.now_ms(), &Event::ServerStopped { uptime_s: started.elapsed().as_secs() });
     drop(journal);
     house.log.finish(LOG_PATIENCE);
@@ -115,6 +119,7 @@ struct House {
     messages: Room,
     drain: Arc<Drain>,
     whereabouts: Whereabouts,
+    guard: Guard,
     secrets: Secrets,
     tls: Option<Arc<TlsConfigs>>,
     seals: Arc<Seals>,
@@ -133,6 +138,12 @@ impl House {
             LogFormat::Json => Format::Json,
         };
         Journal::new(level, format, self.log.sink())
+    }
+
+    /// Starts the thread that answers commands.
+    fn start_desk(&self, stopper: &Stopper, clock: Clock) -> Option<JoinHandle<()>> {
+        let sources = control::Sources { guard: self.guard.clone() };
+        control::start(&self.config.data_dir, sources, stopper, || self.journal(), clock)
     }
 
     /// Starts the thread that asks name servers, where there are any.
@@ -162,7 +173,8 @@ impl House {
             drain: Arc::clone(&self.drain),
             whereabouts: self.whereabouts.clone(),
         };
-        let shard = Shard::new(number as u8, Arc::new(self.settings.clone()), resources)?;
+        let shard = Shard::new(number as u8, Arc::new(self.settings.clone()), resources)?
+            .guarded_by(self.guard.clone());
         let shards = shard_count(&self.config);
         let mut shard_loop =
             Loop::with_tls(sockets, shard, net_limits(&self.config, shards), self.tls.clone())?
@@ -227,12 +239,17 @@ fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 fn look_after(
     accounts: Accounts,
     mut certificates: Option<Certificates>,
-    seals: Arc<Seals>,
-    mut journal: Journal,
+    house: &House,
     clock: Clock,
 ) -> anyhow::Result<(SyncSender<()>, JoinHandle<()>)> {
     let (alive, ended) = sync_channel(0);
+    let (seals, guard, mut journal) = (Arc::clone(&house.seals), house.guard.clone(), house.journal());
+    let location = house.location.clone();
     let look = move || {
+        // Where phones were registered before the start, nobody is banned.
+        let now_ms = clock.now_ms();
+        location.dump(now_ms, |_, binding| guard.proved(now_ms, binding.flow.remote.ip()));
+        drop(location);
         while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
             if let Err(error) = accounts.refresh() {
                 let event = Event::StoreFailed { what: "read the accounts again", error: &error.to_string() };
@@ -242,6 +259,7 @@ fn look_after(
                 certificates.look(&mut journal, clock.now_ms());
             }
             seals.refresh(clock.now_ms(), &mut journal);
+            control::note_ended(&guard, &mut journal, clock.now_ms());
             journal.flush(clock.now_ms());
         }
     };

@@ -29,6 +29,7 @@ impl Switchboard {
         way: &Way<'_, 'a>,
         out: &mut Outbox,
     ) -> Option<(Option<&'m Line>, Sender)> {
+        self.used_before = false;
         let rights = arrival.settings.rights_at(way.domain());
         let in_dialog = screened.routed.in_dialog.is_some();
         if in_dialog || !rights.authenticate_calls {
@@ -39,19 +40,31 @@ impl Switchboard {
         if peer.is_some() {
             return self.admit_peer(arrival, screened.method, way.aim(peer), out);
         }
+        if self.subscribes_without_rest(arrival) {
+            return None;
+        }
         let from_uri = arrival.parts.from.parsed_uri().ok();
         let home = from_uri.as_ref().and_then(|uri| arrival.settings.identity.domain_of(uri));
         // A stranger with an account proves it for the first domain.
         let realm = home.or_else(|| arrival.settings.identity.first_domain())?;
-        let proof = self.prove(arrival, Door::Proxy, realm);
+        let proof = match self.prove(arrival, Door::Proxy, realm) {
+            Proof::Again { user, line } => {
+                // Who keeps no transactions cannot tell a repetition from a replay.
+                self.used_before = !way.is_stateless(screened) || arrival.from.transport.is_websocket();
+                Proof::Valid { user, line }
+            }
+            proof => proof,
+        };
         let (sender, spent) = match proof {
             Proof::Valid { user, line } if home.is_none() || from_uri.and_then(|u| u.user) == Some(user) => {
                 (Sender::Proved, Some(line))
             }
+            Proof::Silenced => return None,
             Proof::Valid { line, .. } => (Sender::ProvedAnother, Some(line)),
             Proof::Absent if home.is_some_and(|domain| self.speaks_by_its_flow(arrival, domain)) => {
                 (Sender::Proved, own_credentials(arrival))
             }
+            Proof::Absent | Proof::Wrong if self.is_scanner(arrival) => return None,
             _ if home.is_some() => (Sender::ClaimsOurs, None),
             _ => (Sender::Stranger, own_credentials(arrival)),
         };
@@ -65,6 +78,16 @@ impl Switchboard {
                 self.challenge(arrival, Door::Proxy, realm, matches!(proof, Proof::Stale), out);
                 None
             }
+        }
+    }
+
+    /// Credentials that were used before lead nowhere: somebody may have overheard them (RFC 7616 §5.4). A refusal is as
+    /// good the second time, so a repetition of what was refused without a transaction gets the same answer.
+    pub(crate) fn challenge_again(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
+        let from_uri = arrival.parts.from.parsed_uri().ok();
+        let home = from_uri.as_ref().and_then(|uri| arrival.settings.identity.domain_of(uri));
+        if let Some(realm) = home.or_else(|| arrival.settings.identity.first_domain()) {
+            self.challenge(arrival, Door::Proxy, realm, true, out);
         }
     }
 

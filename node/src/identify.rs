@@ -1,10 +1,10 @@
 //! Who sent a request: digest credentials checked, challenges made (RFC 3261 §22). Nothing is remembered between a
 //! challenge and its answer: nonces are sealed.
 
-use offhook_digest::{Challenge, Credentials, NonceVerdict, verify};
+use offhook_digest::{Algorithm, Challenge, Credentials, NonceVerdict, verify};
 use offhook_journal::{AuthFailure, Event};
 use offhook_net::Outbox;
-use offhook_sip::{Line, Name, Reply, Uri};
+use offhook_sip::{Line, Method, Name, Reply, Uri};
 
 use crate::arrival::Arrival;
 use crate::switchboard::Switchboard;
@@ -39,10 +39,19 @@ impl Door {
 pub(crate) enum Proof<'m, 'a> {
     /// None for our realm.
     Absent,
-    /// Right in form, but the nonce is too old.
+    /// The nonce is too old; nothing else was looked at.
     Stale,
     /// Not right.
     Wrong,
+    /// Not looked at: too much has failed lately. There is no answer.
+    Silenced,
+    /// Right, but used before: a repetition, or somebody has overheard them.
+    Again {
+        /// The account's user part.
+        user: &'a [u8],
+        /// The header line that said so.
+        line: &'m Line,
+    },
     /// The sender knows the secret of this account.
     Valid {
         /// The account's user part.
@@ -81,22 +90,42 @@ impl Switchboard {
         let lifetime_ms = arrival.settings.nonce_lifetime_ms;
         let nonce =
             self.nonces.check(credentials.nonce, arrival.now_ms, source, realm.as_bytes(), lifetime_ms);
-        if nonce == NonceVerdict::Forged {
-            return self.wrong(arrival, credentials, AuthFailure::ForgedNonce);
-        }
+        let issue = match nonce {
+            NonceVerdict::Forged => return self.wrong(arrival, credentials, AuthFailure::ForgedNonce),
+            // RFC 7616 §3.3 asks for no more: an old nonce is no way to guess, and proves no address.
+            NonceVerdict::Stale => return Proof::Stale,
+            NonceVerdict::Valid(issue) => issue,
+        };
         let user = account_name(credentials.username, realm);
-        let known =
-            self.directory.load().find(user, realm.as_bytes()).and_then(|c| c.ha1(credentials.algorithm));
-        // An unknown user costs the same work as a wrong password, so the time tells nothing.
-        let ha1 = known.as_ref().unwrap_or(&self.decoy);
-        let right = verify(credentials, ha1, arrival.message.method_text(), arrival.message.body());
-        if known.is_none() {
+        if self.is_silenced(arrival, user, realm) {
+            return Proof::Silenced;
+        }
+        let directory = self.directory.load();
+        // An unknown user costs the same work as a wrong password, whatever algorithm is used: the time tells nothing.
+        let found = directory.find_or_another(user, realm.as_bytes());
+        let (stored, is_known) =
+            found.filter(|(c, _)| c.has(credentials.algorithm)).unwrap_or((&self.decoy, false));
+        let ha1 = stored.ha1(credentials.algorithm);
+        let right = ha1.is_some_and(|ha1| {
+            verify(credentials, &ha1, arrival.message.method_text(), arrival.message.body())
+        });
+        drop(directory);
+        if !is_known {
+            self.note_failure(arrival, user, realm);
             return self.wrong(arrival, credentials, AuthFailure::UnknownUser);
         }
         if !right || !speaks_of(credentials, arrival) {
+            self.note_failure(arrival, user, realm);
             return self.wrong(arrival, credentials, AuthFailure::WrongResponse);
         }
-        if nonce == NonceVerdict::Stale { Proof::Stale } else { Proof::Valid { user, line } }
+        self.guard.proved(arrival.now_ms, source);
+        // An ACK repeats the credentials of its INVITE (RFC 3261 §22.1). Without a count, a nonce is good once.
+        let is_ack = arrival.message.method() == Some(Method::Ack);
+        if is_ack || self.guard.takes_count(issue.counter, issue.at_ms, credentials.nc.unwrap_or(1)) {
+            Proof::Valid { user, line }
+        } else {
+            Proof::Again { user, line }
+        }
     }
 
     fn wrong<'m, 'a>(
@@ -125,6 +154,9 @@ impl Switchboard {
         stale: bool,
         out: &mut Outbox,
     ) {
+        if !self.may_answer(arrival.settings, arrival.now_ms, &arrival.from) {
+            return;
+        }
         let (status, header) = door.challenge();
         let tag = self.stateless_tag(&arrival.parts);
         self.nonce_counter = self.nonce_counter.wrapping_add(1);
@@ -133,23 +165,29 @@ impl Switchboard {
         let start = out.begin();
         let arena = out.arena();
         Reply::new(arrival.message, status).to_tag(&tag).top_via(arrival.answer_via).write_head(arena);
-        for &algorithm in &arrival.settings.algorithms {
-            let challenge = Challenge {
-                realm: realm.as_bytes(),
-                nonce: nonce.as_bytes(),
-                opaque: None,
-                algorithm,
-                auth: true,
-                auth_int: false,
-                stale,
-            };
-            arena.extend_from_slice(header.text().as_bytes());
-            arena.extend_from_slice(b": ");
-            challenge.write(arena);
-            arena.extend_from_slice(b"\r\n");
+        let head_end = arena.len();
+        let algorithms = &arrival.settings.algorithms[..];
+        let write = |algorithms: &[Algorithm], arena: &mut Vec<u8>| {
+            for &algorithm in algorithms {
+                let (realm, nonce) = (realm.as_bytes(), nonce.as_bytes());
+                let challenge =
+                    Challenge { realm, nonce, opaque: None, algorithm, auth: true, auth_int: false, stale };
+                arena.extend_from_slice(header.text().as_bytes());
+                arena.extend_from_slice(b": ");
+                challenge.write(arena);
+                arena.extend_from_slice(b"\r\n");
+            }
+            Reply::write_end(arena);
+        };
+        write(algorithms, arena);
+        // A short request of a stranger: the algorithm that is known best has room.
+        if let [_, .., last] = algorithms
+            && self.is_too_much(arrival, start, out)
+        {
+            out.arena().truncate(head_end);
+            write(&[*last], out.arena());
         }
-        Reply::write_end(arena);
-        out.send(start, arrival.reply_to, 0);
+        self.send_answer(arrival, start, out);
         self.journal.note(
             arrival.now_ms,
             &Event::AuthChallenged { method: arrival.message.method_text(), realm: realm.as_bytes(), source },

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod abuse;
 mod admission;
 mod admit;
 mod alias;
@@ -44,6 +45,7 @@ mod names;
 mod neighbours;
 mod numbers;
 mod overload;
+mod pace;
 mod parked;
 mod preference;
 mod probe;
@@ -70,9 +72,11 @@ mod targets;
 mod timers;
 mod told;
 mod trust;
+mod unproved;
 mod way;
 mod whereabouts;
 
+pub use abuse::AbuseSettings;
 pub use drain::Drain;
 pub use rehearsal::{RehearsalError, Rehearsed, Sent, Supposed, rehearse};
 pub use settings::{DOMAIN_DEFAULT, DomainSettings, Settings};

@@ -35,14 +35,20 @@ impl Switchboard {
 
     fn register_as(&mut self, arrival: &Arrival<'_, '_>, domain: &str, aor: &[u8], out: &mut Outbox) {
         let user = aor.split(|&c| c == b'@').next().unwrap_or_default();
+        let mut again = false;
         if arrival.settings.authenticate_register {
             match self.prove(arrival, Door::Registrar, domain) {
                 // §10.3 step 4: nobody registers for somebody else.
                 Proof::Valid { user: proved, .. } if proved == user => {}
-                Proof::Valid { .. } => {
+                Proof::Again { user: proved, .. } if proved == user => again = true,
+                Proof::Valid { .. } | Proof::Again { .. } => {
                     return self.refuse(arrival, Refusal::new(403).because("To is not your account"), out);
                 }
+                Proof::Silenced => return,
                 Proof::Stale => return self.challenge(arrival, Door::Registrar, domain, true, out),
+                Proof::Absent | Proof::Wrong if self.is_scanner(arrival) || self.repeats_itself(arrival) => {
+                    return;
+                }
                 Proof::Absent | Proof::Wrong => {
                     return self.challenge(arrival, Door::Registrar, domain, false, out);
                 }
@@ -51,22 +57,36 @@ impl Switchboard {
         let mut path = Vec::new();
         join_values(arrival.message, Name::Path, &mut path);
         let policy = arrival.settings.registrar_of(domain);
-        if let Err(refusal) = self.update_bindings(arrival, (aor, policy), &path, out) {
-            let (source, status) = (arrival.from.remote, refusal.status());
-            let event = Event::RegisterRefused { aor, source, status, reason: &refusal.reason() };
-            self.journal.note(arrival.now_ms, &event);
-            self.refuse(arrival, refusal, out);
+        match self.update_bindings(arrival, (aor, policy), (&path, again), out) {
+            Ok(Updated::Done) => {}
+            // RFC 7616 §5.4: overheard credentials do not register another phone.
+            Ok(Updated::Untrusted) => self.challenge(arrival, Door::Registrar, domain, true, out),
+            Err(refusal) => self.refuse_registration(arrival, aor, refusal, out),
         }
     }
 
-    /// Reads, decides, stores, and puts the 200 into the outbox.
+    fn refuse_registration(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        aor: &[u8],
+        refusal: Refusal<'_>,
+        out: &mut Outbox,
+    ) {
+        let (source, status) = (arrival.from.remote, refusal.status());
+        let event = Event::RegisterRefused { aor, source, status, reason: &refusal.reason() };
+        self.journal.note(arrival.now_ms, &event);
+        self.refuse(arrival, refusal, out);
+    }
+
+    /// Reads, decides, stores, and puts the 200 into the outbox. `again`: the credentials were used before; then nothing may
+    /// change, and a retransmission changes nothing.
     fn update_bindings<'x>(
         &mut self,
         arrival: &Arrival<'_, 'x>,
         (aor, policy): (&[u8], &Policy),
-        path: &'x [u8],
+        (path, again): (&'x [u8], bool),
         out: &mut Outbox,
-    ) -> Result<(), Refusal<'x>> {
+    ) -> Result<Updated, Refusal<'x>> {
         let flow = stored_flow(arrival);
         let mut registration = Registration::read(arrival.message, path, flow, policy)?;
         if let Asked::Change(wanted) = &registration.asked {
@@ -96,15 +116,19 @@ impl Switchboard {
                 Ok(changed) => changed,
                 Err(refusal) => return (Change::Keep, Err(refusal)),
             };
+            if changed && again {
+                return (Change::Keep, Ok(None));
+            }
             Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.answer_via).write_head(arena);
             write_headers(&registration, &list, &headers, now_ms, arena);
             Reply::write_end(arena);
             if changed {
                 list.iter().for_each(|binding| next.push(binding));
             }
-            (if changed { Change::Replace } else { Change::Keep }, Ok(changed))
+            (if changed { Change::Replace } else { Change::Keep }, Ok(Some(changed)))
         });
         let changed = updated.map_err(|error| self.location_refusal(now_ms, &error))??;
+        let Some(changed) = changed else { return Ok(Updated::Untrusted) };
         if changed {
             self.unsettled.push(out.outgoing().len());
             if self.undelivered.has_for(aor) {
@@ -113,7 +137,7 @@ impl Switchboard {
         }
         out.send(start, arrival.reply_to, 0);
         self.note_registration(arrival, aor, &registration);
-        Ok(())
+        Ok(Updated::Done)
     }
 
     fn location_refusal(&mut self, now_ms: u64, error: &LocationError) -> Refusal<'static> {
@@ -159,6 +183,14 @@ impl Switchboard {
         }
         self.unsettled.clear();
     }
+}
+
+/// What became of a registration that was not refused.
+enum Updated {
+    /// It is answered.
+    Done,
+    /// It would change something, with credentials that were used before.
+    Untrusted,
 }
 
 /// The domain of the address-of-record that a REGISTER speaks of, which is written to `aor` in canonical form (§10.3

@@ -86,9 +86,14 @@ impl Switchboard {
         targets.clear();
         match self.find_targets(&passage, way, sender, &mut targets, out) {
             Err(refusal) if refusal == Refusal::new(480) && self.may_keep(&passage, way) => {
-                self.keep_absent(&passage, (key, way), out);
+                if std::mem::take(&mut self.used_before) {
+                    self.challenge_again(arrival, out);
+                } else {
+                    self.keep_absent(&passage, (key, way), out);
+                }
             }
             Err(refusal) => self.refuse_call(&passage, way, refusal, out),
+            Ok(()) if self.used_before => self.challenge_again(arrival, out),
             Ok(()) if self.holds_back(arrival, &mut targets) => {
                 // RFC 7339 §5.10: without Retry-After, or the peer would leave us alone, not only that next hop.
                 let refusal = Refusal::new(503).because("Next hop overloaded");

@@ -10,6 +10,9 @@ use crate::switchboard::Switchboard;
 /// What we do at our own address, and what passes through.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY, PUBLISH, REFER, INFO, UPDATE, PRACK";
 
+/// Below this, what we say to OPTIONS of our own accord could make the answer twice as long as the question, bytes.
+const TERSE_BELOW_BYTES: usize = 400;
+
 impl Switchboard {
     /// Refuses a request. An ACK has no answer (§17.1.1.3).
     pub(crate) fn refuse(&mut self, arrival: &Arrival<'_, '_>, refusal: Refusal<'_>, out: &mut Outbox) {
@@ -23,25 +26,34 @@ impl Switchboard {
             reason: &refusal.reason(),
         };
         self.journal.note(arrival.now_ms, &event);
+        if !self.may_answer(arrival.settings, arrival.now_ms, &arrival.from) {
+            return;
+        }
         let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();
         refusal.write(arrival.message, &tag, arrival.answer_via, out.arena());
-        out.send(start, arrival.reply_to, 0);
+        self.send_answer(arrival, start, out);
     }
 
     /// 200 to OPTIONS that asks about us (§11.2), and to CANCEL.
     pub(crate) fn accept(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
+        if !self.may_answer(arrival.settings, arrival.now_ms, &arrival.from) {
+            return;
+        }
         let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();
         let arena = out.arena();
         Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.answer_via).write_head(arena);
-        if arrival.message.method() == Some(Method::Options) {
+        // A short question of a stranger has a short answer.
+        let is_terse = arrival.message.whole().len() < TERSE_BELOW_BYTES
+            && self.is_stranger(arrival.settings, arrival.now_ms, &arrival.from);
+        if arrival.message.method() == Some(Method::Options) && !is_terse {
             arena.extend_from_slice(b"Allow: ");
             arena.extend_from_slice(ALLOW.as_bytes());
             arena.extend_from_slice(b"\r\nAccept: */*\r\nSupported: path, outbound, gruu\r\n");
         }
         Reply::write_end(arena);
-        out.send(start, arrival.reply_to, 0);
+        self.send_answer(arrival, start, out);
     }
 
     /// The To tag of such answers: the same for each retransmission, and known again in an ACK.

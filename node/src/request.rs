@@ -10,6 +10,7 @@ use offhook_transaction::{ServerKey, has_magic_cookie};
 use crate::admission;
 use crate::arrival::{Arrival, reply_address};
 use crate::reply::ALLOW;
+use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::way::{self, Way};
 
@@ -108,6 +109,9 @@ impl Switchboard {
     fn turn_away(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
         self.journal.count(EventKind::RequestTurnedAway);
         self.admission.note_refused();
+        if !self.may_answer(arrival.settings, arrival.now_ms, &arrival.from) {
+            return;
+        }
         let refusal = Refusal::new(503);
         // Who listens to our load knows better than to stay away altogether (RFC 7339 §5.10).
         let refusal = if arrival.tells_load() {
@@ -118,7 +122,7 @@ impl Switchboard {
         let tag = self.stateless_tag(&arrival.parts);
         let start = out.begin();
         refusal.write(arrival.message, &tag, arrival.answer_via, out.arena());
-        out.send(start, arrival.reply_to, 0);
+        self.send_answer(arrival, start, out);
     }
 
     pub(crate) fn way_of<'m, 'a>(
@@ -134,6 +138,7 @@ impl Switchboard {
     fn for_us(&mut self, arrival: &Arrival<'_, '_>, method: Method, out: &mut Outbox) {
         match method {
             Method::Register => self.register(arrival, out),
+            Method::Options if self.is_scanner(arrival) => {}
             Method::Options => self.accept(arrival, out),
             _ => self.refuse(arrival, Refusal::new(405).with(Hint::Allow(ALLOW)), out),
         }
@@ -142,8 +147,8 @@ impl Switchboard {
     /// A request with a fault is answered if there is enough left of it (§8.2.6.2).
     pub(crate) fn malformed(
         &mut self,
-        now_ms: u64,
-        from: Flow,
+        settings: &Settings,
+        (now_ms, from): (u64, Flow),
         message: &Message<'_>,
         fault: Malformed,
         out: &mut Outbox,
@@ -157,14 +162,17 @@ impl Switchboard {
         let status = via.map(|_| fault.status());
         self.journal.note(now_ms, &Event::RequestMalformed { source: from.remote, status, reason: &reason });
         let Some(via) = via else { return };
+        if !self.may_answer(settings, now_ms, &from) {
+            return;
+        }
         let from_tag = message.from().ok().and_then(|f| f.tag()).unwrap_or_default();
         let tag = self.cookies.tag(message.call_id().unwrap_or_default(), from_tag);
         let mut mended = Vec::new();
         via.write_mended(from.remote, &mut mended);
         let start = out.begin();
         Refusal::from(fault).write(message, &tag, Some(&mended), out.arena());
-        let remote = reply_address(&via, &from);
-        out.send(start, Flow { remote, ..from }, 0);
+        let reply_to = Flow { remote: reply_address(&via, &from), ..from };
+        self.send_no_more(settings, (now_ms, &from, message.whole().len()), (start, reply_to), out);
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Settings {
     pub dead_targets: DeadTargets,
     /// Who may do what.
     pub rights: Rights,
+    /// What strangers who behave badly meet.
+    pub abuse: crate::AbuseSettings,
     /// Whether a REGISTER must be authenticated.
     pub authenticate_register: bool,
     /// Whether a REGISTER that passes through must be of a phone that supports Path (RFC 3327 §5.2).
@@ -113,6 +115,7 @@ impl Settings {
                 authenticate_calls: config.access.authenticate_calls,
                 strangers_may_call_users: config.access.strangers_may_call_users,
             },
+            abuse: crate::AbuseSettings::new(&config.abuse, config.registrar.expires_max_s),
             authenticate_register: config.access.authenticate_register,
             require_path: config.proxy.require_path,
             service_route: service_route(&config.registrar.service_route),

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use offhook_accounts::Directory;
+use offhook_abuse::Guard;
+use offhook_accounts::{Credential, Directory};
 use offhook_cdr::Spool;
-use offhook_digest::{Algorithm, Ha1, NonceKey};
+use offhook_digest::NonceKey;
 use offhook_journal::{Event, EventKind, Journal};
 use offhook_locate::Finding;
 use offhook_location::{Location, LocationError};
@@ -18,6 +19,7 @@ use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine, Transport};
 use offhook_transaction::{ClientId, Config, Limits, Transactions};
 use offhook_undelivered::Desk;
 
+use crate::abuse::own_guard;
 use crate::admission::Admission;
 use crate::arrival::Arrival;
 use crate::certified::Certified;
@@ -29,6 +31,7 @@ use crate::enrol::Enrolments;
 use crate::health::Health;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
+use crate::pace::Pace;
 use crate::parked::Parked;
 use crate::relay::TRYING_AFTER_MS;
 use crate::repeated::Repeated;
@@ -126,7 +129,6 @@ impl Shard {
                 settings.failover_after_ms,
             ],
         });
-        let algorithm = settings.algorithms.first().copied().unwrap_or(Algorithm::Sha256);
         let switchboard = Switchboard {
             shard: number,
             transactions,
@@ -138,7 +140,7 @@ impl Shard {
             spread_key: secrets.cookies,
             nonces: NonceKey::new(secrets.nonces),
             nonce_counter: u64::from(number) << 56,
-            decoy: Ha1::from_password(algorithm, b"nobody", b"nowhere", b""),
+            decoy: Credential::decoy(),
             journal,
             spool,
             undelivered,
@@ -147,6 +149,7 @@ impl Shard {
             aliases: whereabouts.aliases(),
             certified: Certified::default(),
             admission: Admission::new(secrets.hashes),
+            guard: own_guard(&settings, secrets.hashes, number),
             names: Names::default(),
             parked: Parked::default(),
             checks: Checks::default(),
@@ -158,16 +161,24 @@ impl Shard {
             trust: settings.trust.clone(),
             drain,
             whereabouts,
+            pace: Pace::default(),
             hash_key: secrets.hashes,
             at_work: 0,
             unsettled: Vec::new(),
             aor: Vec::new(),
+            used_before: false,
             order: Vec::new(),
             targets: Targets::default(),
             scratch: Scratch::default(),
             draft: Vec::new(),
         };
         Ok(Self { settings, switchboard, seals, via: Vec::new(), next_sweep_ms: 0 })
+    }
+
+    /// Shares a guard with the other shards of its server.
+    pub fn guarded_by(mut self, guard: Guard) -> Self {
+        self.switchboard.guard = guard;
+        self
     }
 
     /// Whether no transaction is left: what a polite stop waits for.
@@ -203,6 +214,9 @@ impl Shard {
                 return out.send(start, *from, 0);
             }
         }
+        if self.switchboard.is_barred(now_ms, from, bytes) {
+            return;
+        }
         if self.switchboard.admission.sheds(now_ms, from.remote.ip(), bytes) {
             return self.switchboard.journal.count(EventKind::RequestShed);
         }
@@ -232,7 +246,9 @@ impl Shard {
                         Arrival::new(&self.settings, now_ms, *from, (message, parts), told, &mut self.via);
                     self.switchboard.request(&arrival, out);
                 }
-                Err(fault) => self.switchboard.malformed(now_ms, *from, message, fault, out),
+                Err(fault) => {
+                    self.switchboard.malformed(&self.settings, (now_ms, *from), message, fault, out)
+                }
             },
         }
     }

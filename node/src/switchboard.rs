@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use offhook_accounts::Directory;
+use offhook_abuse::Guard;
+use offhook_accounts::{Credential, Directory};
 use offhook_cdr::Spool;
-use offhook_digest::{Ha1, NonceKey};
+use offhook_digest::NonceKey;
 use offhook_journal::Journal;
 use offhook_location::{Location, Writer};
 use offhook_proxy::CookieKey;
@@ -28,6 +29,7 @@ use crate::enrol::Enrolments;
 use crate::health::Health;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
+use crate::pace::Pace;
 use crate::parked::Parked;
 use crate::repeated::Repeated;
 use crate::stranded::Stranded;
@@ -57,7 +59,7 @@ pub(crate) struct Switchboard {
     /// Makes nonces of the same millisecond differ.
     pub nonce_counter: u64,
     /// What is verified when there is no such user.
-    pub decoy: Ha1,
+    pub decoy: Credential,
     /// Where facts for call detail records go.
     pub spool: Spool,
     /// Where messages are kept for those who cannot be reached.
@@ -74,6 +76,8 @@ pub(crate) struct Switchboard {
     pub certified: Certified,
     /// What is let in when there is too much.
     pub admission: Admission,
+    /// Who has failed too often, shared by all shards.
+    pub guard: Guard,
     /// What is known about names.
     pub names: Names,
     /// What waits for names.
@@ -96,6 +100,8 @@ pub(crate) struct Switchboard {
     pub drain: Arc<Drain>,
     /// Which shard works on what.
     pub whereabouts: Whereabouts,
+    /// What is asked for again and again.
+    pub pace: Pace,
     /// Keeps strangers from choosing places in it.
     pub hash_key: [u8; 16],
     /// Requests forwarded that wait for their final response.
@@ -104,6 +110,8 @@ pub(crate) struct Switchboard {
     pub unsettled: Vec<usize>,
     /// The address-of-record at hand.
     pub aor: Vec<u8>,
+    /// Whether the credentials at hand were used before.
+    pub used_before: bool,
     /// The order of a trunk's targets at hand.
     pub order: Vec<usize>,
     /// The target set at hand.

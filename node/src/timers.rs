@@ -21,7 +21,11 @@ impl Switchboard {
                     }
                 }
                 Due::ResendResponse(id) => {
-                    if let Some(record) = self.transactions.server(id) {
+                    let reply_to = self.transactions.server(id).map(|record| record.user.reply_to);
+                    // Whoever forges an INVITE must not have the refusal sent to his victim again and again.
+                    if reply_to.is_some_and(|to| self.may_answer(settings, now_ms, &to))
+                        && let Some(record) = self.transactions.server(id)
+                    {
                         out.push(record.response(), record.user.reply_to, 0);
                     }
                 }

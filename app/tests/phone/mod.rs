@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use offhook_digest::{Challenge, Login, Request, answer};
 use offhook_sip::{Message, Name};
@@ -25,7 +26,12 @@ pub struct Phone {
 impl Phone {
     /// Not registered yet.
     pub fn new(server: SocketAddr, user: &str, password: &str) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1:0", server, user, password)
+    }
+
+    /// The same at a place of its own.
+    pub fn at(place: &str, server: SocketAddr, user: &str, password: &str) -> Self {
+        let socket = UdpSocket::bind(place).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let user_agent = "test phone".to_owned();
         let (user, password) = (user.to_owned(), password.to_owned());
@@ -37,11 +43,25 @@ impl Phone {
         format!("sip:{}@{}", self.user, self.socket.local_addr().unwrap())
     }
 
+    /// How long it waits for an answer.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.socket.set_read_timeout(Some(patience)).unwrap();
+    }
+
+    /// Tries to register. Whether it was answered at all.
+    pub fn tries_to_register(&mut self, expires_s: u32) -> bool {
+        self.try_to_register(expires_s).is_some()
+    }
+
     /// Registers, or with 0 takes its registration back; the final status.
     pub fn register(&mut self, expires_s: u32) -> u16 {
-        let refusal = self.ask(expires_s, None);
+        self.try_to_register(expires_s).expect("an answer")
+    }
+
+    fn try_to_register(&mut self, expires_s: u32) -> Option<u16> {
+        let refusal = self.ask(expires_s, None)?;
         let refusal = Message::parse(&refusal).unwrap();
-        let Some(challenge) = refusal.value(Name::WwwAuthenticate) else { return refusal.status().unwrap() };
+        let Some(challenge) = refusal.value(Name::WwwAuthenticate) else { return refusal.status() };
         let uri = format!("sip:{}", self.server);
         let authorization = answer(
             &Challenge::parse(challenge).unwrap(),
@@ -50,11 +70,11 @@ impl Phone {
             "0a4f113b",
             1,
         );
-        let response = self.ask(expires_s, Some(&authorization));
-        Message::parse(&response).unwrap().status().unwrap()
+        let response = self.ask(expires_s, Some(&authorization))?;
+        Message::parse(&response).unwrap().status()
     }
 
-    fn ask(&mut self, expires_s: u32, authorization: Option<&str>) -> Vec<u8> {
+    fn ask(&mut self, expires_s: u32, authorization: Option<&str>) -> Option<Vec<u8>> {
         self.cseq += 1;
         let (user, server, cseq) = (&self.user, self.server, self.cseq);
         let own = self.socket.local_addr().unwrap();
@@ -81,8 +101,8 @@ impl Phone {
         );
         self.socket.send_to(request.as_bytes(), server).unwrap();
         let mut response = vec![0; 65_536];
-        let length = self.socket.recv(&mut response).unwrap();
+        let length = self.socket.recv(&mut response).ok()?;
         response.truncate(length);
-        response
+        Some(response)
     }
 }

@@ -325,7 +325,7 @@ fn a_nonce_belongs_to_its_source() {
     ",
     );
     let challenge = last_challenge(&stage, "alice");
-    let mine = credentials(&challenge, "alice", "MESSAGE", "sip:bob@example.com");
+    let mine = credentials(&challenge, "alice", ("MESSAGE", "sip:bob@example.com"), 1);
     let nonce = quoted(&mine, "nonce");
     let changed = mine.replace(&nonce, &format!("{}A", &nonce[..nonce.len() - 1]));
     for (phone, value) in [("carol", &mine), ("alice", &changed), ("alice", &mine.replace(&nonce, "7"))] {
@@ -356,7 +356,7 @@ fn credentials_for_another_request() {
     );
     let challenge = last_challenge(&stage, "alice");
     for (method, uri) in [("MESSAGE", "sip:carol@example.com"), ("INVITE", "sip:bob@example.com")] {
-        let value = credentials(&challenge, "alice", method, uri);
+        let value = credentials(&challenge, "alice", (method, uri), 1);
         stage.play(&format!(
             "
         alice  -> proxy            MESSAGE bob #2
@@ -367,7 +367,7 @@ fn credentials_for_another_request() {
     }
     // The same target in another form is the same, and some phones name only the server.
     for (call, uri) in [(3, "sip:bob@EXAMPLE.com:5060"), (4, "sip:example.com")] {
-        let value = credentials(&challenge, "alice", "MESSAGE", uri);
+        let value = credentials(&challenge, "alice", ("MESSAGE", uri), call);
         stage.play(&format!(
             "
         alice  -> proxy            MESSAGE bob #{call}
@@ -400,7 +400,7 @@ fn credentials_for_another_proxy_pass() {
         bob    <- proxy            200
     ",
     );
-    let ours = credentials(&last_challenge(&stage, "alice"), "alice", "INVITE", "sip:bob@example.com");
+    let ours = credentials(&last_challenge(&stage, "alice"), "alice", ("INVITE", "sip:bob@example.com"), 1);
     let theirs = "Digest username=\"alice\", realm=\"far.example\", nonce=\"7\", uri=\"sip:bob@example.com\", response=\"00\"";
     stage.play(&format!(
         "
@@ -565,16 +565,16 @@ fn last_challenge(stage: &Stage, phone: &str) -> String {
     header_of(&text, "Proxy-Authenticate").expect("a challenge")
 }
 
-/// What this user answers to it, with the right password.
-fn credentials(challenge: &str, user: &str, method: &str, uri: &str) -> String {
+/// What this user answers to it, with the right password, when it uses it for the `count`th time.
+pub(crate) fn credentials(challenge: &str, user: &str, (method, uri): (&str, &str), count: u32) -> String {
     let challenge = Challenge::parse(challenge.as_bytes()).expect("a challenge of ours");
     let password = password_of(user);
     let login = Login { username: user, password: &password };
-    answer(&challenge, login, Request { method, uri, body: b"" }, "c0ffee", 1)
+    answer(&challenge, login, Request { method, uri, body: b"" }, "c0ffee", count)
 }
 
 /// A parameter in quotes.
-fn quoted(value: &str, name: &str) -> String {
+pub(crate) fn quoted(value: &str, name: &str) -> String {
     let from = value.find(&format!("{name}=\"")).expect("the parameter") + name.len() + 2;
     value[from..].split('"').next().unwrap_or_default().to_owned()
 }

@@ -1,6 +1,7 @@
 //! Calls between users of the exchange: the flows of RFC 3665 §3, as far as one server has a part in them. Two servers
 //! call each other in `two_exchanges.rs`.
 
+use crate::access::{credentials, quoted};
 use crate::exchange::{OPEN, Observed, ladder, open_ladder, scene, scene_on_disk};
 
 /// A call from the first ring to the hang-up, over the proxy all the way. What is meant for the proxy stays with it.
@@ -121,7 +122,9 @@ fn two_proxies_ask_for_credentials() {
         alice  -> proxy            ACK
     ",
     );
-    let ours = stage.last_header("alice", "Proxy-Authorization");
+    let nonce = quoted(&stage.last_header("alice", "Proxy-Authorization"), "nonce");
+    let ours = format!("Digest realm=\"example.com\", nonce=\"{nonce}\", algorithm=SHA-256, qop=\"auth\"");
+    let ours = credentials(&ours, "alice", ("INVITE", "sip:bob@example.com"), 2);
     let theirs = "Digest username=\"alice\", realm=\"far.example\", nonce=\"7\", uri=\"sip:bob@example.com\", response=\"00\"";
     stage.play(&format!(
         "

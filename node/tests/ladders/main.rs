@@ -6,6 +6,7 @@ mod exchange;
 mod ledger;
 mod message_room;
 
+mod abuse;
 mod access;
 mod alias;
 mod answers;

@@ -17,6 +17,11 @@ pub struct Credential {
 }
 
 impl Credential {
+    /// What is looked at where there is no account: it has a digest for every algorithm and belongs to nobody.
+    pub const fn decoy() -> Self {
+        Self { md5: Some([0x6f; 16]), sha256: Some([0x6f; 32]), sha512_256: Some([0x6f; 32]) }
+    }
+
     /// The digest for this algorithm, if the account has it.
     pub fn ha1(&self, algorithm: Algorithm) -> Option<Ha1> {
         let digest = match algorithm.hash() {
@@ -25,6 +30,15 @@ impl Credential {
             Hash::Sha512Trunc256 => self.sha512_256.as_ref()?,
         };
         Ha1::from_digest(algorithm, digest)
+    }
+
+    /// Whether the account has a digest for this algorithm.
+    pub fn has(&self, algorithm: Algorithm) -> bool {
+        match algorithm.hash() {
+            Hash::Md5 => self.md5.is_some(),
+            Hash::Sha256 => self.sha256.is_some(),
+            Hash::Sha512Trunc256 => self.sha512_256.is_some(),
+        }
     }
 
     pub(crate) fn from_password(name: &Name, password: &str) -> Self {

@@ -57,6 +57,12 @@ impl Directory {
     /// The credential of an account. The user is compared exactly, the domain in any case of letters. Allocates
     /// nothing.
     pub fn find(&self, user: &[u8], domain: &[u8]) -> Option<&Credential> {
+        self.find_or_another(user, domain).filter(|(_, is_it)| *is_it).map(|(credential, _)| credential)
+    }
+
+    /// The credential of an account and `true`; where there is no such account, that of another one and `false`: something
+    /// to be looked at for as long, in memory that is as far away. `None`: there is none near.
+    pub fn find_or_another(&self, user: &[u8], domain: &[u8]) -> Option<(&Credential, bool)> {
         let key = Key::new(user, domain)?;
         let hash = self.hasher.hash_one(key.as_bytes());
         self.buckets.get(bucket_index(hash))?.find(hash, key.as_bytes())
@@ -196,11 +202,14 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn find(&self, hash: u64, name: &[u8]) -> Option<&Credential> {
+    fn find(&self, hash: u64, name: &[u8]) -> Option<(&Credential, bool)> {
         let first = self.first_not_below(hash);
         let same = self.hashes.get(first..)?.iter().take_while(|known| **known == hash).count();
-        let index = (first..first + same).find(|index| self.name(*index) == name)?;
-        self.credentials.get(index)
+        // One name is compared where there is none to be found, too: the clock shall not tell.
+        let is_it = |index: &usize| (self.hashes.get(*index) == Some(&hash)) & (self.name(*index) == name);
+        let found = (first..first + same.max(1)).find(is_it);
+        let index = found.unwrap_or(first).min(self.credentials.len().checked_sub(1)?);
+        Some((self.credentials.get(index)?, found.is_some()))
     }
 
     /// Begins where the hash would stand if all were evenly spread, and walks from there: a few steps within one or
@@ -382,14 +391,17 @@ mod tests {
         draft.push(5, b"a@x", None);
         draft.push(5, b"b@x", Some(credential(2)));
         let bucket = draft.freeze();
-        assert_eq!(bucket.find(5, b"a@x"), None);
-        assert_eq!(bucket.find(5, b"b@x"), Some(&credential(2)));
-        assert_eq!(bucket.find(5, b"c@x"), Some(&credential(3)));
-        assert_eq!(bucket.find(6, b"c@x"), None);
-        assert_eq!(bucket.find(0, b"0@x"), Some(&credential(8)));
-        assert_eq!(bucket.find(u64::MAX, b"z@x"), Some(&credential(9)));
-        assert_eq!(bucket.find(u64::MAX - 1, b"z@x"), None);
+        let exact = |hash, name| bucket.find(hash, name).filter(|(_, is_it)| *is_it).map(|(found, _)| *found);
+        assert_eq!(exact(5, b"a@x"), None);
+        assert_eq!(exact(5, b"b@x"), Some(credential(2)));
+        assert_eq!(exact(5, b"c@x"), Some(credential(3)));
+        assert_eq!(exact(6, b"c@x"), None);
+        assert_eq!(exact(0, b"0@x"), Some(credential(8)));
+        assert_eq!(exact(u64::MAX, b"z@x"), Some(credential(9)));
+        assert_eq!(exact(u64::MAX - 1, b"z@x"), None);
         assert_eq!(bucket.hashes.len(), 4);
+        // Where there is nobody of that name, somebody near is looked at.
+        assert_eq!(bucket.find(5, b"nobody@x").map(|(_, is_it)| is_it), Some(false));
     }
 
     #[test]

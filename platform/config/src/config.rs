@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use crate::abuse::Abuse;
 use crate::check;
 use crate::domain::Domain;
 use crate::error::{Cause, ConfigError};
@@ -75,6 +76,8 @@ section! {
         limits: Limits = Limits::default();
         /// Overload.
         overload: Overload = Overload::default();
+        /// Abuse.
+        abuse: Abuse = Abuse::default();
         /// Use of the machine.
         engine: Engine = Engine::default();
         /// Call detail records.

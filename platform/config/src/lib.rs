@@ -14,6 +14,7 @@
 //! Not here: what changes daily (users, domains of tenants, trunks): that is data in the store. Nor is the
 //! environment or the command line read here.
 
+mod abuse;
 mod check;
 mod config;
 mod destination;
@@ -44,6 +45,7 @@ mod value;
 mod websocket;
 mod words;
 
+pub use abuse::Abuse;
 pub use config::{CONFIG_BYTES_MAX, Config};
 pub use destination::{Destination, NamedHop};
 pub use domain::Domain;
@@ -65,4 +67,4 @@ pub use settings::{Access, Cdr, Digest, Dns, Engine, Limits, Log, Overload, Prox
 pub use tls::{Tls, TlsDomain};
 pub use trunk::{Trunk, TrunkTarget};
 pub use websocket::{Origin, Path, WebSocket};
-pub use words::{Label, MethodName, Quoted, SipUri, UserPart, ZoneName};
+pub use words::{AgentName, Label, MethodName, Quoted, SipUri, UserPart, ZoneName};

@@ -16,6 +16,8 @@ const USER_BYTES_MAX: usize = 64;
 const QUOTED_BYTES_MAX: usize = 128;
 /// Longest method a rule may name, bytes.
 const METHOD_BYTES_MAX: usize = 32;
+/// Longest beginning of a User-Agent, bytes.
+const AGENT_BYTES_MAX: usize = 64;
 
 macro_rules! words {
     ($( $(#[doc = $about:literal])+ pub struct $word:ident = $form:literal, $check:path; )+) => { $(
@@ -62,6 +64,8 @@ words! {
     pub struct SipUri = "a sip URI", check_uri;
     /// What stands in quotes in a header: the user name or the realm of credentials.
     pub struct Quoted = "a text", check_quoted;
+    /// The beginning of a User-Agent (RFC 3261 §20.41).
+    pub struct AgentName = "the beginning of a User-Agent", check_agent;
     /// The name of a time zone in the IANA database.
     pub struct ZoneName = "the name of a time zone", check_zone;
 }
@@ -106,6 +110,15 @@ fn check_quoted(text: &str) -> Result<(), &'static str> {
     if fits && !text.contains(char::is_control) { Ok(()) } else { Err("1 to 128 characters are wanted") }
 }
 
+fn check_agent(text: &str) -> Result<(), &'static str> {
+    let fits = text.trim() == text && (3..=AGENT_BYTES_MAX).contains(&text.len());
+    if fits && text.bytes().all(|c| c.is_ascii_graphic() || c == b' ') {
+        Ok(())
+    } else {
+        Err("3 to 64 printable characters are wanted, such as friendly-scanner")
+    }
+}
+
 fn check_zone(text: &str) -> Result<(), &'static str> {
     const UNKNOWN: &str = "no such time zone; names are those of the IANA database, such as Europe/Berlin";
     TimeZone::get(text).map(drop).map_err(|_| UNKNOWN)
@@ -142,6 +155,10 @@ mod tests {
         }
         assert_eq!(said::<SipUri>("sip:sip.example.net;transport=tcp"), "good");
         assert!(said::<SipUri>("tel:+1").contains("a sip URI"));
+        assert_eq!(said::<AgentName>("friendly-scanner"), "good");
+        for wrong in ["", "ab", " abc", "abc\r\n", "ü ü"] {
+            assert!(said::<AgentName>(wrong).contains("3 to 64"), "{wrong}");
+        }
         assert_eq!(said::<ZoneName>("Europe/Berlin"), "good");
         assert!(said::<ZoneName>("Middle/Earth").contains("no such time zone"));
     }

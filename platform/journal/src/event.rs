@@ -75,6 +75,35 @@ events! {
     RequestShed "request.shed" Debug { source: SocketAddr }
         "dropped unread, there is far too much to do (from {source})";
 
+    /// A source has failed too often, and its requests are dropped unread for a time. See abuse.md.
+    BanBegan "ban.began" Warn { source: &'a str, offence: &'a str, failures: u32, lasts_s: u32, times: u32 }
+        "{source} is banned for {lasts_s} s: {offence}, {failures} failures, ban number {times}";
+
+    /// A ban is over.
+    BanEnded "ban.ended" Info { source: &'a str, dropped: u64 }
+        "the ban of {source} is over, {dropped} requests were dropped";
+
+    /// The administrator has ended a ban.
+    BanLifted "ban.lifted" Info { source: &'a str, dropped: u64 }
+        "the ban of {source} was lifted, {dropped} requests were dropped";
+
+    /// A request was dropped, for its source or the account it names has failed too often lately. Counted.
+    RequestSilenced "request.silenced" Debug { method: &'a [u8], user: &'a [u8], source: SocketAddr }
+        "{method} of {user} dropped, too much has failed lately (from {source})";
+
+    /// A request of a known scanner was dropped. Counted.
+    RequestScanning "request.scanning" Debug { method: &'a [u8], agent: &'a [u8], source: SocketAddr }
+        "{method} of a scanner ({agent}) dropped (from {source})";
+
+    /// A request got no answer, for its address may be forged and was answered often, or too much would have to be said; or a
+    /// phone repeats it without pause. Counted.
+    RequestUnanswered "request.unanswered" Debug { source: SocketAddr }
+        "not answered (from {source})";
+
+    /// Commands cannot ask this server: its socket could not be made, or broke.
+    ControlFailed "control.failed" Warn { error: &'a str }
+        "commands cannot ask this server: {error}";
+
     /// A next hop asked for less (RFC 7339): new requests to it are held back, so many in a hundred of all it would get.
     NextHopOverloaded "nexthop.overloaded" Warn { neighbour: SocketAddr, percent: u32 }
         "{neighbour} has too much to do and asks for {percent} % less";

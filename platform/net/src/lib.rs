@@ -15,6 +15,7 @@
 
 mod bind;
 mod clock;
+mod control;
 mod counters;
 mod engine;
 mod error;
@@ -34,6 +35,7 @@ mod websocket;
 
 pub use bind::{SHARDS_MAX, ShardSockets, bind};
 pub use clock::Clock;
+pub use control::{ANSWER_BYTES_MAX, CONTROL_SOCKET, ControlSocket, QUESTION_BYTES_MAX, ask_control};
 pub use counters::{CloseReason, Counter, NetCounters};
 pub use engine::Engine;
 pub use error::NetError;

@@ -35,6 +35,6 @@ pub use choice::best;
 pub use credentials::Credentials;
 pub use error::Malformed;
 pub use ha1::{DIGEST_LEN_MAX, Ha1};
-pub use nonce::{NONCE_LEN, Nonce, NonceKey, NonceVerdict};
+pub use nonce::{Issue, NONCE_LEN, Nonce, NonceKey, NonceVerdict};
 pub use params::unescape;
 pub use response::{Login, Request, answer, verify};

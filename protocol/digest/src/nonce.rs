@@ -44,11 +44,20 @@ pub struct Nonce([u8; NONCE_LEN]);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NonceVerdict {
     /// Ours, and fresh.
-    Valid,
+    Valid(Issue),
     /// Ours, but too old, or from a future that our clock has not reached: challenge again with `stale=TRUE`.
     Stale,
     /// Not ours, or not for this source and realm: challenge as if there had been no credentials.
     Forged,
+}
+
+/// How one of our nonces came into the world.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Issue {
+    /// The counter it was issued with.
+    pub counter: u64,
+    /// When, ms.
+    pub at_ms: u64,
 }
 
 impl NonceKey {
@@ -88,9 +97,11 @@ impl NonceKey {
         if !bool::from(self.seal(sealed, source, realm).ct_eq(seal)) {
             return NonceVerdict::Forged;
         }
-        let issued_ms = sealed.iter().take(TIME_LEN).fold(0, |ms, byte| ms << 8 | u64::from(*byte));
-        match now_ms.checked_sub(issued_ms) {
-            Some(age_ms) if age_ms < lifetime_ms => NonceVerdict::Valid,
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let (time, count) = sealed.split_at(TIME_LEN);
+        let issue = Issue { counter: number(count), at_ms: number(time) };
+        match now_ms.checked_sub(issue.at_ms) {
+            Some(age_ms) if age_ms < lifetime_ms => NonceVerdict::Valid(issue),
             _ => NonceVerdict::Stale,
         }
     }

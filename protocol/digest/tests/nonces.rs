@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use offhook_digest::{NonceKey, NonceVerdict};
+use offhook_digest::{Issue, NonceKey, NonceVerdict};
 use proptest::prelude::*;
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -23,8 +23,9 @@ fn back_after(after_ms: i64) -> NonceVerdict {
 
 #[test]
 fn valid_for_its_lifetime_then_stale() {
-    assert_eq!(back_after(0), NonceVerdict::Valid);
-    assert_eq!(back_after(299_999), NonceVerdict::Valid);
+    let issue = Issue { counter: 0, at_ms: NOW_MS };
+    assert_eq!(back_after(0), NonceVerdict::Valid(issue));
+    assert_eq!(back_after(299_999), NonceVerdict::Valid(issue));
     assert_eq!(back_after(300_000), NonceVerdict::Stale);
     assert_eq!(back_after(i64::MAX), NonceVerdict::Stale);
 }
@@ -51,7 +52,8 @@ fn the_same_source_on_a_dual_stack_socket() {
     let nonce = key().issue(NOW_MS, 0, ALICE, REALM);
     let IpAddr::V4(alice) = ALICE else { unreachable!() };
     let mapped = alice.to_ipv6_mapped().into();
-    assert_eq!(key().check(nonce.as_bytes(), NOW_MS, mapped, REALM, LIFETIME_MS), NonceVerdict::Valid);
+    let verdict = key().check(nonce.as_bytes(), NOW_MS, mapped, REALM, LIFETIME_MS);
+    assert_eq!(verdict, NonceVerdict::Valid(Issue { counter: 0, at_ms: NOW_MS }));
 }
 
 #[test]
@@ -94,7 +96,8 @@ proptest! {
     ) {
         let source = IpAddr::V6(source.into());
         let nonce = key().issue(now_ms, counter, source, &realm);
-        prop_assert_eq!(key().check(nonce.as_bytes(), now_ms, source, &realm, 1), NonceVerdict::Valid);
+        let verdict = key().check(nonce.as_bytes(), now_ms, source, &realm, 1);
+        prop_assert_eq!(verdict, NonceVerdict::Valid(Issue { counter, at_ms: now_ms }));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod epoll;
 mod event_fd;
 mod fixed;
 mod interfaces;
+pub(crate) mod local_socket;
 mod options;
 mod sctp;
 mod segments;

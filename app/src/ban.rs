@@ -1,0 +1,84 @@
+//! `offhook ban`: asks the running server who is banned, and lifts bans.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use jiff::Timestamp;
+use offhook_control::{Question, ask};
+use serde_json::Value;
+
+use crate::check;
+use crate::cli::{BanCommand, Common};
+use crate::table::{self, Column};
+use crate::visible::json_line;
+
+const COLUMNS: [Column; 6] = [
+    Column { title: "SOURCE", width_min: 15 },
+    Column { title: "SINCE (UTC)", width_min: 20 },
+    Column { title: "UNTIL (UTC)", width_min: 20 },
+    Column { title: "OFFENCE", width_min: 14 },
+    Column { title: "FAILURES", width_min: 8 },
+    Column { title: "DROPPED", width_min: 7 },
+];
+
+/// Carries out one of the commands.
+pub fn run(common: &Common, command: &BanCommand) -> anyhow::Result<()> {
+    let data_dir = check::load(common)?.data_dir;
+    match command {
+        BanCommand::List { json } => list(&data_dir, *json),
+        BanCommand::Lift { source: Some(source), .. } => lift(&data_dir, source),
+        BanCommand::Lift { source: None, .. } => {
+            for ban in ask(&data_dir, &Question::new("ban.list"))? {
+                lift(&data_dir, &text(&ban, "source"))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn list(data_dir: &Path, json: bool) -> anyhow::Result<()> {
+    let bans = ask(data_dir, &Question::new("ban.list"))?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    if json {
+        for ban in &bans {
+            writeln!(out, "{}", json_line(ban))?;
+        }
+    } else if bans.is_empty() {
+        writeln!(out, "Nobody is banned.")?;
+    } else {
+        table::write(&mut out, &COLUMNS, &bans.iter().map(row).collect::<Vec<_>>())?;
+    }
+    Ok(out.flush()?)
+}
+
+fn lift(data_dir: &Path, source: &str) -> anyhow::Result<()> {
+    for ban in ask(data_dir, &Question::new("ban.lift").with("source", source))? {
+        let (source, dropped) = (text(&ban, "source"), text(&ban, "dropped"));
+        writeln!(io::stdout(), "The ban of {source} is lifted. Requests dropped: {dropped}.")?;
+    }
+    Ok(())
+}
+
+fn row(ban: &Value) -> [String; 6] {
+    let time = |field: &str| {
+        let second = ban.get(field).and_then(Value::as_i64).unwrap_or_default();
+        Timestamp::from_second(second).map(|time| time.to_string()).unwrap_or_default()
+    };
+    [
+        text(ban, "source"),
+        time("since_s"),
+        time("until_s"),
+        text(ban, "offence"),
+        text(ban, "failures"),
+        text(ban, "dropped"),
+    ]
+}
+
+/// A field as people read it.
+fn text(ban: &Value, field: &str) -> String {
+    match ban.get(field) {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,21 @@
+//! What a command may send to a running server: no panic, an answer that is whole, and a question that was understood
+//! means the same when it is written anew.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use offhook_control::{Desk, Question};
+
+fuzz_target!(|input: &[u8]| {
+    let mut desk = Desk::default();
+    desk.on("ban.list", |_| Ok(Vec::new()));
+    desk.on("ban.lift", |question| question.text("source").map(|_| Vec::new()));
+    let mut out = Vec::new();
+    desk.answer(input, &mut out);
+    let text = std::str::from_utf8(&out).expect("JSON is text");
+    assert_eq!(text.matches('\n').count(), 1, "one line, whatever was asked");
+    assert!(text.ends_with("}\n") && text.contains("\"offhook\":1"));
+    if let Ok(question) = Question::parse(input) {
+        assert_eq!(Question::parse(question.line().as_bytes()), Ok(question));
+    }
+});

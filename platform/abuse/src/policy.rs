@@ -1,0 +1,43 @@
+//! The numbers of the guard: what is tolerated, and what follows.
+
+/// What may be done before something follows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Policy {
+    /// Failures of one source within a minute that end in a ban; a quarter of them is free of any penalty.
+    pub failures_max: u32,
+    /// Failures at one account within an hour, from places that are new to it; half of them may come at once.
+    pub account_failures_max: u32,
+    /// The first ban of a source, seconds; each further one is twice as long.
+    pub ban_s: u32,
+    /// The longest ban, seconds.
+    pub ban_max_s: u32,
+    /// Answers a second to a source that has proved nothing.
+    pub answers_max: u32,
+    /// How long the right password makes an address known, seconds: as long as a registration can last.
+    pub known_s: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            failures_max: 20,
+            account_failures_max: 60,
+            ban_s: 300,
+            ban_max_s: 86_400,
+            answers_max: 10,
+            known_s: 7_200,
+        }
+    }
+}
+
+impl Policy {
+    /// Failures of a source without penalty: mistyped passwords.
+    pub(crate) fn free(&self) -> u32 {
+        self.failures_max / 4
+    }
+
+    /// Failures at an account without penalty.
+    pub(crate) fn account_free(&self) -> u32 {
+        self.account_failures_max / 2
+    }
+}

@@ -1,0 +1,247 @@
+//! What the guard tolerates, and what follows.
+
+use std::net::IpAddr;
+
+use offhook_abuse::{Ban, Guard, Guess, Offence, Policy, Verdict};
+
+const NOW_MS: u64 = 1_795_248_903_123;
+const SECOND_MS: u64 = 1_000;
+const MINUTE_MS: u64 = 60_000;
+const DAY_MS: u64 = 86_400_000;
+
+fn guard() -> Guard {
+    Guard::new(Policy::default(), [7; 16], 1)
+}
+
+fn ip(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
+}
+
+fn guess(from: IpAddr, user: &str) -> Guess<'_> {
+    Guess { from, user: user.as_bytes(), realm: b"example.org" }
+}
+
+/// Guesses as fast as it can until it is banned, at most `count` times. How many guesses were heard, and the ban.
+fn pound(
+    guard: &Guard,
+    now_ms: u64,
+    count: u32,
+    mut one: impl FnMut(u32) -> (IpAddr, String),
+) -> (u32, Option<Ban>) {
+    let mut heard = 0;
+    for n in 0..count {
+        let (from, user) = one(n);
+        let guess = guess(from, &user);
+        match guard.judge(now_ms, &guess, || false) {
+            Verdict::Banned(ban) => return (heard, Some(ban)),
+            Verdict::Silence => {}
+            Verdict::Heard => {
+                heard += 1;
+                if let Some(ban) = guard.failed(now_ms, &guess) {
+                    return (heard, Some(ban));
+                }
+            }
+        }
+    }
+    (heard, None)
+}
+
+fn alice(from: u8) -> impl FnMut(u32) -> (IpAddr, String) {
+    move |_| (ip(from), "alice".to_owned())
+}
+
+#[test]
+fn mistyped_passwords_are_free() {
+    let guard = guard();
+    assert_eq!(pound(&guard, NOW_MS, 5, alice(1)), (5, None));
+    assert_eq!(guard.judge(NOW_MS, &guess(ip(1), "alice"), || false), Verdict::Heard);
+}
+
+#[test]
+fn silence_grows_from_failure_to_failure() {
+    for (failures, silence_ms) in [(6, 500), (7, 1_000), (8, 2_000), (9, 4_000), (10, 8_000), (11, 8_000)] {
+        let guard = guard();
+        (0..failures).for_each(|_| assert_eq!(guard.failed(NOW_MS, &guess(ip(1), "alice")), None));
+        let judge = |ms| guard.judge(NOW_MS + ms, &guess(ip(1), "alice"), || false);
+        assert_eq!(judge(silence_ms - 1), Verdict::Silence, "after {failures}");
+        assert_eq!(judge(silence_ms), Verdict::Heard, "after {failures}");
+    }
+}
+
+#[test]
+fn who_does_not_wait_is_banned() {
+    let guard = guard();
+    let (heard, ban) = pound(&guard, NOW_MS, 100, alice(2));
+    let ban = ban.expect("a ban");
+    assert_eq!(heard, 6, "five are free, one more is answered, then comes silence");
+    assert_eq!((ban.offence, ban.failures, ban.times), (Offence::WrongPassword, 20, 1));
+    assert_eq!(ban.until_s - ban.since_s, 300);
+    assert!(guard.is_banned(NOW_MS, ip(2)));
+    assert!(!guard.is_banned(NOW_MS, ip(3)));
+}
+
+/// RFC 3261 §17.1.2.2: the repetitions of a request that meets silence do not count as pounding.
+#[test]
+fn repetitions_of_one_request_ban_nobody() {
+    let guard = guard();
+    pound(&guard, NOW_MS, 6, alice(1));
+    for at_ms in [500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500] {
+        assert_eq!(pound(&guard, NOW_MS + at_ms, 1, alice(1)).1, None);
+    }
+}
+
+/// The promise of the manual: twenty guesses a minute and source, however they are spread.
+#[test]
+fn no_source_guesses_more_than_twenty_times_a_minute() {
+    for every_ms in [1, 100, 500, 1_000, 2_000, 2_900] {
+        let guard = guard();
+        let mut heard = 0;
+        for at_ms in (0..10 * MINUTE_MS).step_by(every_ms) {
+            let now_ms = NOW_MS + at_ms;
+            if guard.is_banned(now_ms, ip(1)) {
+                continue;
+            }
+            heard += pound(&guard, now_ms, 1, alice(1)).0;
+        }
+        assert!(heard <= 200 + 5, "one guess in {every_ms} ms: {heard} in ten minutes");
+    }
+}
+
+#[test]
+fn many_users_are_banned_in_half_the_time() {
+    let (heard, ban) = pound(&guard(), NOW_MS, 100, |n| (ip(1), format!("{}", 100 + n)));
+    let ban = ban.expect("a ban");
+    assert_eq!((ban.offence, ban.failures), (Offence::ManyUsers, 11));
+    assert!(heard <= 5, "{heard}");
+}
+
+#[test]
+fn a_ban_ends_by_itself_and_the_next_one_is_longer() {
+    let guard = guard();
+    let mut now_ms = NOW_MS;
+    for (times, lasts_s) in [(1, 300), (2, 600), (3, 1_200)] {
+        let ban = pound(&guard, now_ms, 100, alice(1)).1.expect("a ban");
+        assert_eq!((ban.times, ban.until_s - ban.since_s), (times, lasts_s));
+        assert!(guard.take_ended(now_ms).is_empty());
+        now_ms += u64::from(lasts_s) * SECOND_MS;
+        assert!(!guard.is_banned(now_ms, ip(1)));
+        assert_eq!(guard.take_ended(now_ms).len(), 1);
+        assert!(guard.take_ended(now_ms).is_empty(), "told once");
+    }
+    let ban = pound(&guard, now_ms + 2 * DAY_MS, 100, alice(1)).1.expect("a ban");
+    assert_eq!(ban.times, 1, "who has behaved for a day starts anew");
+}
+
+#[test]
+fn no_ban_is_longer_than_a_day() {
+    let guard = guard();
+    let mut now_ms = NOW_MS;
+    for _ in 0..300 {
+        let ban = pound(&guard, now_ms, 100, alice(1)).1.expect("a ban");
+        assert!((300..=86_400).contains(&(ban.until_s - ban.since_s)));
+        now_ms += u64::from(ban.until_s - ban.since_s) * SECOND_MS;
+    }
+}
+
+#[test]
+fn a_lifted_ban_is_forgiven() {
+    let guard = guard();
+    pound(&guard, NOW_MS, 100, alice(1));
+    assert_eq!(guard.bans(NOW_MS).len(), 1);
+    let lifted = guard.lift(NOW_MS, "192.0.2.1".parse().unwrap()).expect("a ban");
+    assert_eq!(lifted.times, 1);
+    assert!(guard.bans(NOW_MS).is_empty() && !guard.is_banned(NOW_MS, ip(1)));
+    assert_eq!(guard.lift(NOW_MS, "192.0.2.1".parse().unwrap()), None);
+    assert_eq!(pound(&guard, NOW_MS, 5, alice(1)), (5, None));
+}
+
+#[test]
+fn what_a_banned_source_sends_is_counted() {
+    let guard = guard();
+    pound(&guard, NOW_MS, 100, alice(1));
+    (0..7).for_each(|_| guard.note_dropped(ip(1)));
+    assert_eq!(guard.bans(NOW_MS)[0].dropped, 7);
+}
+
+#[test]
+fn a_64_is_one_source() {
+    let guard = guard();
+    let from = |n: u32| format!("2001:db8:0:1::{n:x}").parse().unwrap();
+    let ban = pound(&guard, NOW_MS, 100, |n| (from(n), "alice".to_owned())).1.expect("a ban");
+    assert_eq!(ban.source.to_string(), "2001:db8:0:1::/64");
+    assert!(guard.is_banned(NOW_MS, from(77)));
+    assert!(!guard.is_banned(NOW_MS, "2001:db8:0:2::1".parse().unwrap()));
+}
+
+/// An office behind one address: a phone with a wrong password repeats it for ever.
+#[test]
+fn where_phones_are_registered_only_the_account_that_fails_is_silenced() {
+    let guard = guard();
+    guard.proved(NOW_MS, ip(1));
+    let (heard, ban) = pound(&guard, NOW_MS, 10_000, alice(1));
+    assert_eq!((heard, ban), (6, None));
+    assert!(!guard.is_banned(NOW_MS, ip(1)));
+    assert_eq!(guard.judge(NOW_MS, &guess(ip(1), "bob"), || false), Verdict::Heard);
+    // Even of many that walk through all names, those who live here are heard.
+    pound(&guard, NOW_MS, 1_000, |n| (ip(1), format!("{n}")));
+    assert!(guard.bans(NOW_MS).is_empty());
+    assert_eq!(guard.judge(NOW_MS, &guess(ip(1), "bob"), || false), Verdict::Silence);
+    assert_eq!(guard.judge(NOW_MS, &guess(ip(1), "bob"), || true), Verdict::Heard);
+}
+
+#[test]
+fn a_phone_with_a_wrong_password_gets_an_answer_in_half_a_minute() {
+    let guard = guard();
+    guard.proved(NOW_MS, ip(1));
+    let heard: u32 = (0..600).map(|n| pound(&guard, NOW_MS + n * SECOND_MS, 10, alice(1)).0).sum();
+    assert!((20..=40).contains(&heard), "{heard} in ten minutes");
+}
+
+/// The promise of the manual: sixty guesses an hour at one account from places that are new to it.
+#[test]
+fn many_sources_guess_sixty_times_an_hour() {
+    let guard = guard();
+    let mut heard = 0;
+    for at_s in 0..3_600 {
+        let now_ms = NOW_MS + at_s * SECOND_MS;
+        let from = IpAddr::from([198, 51, (at_s / 200) as u8, (at_s % 200) as u8]);
+        heard += pound(&guard, now_ms, 1, |_| (from, "alice".to_owned())).0;
+        assert_eq!(guard.judge(now_ms, &guess(ip(9), "bob"), || false), Verdict::Heard);
+        assert_eq!(guard.judge(now_ms, &guess(ip(9), "alice"), || true), Verdict::Heard, "its owner at home");
+    }
+    assert!((60..=95).contains(&heard), "{heard}");
+}
+
+#[test]
+fn a_scanner_over_a_connection_is_banned_at_once_unless_phones_live_there() {
+    let guard = guard();
+    assert_eq!(guard.scanned(NOW_MS, ip(1)).map(|ban| ban.offence), Some(Offence::Scanner));
+    guard.proved(NOW_MS, ip(2));
+    assert_eq!(guard.scanned(NOW_MS, ip(2)), None);
+}
+
+/// Whoever has many sources does not push out the bans that are there, and nothing grows.
+#[test]
+fn a_full_table_keeps_its_bans() {
+    let guard = guard();
+    for n in 0..100 {
+        pound(&guard, NOW_MS, 100, alice(n));
+    }
+    for n in 0..200_000_u32 {
+        let from = IpAddr::from(n.to_be_bytes());
+        guard.failed(NOW_MS, &guess(from, "alice"));
+    }
+    assert_eq!(guard.bans(NOW_MS).len(), 100);
+}
+
+/// The promise of the manual: ten answers a second, whoever's address it is; nobody else has less for it.
+#[test]
+fn ten_answers_a_second() {
+    let guard = guard();
+    let answers =
+        |from: u8, at_ms: u64| (0..1_000).filter(|_| guard.may_answer(NOW_MS + at_ms, ip(from))).count();
+    assert_eq!(answers(1, 0), 10);
+    let later: usize = (0..10_000).step_by(10).map(|at_ms| answers(1, at_ms)).sum();
+    assert!((95..=101).contains(&later), "{later} in ten seconds");
+    assert_eq!(answers(2, 0), 10);
+}
