@@ -86,11 +86,7 @@ impl Switchboard {
         targets.clear();
         match self.find_targets(&passage, way, sender, &mut targets, out) {
             Err(refusal) if refusal == Refusal::new(480) && self.may_keep(&passage, way) => {
-                if std::mem::take(&mut self.used_before) {
-                    self.challenge_again(arrival, out);
-                } else {
-                    self.keep_absent(&passage, (key, way), out);
-                }
+                self.keep_absent(&passage, (key, way), out);
             }
             Err(refusal) => self.refuse_call(&passage, way, refusal, out),
             Ok(()) if self.used_before => self.challenge_again(arrival, out),

@@ -45,6 +45,7 @@ impl Server {
             directory: Arc::new(ArcSwap::from_pointee(Directory::of_passwords(accounts))),
             journal: Journal::silent(),
             spool: offhook_cdr::Spool::off(),
+            undelivered: offhook_undelivered::Desk::off(),
             secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16], gruus: [5; 32] },
             seals: Arc::new(ArcSwap::from_pointee(Ring::of_one([4; 32]))),
             drain: Arc::new(Drain::new(1)),
