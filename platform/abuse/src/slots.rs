@@ -63,13 +63,14 @@ impl<T: Entry> Slots<T> {
         }
         let (bucket, table) = (self.bucket(key), self.table.get_or_init(|| Table::new(self.buckets)));
         let keys = &table.keys.get(bucket)?.0;
-        let worth_of = |way: &usize| match keys[*way].load(Relaxed) {
+        let worth_of = |way: usize, held: u64| match held {
             EMPTY => 0,
             BUSY => u64::MAX,
             _ => table.values.get(bucket * WAYS + way).map_or(u64::MAX, &worth).max(1),
         };
-        let way = (0..WAYS).min_by_key(worth_of)?;
-        let before = keys[way].load(Relaxed);
+        // Who was judged is who gives way: somebody else may have come into the slot meanwhile.
+        let judged = keys.iter().map(|held| held.load(Acquire)).enumerate();
+        let (way, before) = judged.min_by_key(|&(way, held)| worth_of(way, held))?;
         if before == BUSY || keys[way].compare_exchange(before, BUSY, AcqRel, Relaxed).is_err() {
             return None;
         }
