@@ -143,7 +143,8 @@ impl Switchboard {
             self.note_heard(arrival.now_ms, id);
             return;
         }
-        if to_tag == self.stateless_tag(&arrival.parts) || self.belongs_elsewhere(arrival, key, out) {
+        // First of all: what ended without state and what a transaction of another shard refused have the same tag of ours.
+        if self.belongs_elsewhere(arrival, key, out) || to_tag == self.stateless_tag(&arrival.parts) {
             return;
         }
         if let Ok(screened) =

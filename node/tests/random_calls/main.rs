@@ -5,7 +5,7 @@
 //! An oracle at the door of each exchange sees every message and holds it against RFC 3261.
 //!
 //! `OFFHOOK_SEEDS=20000 cargo test -p offhook-node --test random_calls` plays more of them, from `OFFHOOK_FIRST_SEED` on;
-//! `OFFHOOK_SEED=17` plays one.
+//! `OFFHOOK_SEED=17` plays one. Without the latter, those that once found something are played before all others.
 
 mod callee;
 mod caller;
@@ -32,6 +32,12 @@ use scene::Scene;
 /// Evenings in an ordinary test run.
 const SEEDS: u64 = 200;
 
+/// Evenings that once found something and are too long for a ladder. They are played first, each time.
+const FOUND_SOMETHING: [u64; 2] = [
+    213_134, // an INVITE comes twice, nobody is registered when the first copy comes, and somebody is for the second one
+    500_940, // the ACK to a 408 comes by a new connection, to another shard
+];
+
 /// So many bad evenings are enough to look at.
 const FAILURES_MAX: usize = 5;
 
@@ -46,7 +52,9 @@ fn random_calls() {
         Some(seed) => (seed, seed + 1),
         None => (first, first + number("OFFHOOK_SEEDS").unwrap_or(SEEDS)),
     };
-    let (next, failures) = (AtomicU64::new(first), Mutex::new(Vec::new()));
+    let again = if number("OFFHOOK_SEED").is_some() { &[][..] } else { &FOUND_SOMETHING };
+    let failures: Vec<String> = again.iter().filter_map(|seed| evening(*seed)).collect();
+    let (next, failures) = (AtomicU64::new(first), Mutex::new(failures));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {

@@ -80,10 +80,18 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
 }
 
 /// A refusal for want of anybody to ring leaves no state behind either: a copy of the INVITE that was on its way meanwhile,
-/// or its repetition, may find somebody.
+/// or its repetition, may find somebody. If it has credentials they have been used by then (RFC 7616 §5.4), and it is
+/// challenged: who has the refusal is done, and who has lost it tries again.
 fn found_late(client: &Client) -> bool {
-    client.finals.iter().all(|(status, tag)| *status != 480 || tag.starts_with("oh"))
-        && client.finals.iter().filter(|(status, _)| *status >= 300).all(|(status, _)| *status == 480)
+    let refusals = client.finals.iter().filter(|(status, _)| *status >= 300);
+    let has = |wanted: u16| client.finals.iter().any(|(status, _)| *status == wanted);
+    let is_answered = client.finals.iter().any(|(status, _)| *status < 300);
+    refusals.clone().all(|(status, tag)| matches!(status, 480 | 407) && tag.starts_with("oh"))
+        && (!has(407) || (has(480) && !is_answered && has_credentials(client)))
+}
+
+fn has_credentials(client: &Client) -> bool {
+    !client.request.value("Proxy-Authorization").is_empty()
 }
 
 /// Challenges leave no state behind: a repeated request gets a fresh one, and that is no second answer.
