@@ -32,15 +32,17 @@ ANSWERED = """
 class Pair:
     """alice's and bob's SIPp against one server over one transport."""
 
-    def __init__(self, check, lab, transport):
+    def __init__(self, check, lab, transport, family=4, bobs_family=None):
         self.check, self.folder, self.bob_port = check, lab.folder, free_port()
-        self.alice, self.bob = lab.server.account("alice", transport), lab.server.account("bob", transport)
-        self.mallory = lab.server.account("alice", transport, password="wrong")
+        self.alice = lab.server.account("alice", transport, family=family)
+        self.bob = lab.server.account("bob", transport, family=bobs_family or family)
+        self.mallory = lab.server.account("alice", transport, password="wrong", family=family)
+        self.account = lambda user: lab.server.account(user, transport, family=family)
 
-    def alone(self, what, ladder, account=None, to=None, timeout_s=15):
+    def alone(self, what, ladder, account=None, to=None, timeout_s=15, port=None):
         """One side plays against the server itself."""
         account = account or self.alice
-        port = self.bob_port if account is self.bob else None
+        port = port or (self.bob_port if account is self.bob else None)
         side = Sipp(self.folder, account, ladder, to=to, port=port)
         self.check(side.done(timeout_s), what, side.why())
 
@@ -61,8 +63,8 @@ def register(pair):
         -> REGISTER expires=120
         <- 401 challenge
         -> REGISTER auth expires=120
-        <- 200 has=<sip:bob@127.0.0.1:%d
-        """ % pair.bob_port, account=pair.bob)
+        <- 200 has=<sip:bob@%s:%d
+        """ % (pair.bob.bracketed, pair.bob_port), account=pair.bob)
 
 
 # RFC 3665 §2.3, RFC 3261 §10.2.3
@@ -71,8 +73,8 @@ def ask_for_contacts(pair):
         -> REGISTER no-contact
         <- 401 challenge
         -> REGISTER no-contact auth
-        <- 200 has=<sip:bob@127.0.0.1:%d
-        """ % pair.bob_port, account=pair.bob)
+        <- 200 has=<sip:bob@%s:%d
+        """ % (pair.bob.bracketed, pair.bob_port), account=pair.bob)
 
 
 # RFC 3665 §2.4, RFC 3261 §10.2.2
@@ -81,8 +83,8 @@ def unregister(pair):
         -> REGISTER expires=0
         <- 401 challenge
         -> REGISTER auth expires=0
-        <- 200 lacks=<sip:bob@127.0.0.1
-        """, account=pair.bob)
+        <- 200 lacks=<sip:bob@%s
+        """ % pair.bob.bracketed, account=pair.bob)
 
 
 # RFC 3665 §2.5
@@ -310,6 +312,9 @@ def waiting(datagrams):
         except BlockingIOError:
             return
 
+
+# Those in which addresses are written down.
+ADDRESSES = (register, ask_for_contacts, call, called_hangs_up, no_answer, message, ping, unregister)
 
 QUICK = (register, ask_for_contacts, register_with_wrong_password, call_with_wrong_password, call, called_hangs_up,
          offer_in_200, change_in_call, no_answer, busy, unavailable, unknown_user, nobody_home, too_many_hops, message,

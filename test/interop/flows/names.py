@@ -6,6 +6,7 @@ import threading
 import time
 
 from lab.knot import Knot, version
+from lab.knot import zone as whole
 from lab.peer import Peer, ask
 from lab.responder import Responder, address, cname, srv
 from lab.server import Server
@@ -54,7 +55,7 @@ def zone(first, second):
 # RFC 3263 §4
 def real_name_server(check, binary, folder):
     first, second = Peer(), Peer()
-    with Knot(folder, ORIGIN, zone(first, second)) as knot, Server(binary, folder, settings(knot.port)) as server:
+    with Knot(folder, whole(ORIGIN, zone(first, second))) as knot, Server(binary, folder, settings(knot.port)) as server:
         found(check, server, first, second)
         nowhere(check, server)
         fails_over(check, server, first, second)

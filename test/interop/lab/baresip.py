@@ -20,11 +20,13 @@ APPLICATIONS = ("account", "contact", "menu", "ctrl_tcp")
 REGISTER_INTERVAL_S = 3600
 RATE = 48000
 MEDIA_PORTS = 20
+KEY_RELEASED = "\x04"
 
 
 class Baresip(Phone):
     kind = "baresip"
     reject_status = 486
+    records_after_hold = False
 
     def start(self):
         sound.write_tone(self.path("say.wav"), self.tone_hz, TONE_S, RATE)
@@ -39,12 +41,13 @@ class Baresip(Phone):
     def _write_config(self):
         media = free_port(MEDIA, MEDIA_PORTS)
         lines = [
-            "poll_method epoll", "sip_listen 127.0.0.1:%d" % free_port(), "sip_trans_def udp",
+            "poll_method epoll", "sip_listen %s:%d" % (self.account.bracketed, free_port()), "sip_trans_def udp",
             "call_max_calls 4", "call_local_timeout 30",
             "audio_source aufile,%s" % self.path("say.wav"), "ausrc_srate %d" % RATE, "ausrc_channels 1",
             "audio_txmode thread", "audio_level no", "jitter_buffer_delay 1-10", "rtp_timeout 0",
-            "rtp_ports %d-%d" % (media, media + MEDIA_PORTS - 1), "net_interface 127.0.0.1",
+            "rtp_ports %d-%d" % (media, media + MEDIA_PORTS - 1), "net_interface %s" % self.account.host,
             "ctrl_tcp_listen 127.0.0.1:%d" % self._control_port, "snd_path %s" % self.folder,
+            "net_prefer_ipv6 %s" % ("yes" if self.account.family == 6 else "no"),
             "dns_server 127.0.0.1:9", "module_path %s" % next(filter(os.path.isdir, MODULE_FOLDERS)),
         ]
         if self.account.authority:
@@ -58,12 +61,15 @@ class Baresip(Phone):
         parameters = {
             "auth_user": account.user, "auth_pass": account.password, "regint": REGISTER_INTERVAL_S,
             "outbound": '"%s"' % account.proxy, "answermode": "manual", "ptime": 20, "mwi": "no",
-            "audio_codecs": "PCMU/8000/1",
+            "audio_codecs": "PCMU/8000/1", "call_transfer": "yes",
         }
         tail = "".join(";%s=%s" % item for item in parameters.items())
         with open(self.path("accounts"), "w") as file:
             file.write("<sip:%s@%s;transport=%s>%s\n" % (account.user, account.domain, account.transport, tail))
-        open(self.path("contacts"), "w").close()
+        # `message` writes to the contact that is the current one.
+        with open(self.path("contacts"), "w") as file:
+            others = [user for user in sound.TONES_HZ if user != account.user]
+            file.write("".join('"%s" <sip:%s@%s>\n' % (user, user, account.domain) for user in others))
         with open(self.path("uuid"), "w") as file:
             file.write("00000000-0000-4000-8000-%012x" % self._control_port)
 
@@ -158,6 +164,43 @@ class Baresip(Phone):
 
     def wait_refused(self, status, timeout_s=10):
         return self._next("CALL_CLOSED", timeout_s, parameter="^%d " % status)
+
+    def hold(self):
+        self._tell("hold")
+        return wait_for(lambda: self.count("^a=sendonly") > 0, 5)
+
+    def resume(self):
+        before = self.count("^a=sendrecv")
+        self._tell("resume")
+        return wait_for(lambda: self.count("^a=sendrecv") > before, 5)
+
+    def transfer(self, uri):
+        self._tell("transfer", uri)
+
+    def dtmf(self, digit):
+        self._tell("sndcode", digit)
+        time.sleep(0.25)
+        self._tell("sndcode", KEY_RELEASED)
+
+    def wait_dtmf(self, digit, timeout_s=5):
+        return self._next("CALL_DTMF_START", timeout_s, parameter=re.escape(digit))
+
+    def message(self, uri, text):
+        for _ in sound.TONES_HZ:
+            if uri in self._current_contact():
+                break
+            self._tell("contact_next")
+        self._tell("message", text)
+
+    def _current_contact(self):
+        try:
+            with open(self.path("current_contact")) as file:
+                return file.read()
+        except OSError:
+            return ""
+
+    def wait_message(self, text, timeout_s=8):
+        return self.child.expect(re.escape(text), timeout_s, from_start=True)
 
     def recordings(self):
         return glob.glob(self.path("dump-*dec.wav"))

@@ -1,4 +1,4 @@
-"""A real name server: Knot DNS with a zone that the test writes, on a port of the loopback."""
+"""A real name server: Knot DNS with zones that the test writes, on a port of the loopback."""
 
 import os
 import shutil
@@ -11,21 +11,29 @@ from .ports import free_port
 READY_S = 10
 
 
-def program():
-    """knotd, which Debian puts where only root looks."""
-    return shutil.which("knotd") or shutil.which("knotd", path="/usr/sbin:/sbin")
+def find(program):
+    """Debian puts some of Knot's programs where only root looks."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin") or program
+
+
+def zone(origin, records):
+    """A zone with what every zone needs, and these records."""
+    soa = "$ORIGIN %s.\n$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 2\n@ NS ns\nns A 127.0.0.1\n"
+    return {origin + ".": soa % origin + records}
 
 
 class Knot:
-    """Serves one zone from `with` to its end; `kill` takes it away in between."""
+    """Serves zones, the text of each by its name, from `with` to its end; `kill` takes it away in between."""
 
-    def __init__(self, folder, origin, records):
+    def __init__(self, folder, zones):
         self.folder, self.port = os.path.join(folder, "knot"), free_port()
         os.makedirs(self.folder)
-        zone = os.path.join(self.folder, "zone")
-        with open(zone, "w") as file:
-            file.write("$ORIGIN %s.\n$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 2\n@ NS ns\nns A 127.0.0.1\n" % origin)
-            file.write(records)
+        entries = ""
+        for name, text in zones.items():
+            path = os.path.join(self.folder, "zone-" + (name.rstrip(".") or "root"))
+            entries += '  - domain: "%s"\n    file: "%s"\n' % (name, path)
+            with open(path, "w") as file:
+                file.write(text)
         self.config = os.path.join(self.folder, "knot.conf")
         with open(self.config, "w") as file:
             file.write(
@@ -33,11 +41,11 @@ class Knot:
                 'log:\n  - target: stdout\n    any: info\n'
                 'database:\n    storage: "{0}"\n'
                 'template:\n  - id: default\n    storage: "{0}"\n'
-                'zone:\n  - domain: {2}\n    file: "{3}"\n'.format(self.folder, self.port, origin, zone))
+                'zone:\n{2}'.format(self.folder, self.port, entries))
         self.child = None
 
     def __enter__(self):
-        argv = [program(), "-c", self.config]
+        argv = [find("knotd"), "-c", self.config]
         self.child = Child(argv, os.path.join(self.folder, "log"))
         if not self.child.expect("server started|loaded, serial", READY_S, from_start=True):
             raise RuntimeError("knotd does not start:\n" + self.child.tail())
@@ -53,4 +61,4 @@ class Knot:
 
 
 def version():
-    return subprocess.run([program(), "--version"], capture_output=True, text=True, timeout=10).stdout.strip()
+    return subprocess.run([find("knotd"), "--version"], capture_output=True, text=True, timeout=10).stdout.strip()

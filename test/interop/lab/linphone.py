@@ -44,7 +44,7 @@ class Linphone(Phone):
         sections = {
             "sip": {
                 "sip_port": ports["udp"], "sip_tcp_port": ports["tcp"], "sip_tls_port": ports["tls"],
-                "default_proxy": 0, "guess_hostname": 1, "use_ipv6": 0, "media_encryption": "none",
+                "default_proxy": 0, "guess_hostname": 1, "use_ipv6": int(account.family == 6), "media_encryption": "none",
                 "register_only_when_network_is_up": 0, "inc_timeout": 30, "keepalive_period": 10000,
                 "auto_net_state_mon": 0, "use_info": 0, "use_rfc2833": 1, "deliver_imdn": 0,
             },
@@ -137,6 +137,39 @@ class Linphone(Phone):
         """The final answers to INVITEs that this phone got, in order."""
         answers = re.findall(r"(?m)^SIP/2\.0 ([2-6]\d\d) (?:.+\n)*?CSeq: *\d+ INVITE$", self.trace())
         return [int(status) for status in answers]
+
+    def hold(self):
+        self._type("pause")
+        return self.child.expect("paused", 5)
+
+    def resume(self):
+        self._type("resume")
+        return self.child.expect("resumed|Media streams established|connected", 5)
+
+    def transfer(self, uri):
+        self._type("transfer " + uri)
+
+    def consult(self, uri):
+        self.dial(uri)
+
+    def connect(self):
+        self.child.mark()
+        self._type("calls", 0.4)
+        seen = "\n".join(self.child.lines[self.child._mark:])
+        first, second = re.findall(r"(?m)^(\d+)\s*\|", seen)[:2]
+        self._type("transfer %s --to-call %s" % (first, second))
+
+    def dtmf(self, digit):
+        self._type(digit, 0.4)
+
+    def wait_dtmf(self, digit, timeout_s=5):
+        return self.child.expect("Receiving tone " + re.escape(digit), timeout_s)
+
+    def message(self, uri, text):
+        self._type('chat %s "%s"' % (uri, text))
+
+    def wait_message(self, text, timeout_s=8):
+        return self.child.expect(re.escape(text), timeout_s, from_start=True)
 
     def recordings(self):
         return [self._recording(self._calls - 1)]

@@ -18,6 +18,8 @@ class Phone:
     kind = "?"
     # With which answer it refuses a call that rings.
     reject_status = 0
+    # Whether what it hears after a hold is in its recording too.
+    records_after_hold = True
 
     def __init__(self, folder, account):
         self.folder, self.account, self.child = folder, account, None
@@ -86,6 +88,46 @@ class Phone:
     def recordings(self):
         """The files of what it heard in the last call."""
         raise NotImplementedError
+
+    def hold(self):
+        """Puts the call on hold; gives whether the other side agreed."""
+        raise NotImplementedError
+
+    def resume(self):
+        """Takes it back."""
+        raise NotImplementedError
+
+    def transfer(self, uri):
+        """Sends the other side on to somebody else."""
+        raise NotImplementedError
+
+    def consult(self, uri):
+        """A second call, while the first is on hold."""
+        raise NotImplementedError
+
+    def connect(self):
+        """Puts the parties of both calls together, and leaves them."""
+        raise NotImplementedError
+
+    def dtmf(self, digit):
+        """Presses a key during the call (RFC 4733)."""
+        raise NotImplementedError
+
+    def wait_dtmf(self, digit, timeout_s=5):
+        """The other side pressed it."""
+        raise NotImplementedError
+
+    def message(self, uri, text):
+        """Writes to somebody; the text has no spaces."""
+        raise NotImplementedError
+
+    def wait_message(self, text, timeout_s=8):
+        """Such a message has come, whenever it was."""
+        raise NotImplementedError
+
+    def count(self, pattern):
+        """How often something stands in the messages it sent and got so far."""
+        return len(re.findall("(?m)" + pattern, self.trace()))
 
     def stop(self):
         if self.child:

@@ -9,6 +9,7 @@ from .ports import free_port
 DOMAIN = "sip.test"
 USERS = ("alice", "bob", "carol")
 READY_S = 10
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 
 
 def password_of(user):
@@ -18,9 +19,9 @@ def password_of(user):
 class Account:
     """One user at one server, as a phone needs to know it."""
 
-    def __init__(self, user, server, transport, password=None):
+    def __init__(self, user, server, transport, password=None, family=4):
         self.user, self.password, self.transport = user, password or password_of(user), transport
-        self.domain, self.host = DOMAIN, server.host
+        self.domain, self.family, self.host = DOMAIN, family, LOOPBACK[family]
         self.port = server.tls_port if transport == "tls" else server.port
         self.authority = server.certificate if transport == "tls" else None
 
@@ -33,13 +34,18 @@ class Account:
 
     @property
     def proxy(self):
-        return "sip:%s:%d;transport=%s" % (self.host, self.port, self.transport)
+        return "sip:%s:%d;transport=%s" % (self.bracketed, self.port, self.transport)
+
+    @property
+    def bracketed(self):
+        """The address as it stands in a URI."""
+        return "[%s]" % self.host if self.family == 6 else self.host
 
 
 class Server:
     """Runs from `with Server(…)` until its end; `kill` and `start` in between show what it remembers."""
 
-    host = "127.0.0.1"
+    host = LOOPBACK[4]
 
     def __init__(self, binary, folder, settings=""):
         """`settings` are added to a configuration that says only where to listen and for which domain."""
@@ -53,7 +59,8 @@ class Server:
         with open(self.config, "w") as file:
             file.write('data_dir = "%s"\ndomains = ["%s"]\n' % (self.data, DOMAIN))
             for transport, port in self._listeners():
-                file.write('\n[[listen]]\ntransport = "%s"\naddress = "%s:%d"\n' % (transport, self.host, port))
+                for host in (LOOPBACK[4], "[%s]" % LOOPBACK[6]):
+                    file.write('\n[[listen]]\ntransport = "%s"\naddress = "%s:%d"\n' % (transport, host, port))
             file.write("\n" + settings)
         for user in USERS:
             self._add_account(user)
@@ -79,8 +86,13 @@ class Server:
         """Takes its life as a power cut would."""
         self.child.kill()
 
-    def account(self, user, transport, password=None):
-        return Account(user, self, transport, password)
+    def account(self, user, transport, password=None, family=4):
+        return Account(user, self, transport, password, family)
+
+    def command(self, *words):
+        """Runs a command of the program against this server: its exit code and what it says."""
+        done = subprocess.run([self.binary, *words, "--config", self.config], capture_output=True, text=True, timeout=20)
+        return done.returncode, done.stdout + done.stderr
 
     def __enter__(self):
         self.start()

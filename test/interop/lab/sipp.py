@@ -13,13 +13,17 @@ A flow is written as its ladder, one message a line, as the side that runs it se
     -> BYE
     <- 200
 
-A line that goes out may carry `sdp`, `webrtc` (what a browser wants to see in an SDP), `auth`, `no-contact`, `expires=N`, `max-forwards=N`; one that comes in may carry
-`has=TEXT` or `lacks=TEXT`, which must stand in it or must not.
+A line that goes out may carry `sdp`, `webrtc` (what a browser wants to see in an SDP), `auth`, `no-contact`,
+`expires=N`, `max-forwards=N`, and header lines in quotes ("Privacy: id"; From, Contact instead of what stands there
+otherwise); `invite` says that this answer is for the INVITE, though other requests came after it. One that comes in may carry
+`has=TEXT` or `lacks=TEXT`, which must stand in it or must not, in quotes where it has spaces; `early` says that this
+provisional answer makes a dialog, in which the next requests go.
 """
 
 import csv
 import os
 import re
+import shlex
 import time
 from xml.sax.saxutils import quoteattr
 
@@ -51,9 +55,9 @@ CONTACT = "Contact: <sip:{user}@[local_ip]:[local_port];transport=[transport]>\n
 
 SDP = """\
 v=0
-o=sipp 1 1 IN IP4 [media_ip]
+o=sipp 1 1 IN IP[media_ip_type] [media_ip]
 s=-
-c=IN IP4 [media_ip]
+c=IN IP[media_ip_type] [media_ip]
 t=0 0
 m=audio [media_port] RTP/AVP 0
 a=rtpmap:0 PCMU/8000
@@ -78,7 +82,8 @@ a=ice-pwd:twenty-two-letters-of-ice
 a=fingerprint:sha-256 {fingerprint}
 """
 
-CALLER = "From: <sip:{user}@{domain}>;tag=[pid]f[call_number]\nTo: <sip:{to}>{to_tag}"
+CALLER = "From: {sender};tag=[pid]f[call_number]\nTo: <sip:{to}>{to_tag}"
+CALLER_IN_BRANCH = "Route:[$branch_route]\nFrom: {sender};tag=[pid]f[call_number]\nTo:[$branch_to]"
 CALLED = "From: <sip:{user}@{domain}>;tag=[pid]t[call_number]\nTo:[$caller]"
 
 # What the called side keeps of the INVITE: to answer it after a CANCEL came in between, and to send requests itself.
@@ -88,18 +93,26 @@ REMEMBER_INVITE = (
     '<ereg regexp=".*" search_in="hdr" header="From:" assign_to="caller"/>')
 REMEMBERED = ("vias", "last_via", "cseq", "caller")
 
+# What the caller keeps of a provisional answer: SIPp itself knows one dialog alone, that of the first answer.
+REMEMBER_BRANCH = (
+    '<ereg regexp=".*" search_in="hdr" header="To:" assign_to="branch_to"/>'
+    '<ereg regexp="sip:[^>]*" search_in="hdr" header="Contact:" assign_to="branch_target"/>'
+    '<ereg regexp=".*" search_in="hdr" header="Record-Route:" assign_to="branch_route"/>')
+BRANCH = ("branch_to", "branch_target", "branch_route")
+
 
 class Sipp:
     """One SIPp process that runs one ladder, `calls` times."""
 
-    def __init__(self, folder, account, ladder, to=None, port=None, calls=1, per_s=10):
+    def __init__(self, folder, account, ladder, to=None, port=None, calls=1, per_s=10, host=None):
         name = os.path.join(folder, "sipp-%d" % time.monotonic_ns())
         scenario = Scenario(account, account.user if to is None else to)
         with open(name + ".xml", "w") as file:
             file.write(scenario.xml(ladder))
         self.port, self._errors, self._stats = port or free_port(), name + ".err", name + ".stat"
-        argv = ["sipp", "%s:%d" % (account.host, account.port), "-sf", name + ".xml", "-i", "127.0.0.1",
-                "-p", str(self.port), "-mi", "127.0.0.1", "-mp", str(free_port(MEDIA, 4)),
+        host = host or account.host
+        argv = ["sipp", "%s:%d" % (account.bracketed, account.port), "-sf", name + ".xml", "-i", host,
+                "-p", str(self.port), "-mi", host, "-mp", str(free_port(MEDIA, 4)),
                 # Left alone it makes credentials for the address of the server and not for the Request-URI.
                 "-auth_uri", scenario.challenged_uri.removeprefix("sip:"),
                 "-m", str(calls), "-r", str(per_s), "-l", str(max(calls, 3)),
@@ -136,15 +149,16 @@ class Scenario:
     def __init__(self, account, to):
         """`to` is the user called; without a name it is the server itself."""
         self._account, self._to = account, "%s@%s" % (to, account.domain) if to else account.domain
-        self._cseq, self._branch, self._invite_branch = 0, 0, 0
+        self._cseq, self._branch, self._invite_branch, self._invite_cseq = 0, 0, 0, 0
         self._in_dialog, self._answered = False, 0
+        self._has_answered, self._to_has_tag, self._in_branch = False, False, False
         self._cancelled, self._is_called = False, False
         self._variables = set()
         # The Request-URI of the requests that are challenged, which have one in a ladder.
         self.challenged_uri = "sip:" + self._to
 
     def xml(self, ladder):
-        lines = [line.split() for line in ladder.splitlines() if line.strip()]
+        lines = [shlex.split(line) for line in ladder.splitlines() if line.strip()]
         self._is_called = lines[0][0] == "<-"
         kinds = {"->": self._send, "<-": self._receive, "..": self._pause}
         steps = [kinds[words[0]](words[1], words[2:], following) for words, following in zip(lines, lines[1:] + [None])]
@@ -171,28 +185,39 @@ class Scenario:
         return SDP if "sdp" in options else ""
 
     def _request(self, method, options):
-        values = dict(option.split("=") for option in options if "=" in option)
+        headers = dict(option.split(": ", 1) for option in options if ": " in option)
+        values = dict(option.split("=") for option in options if "=" in option and ": " not in option)
         if method not in ("ACK", "CANCEL"):
             self._cseq, self._branch = self._cseq + 1, self._branch + 1
         elif method == "ACK" and self._answered < 300:
             self._branch += 1
         if method == "INVITE":
-            self._invite_branch = self._branch
+            self._invite_branch, self._invite_cseq = self._branch, self._cseq
         self._cancelled = self._cancelled or method == "CANCEL"
-        joined = method in ("ACK", "CANCEL") and not self._in_dialog
-        parties = (CALLED if self._is_called else CALLER).format(
+        joined = method in ("ACK", "CANCEL") and not self._in_dialog and not self._in_branch
+        parties = CALLED if self._is_called else CALLER_IN_BRANCH if self._in_branch else CALLER
+        parties = parties.format(
             user=self._account.user, domain=self._account.domain, to=self._to,
+            sender=headers.pop("From", "<%s>" % self._account.aor),
             to_tag="[peer_tag_param]" if self._in_dialog or method == "ACK" else "")
         text = REQUEST.format(
-            method=method, uri=self._uri(method), cseq=self._cseq, max_forwards=values.get("max-forwards", 70),
+            method=method, uri=self._uri(method), max_forwards=values.get("max-forwards", 70),
+            cseq=self._invite_cseq if method in ("ACK", "CANCEL") else self._cseq,
             branch=self._invite_branch if joined else self._branch, parties=parties)
-        text += "[routes]\n" if self._in_dialog else ""
-        text += "" if "no-contact" in options else CONTACT.format(user=self._account.user)
+        text += "[routes]\n" if self._in_dialog and not self._in_branch else ""
+        text += self._headers(headers, "no-contact" in options)
         text += "Expires: %s\n" % values["expires"] if "expires" in values else ""
         credentials = (self._account.user, self._account.password)
         return text + ("[authentication username=%s password=%s]\n" % credentials if "auth" in options else "")
 
+    def _headers(self, headers, no_contact=False):
+        """Contact, unless there shall be none or there is another one, and whatever else the line says."""
+        text = "" if no_contact or "Contact" in headers else CONTACT.format(user=self._account.user)
+        return text + "".join("%s: %s\n" % header for header in headers.items())
+
     def _uri(self, method):
+        if self._in_branch:
+            return "[$branch_target]"
         if self._in_dialog:
             return "[next_url]"
         if method == "REGISTER":
@@ -200,14 +225,15 @@ class Scenario:
         return self.challenged_uri
 
     def _answer(self, status, options):
-        after_cancel = status == "487"
+        to_invite = status == "487" or "invite" in options
         text = ANSWER.format(
             status=status, reason="As the ladder says",
-            vias="[$vias]" if after_cancel else "[last_Via:]",
-            cseq="[$cseq]" if after_cancel else "[last_CSeq:]",
-            to_tag="" if self._in_dialog else ";tag=[pid]t[call_number]")
+            vias="[$vias]" if to_invite else "[last_Via:]",
+            cseq="[$cseq]" if to_invite else "[last_CSeq:]",
+            to_tag="" if self._to_has_tag else ";tag=[pid]t[call_number]")
+        self._has_answered = True
         self._in_dialog = self._in_dialog or status == "200" and not self._cancelled
-        return text + CONTACT.format(user=self._account.user)
+        return text + self._headers(dict(option.split(": ", 1) for option in options if ": " in option))
 
     def _receive(self, what, options, _):
         attributes = ' response="%s"' % what if what.isdigit() else ' request="%s"' % what
@@ -215,11 +241,18 @@ class Scenario:
         attributes += ' auth="true"' if "challenge" in options else ""
         if what.isdigit():
             self._answered = int(what)
+            self._in_branch = self._in_branch or "early" in options
             to_invite = self._invite_branch == self._branch and not self._cancelled
-            if what == "200" and to_invite and not self._in_dialog:
+            if what == "200" and to_invite and not self._in_dialog and not self._in_branch:
                 self._in_dialog = True
                 attributes += ' rrs="true"'
-        actions = "".join(self._expectation(option) for option in options if "=" in option)
+        else:
+            self._to_has_tag = self._has_answered and what != "CANCEL"
+        wanted = [option for option in options if option.startswith(("has=", "lacks="))]
+        actions = "".join(map(self._expectation, wanted))
+        if "early" in options:
+            actions += REMEMBER_BRANCH
+            self._variables.update(BRANCH)
         if what == "CANCEL":
             self._cancelled = True
         if what == "INVITE" and not self._in_dialog:
