@@ -20,6 +20,27 @@ use crate::switchboard::Switchboard;
 use crate::targets::Targets;
 use crate::way::Way;
 
+/// What was found out about who sent a request that may go on.
+pub(crate) struct Admitted<'m> {
+    /// The credentials that were meant for us.
+    pub spent: Option<&'m Line>,
+    /// Who sent it.
+    pub sender: Sender,
+    /// The credentials were used before: they open nothing a second time, see [`Switchboard::challenge_again`].
+    pub again: bool,
+}
+
+impl<'m> Admitted<'m> {
+    fn new(spent: Option<&'m Line>, sender: Sender) -> Self {
+        Self { spent, sender, again: false }
+    }
+
+    /// One whose credentials nobody asked for.
+    pub(crate) fn by(sender: Sender, arrival: &Arrival<'m, '_>) -> Self {
+        Self::new(own_credentials(arrival), sender)
+    }
+}
+
 impl Switchboard {
     /// Decides whether the sender may do this, and asks it for proof where that is missing. `None`: it was answered.
     pub(crate) fn admit<'m, 'a>(
@@ -28,12 +49,11 @@ impl Switchboard {
         screened: &Screened<'m, 'a>,
         way: &Way<'_, 'a>,
         out: &mut Outbox,
-    ) -> Option<(Option<&'m Line>, Sender)> {
-        self.used_before = false;
+    ) -> Option<Admitted<'m>> {
         let rights = arrival.settings.rights_at(way.domain());
         let in_dialog = screened.routed.in_dialog.is_some();
         if in_dialog || !rights.authenticate_calls {
-            return Some((own_credentials(arrival), Sender::Proved));
+            return Some(Admitted::by(Sender::Proved, arrival));
         }
         let known = self.known_trunk(arrival.settings, &arrival.from, &screened.routed.uri);
         let peer = known.or_else(|| arrival.settings.routing.peer(arrival.from.remote.ip()));
@@ -44,16 +64,15 @@ impl Switchboard {
             return None;
         }
         let from_uri = arrival.parts.from.parsed_uri().ok();
-        let home = from_uri.as_ref().and_then(|uri| arrival.settings.identity.domain_of(uri));
-        // A stranger with an account proves it for the first domain.
-        let realm = home.or_else(|| arrival.settings.identity.first_domain())?;
-        let proof = match self.prove(arrival, Door::Proxy, realm) {
+        let (home, realm) = home_and_realm(arrival, from_uri.as_ref());
+        let realm = realm?;
+        let (proof, again) = match self.prove(arrival, Door::Proxy, realm) {
             Proof::Again { user, line } => {
                 // Who keeps no transactions cannot tell a repetition from a replay.
-                self.used_before = !way.is_stateless(screened) || arrival.from.transport.is_websocket();
-                Proof::Valid { user, line }
+                let tells = !way.is_stateless(screened) || arrival.from.transport.is_websocket();
+                (Proof::Valid { user, line }, tells)
             }
-            proof => proof,
+            proof => (proof, false),
         };
         let (sender, spent) = match proof {
             Proof::Valid { user, line } if home.is_none() || from_uri.and_then(|u| u.user) == Some(user) => {
@@ -69,7 +88,7 @@ impl Switchboard {
             _ => (Sender::Stranger, own_credentials(arrival)),
         };
         match access::decide(screened.method, in_dialog, sender, way.aim(None), rights) {
-            Access::Allow => Some((spent, sender)),
+            Access::Allow => Some(Admitted { spent, sender, again }),
             Access::Refuse(refusal) => {
                 self.refuse(arrival, refusal, out);
                 None
@@ -85,8 +104,7 @@ impl Switchboard {
     /// good the second time, so a repetition of what was refused without a transaction gets the same answer.
     pub(crate) fn challenge_again(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
         let from_uri = arrival.parts.from.parsed_uri().ok();
-        let home = from_uri.as_ref().and_then(|uri| arrival.settings.identity.domain_of(uri));
-        if let Some(realm) = home.or_else(|| arrival.settings.identity.first_domain()) {
+        if let (_, Some(realm)) = home_and_realm(arrival, from_uri.as_ref()) {
             self.challenge(arrival, Door::Proxy, realm, true, out);
         }
     }
@@ -98,14 +116,14 @@ impl Switchboard {
         method: Method,
         aim: Aim,
         out: &mut Outbox,
-    ) -> Option<(Option<&'m Line>, Sender)> {
+    ) -> Option<Admitted<'m>> {
         if let Access::Refuse(refusal) =
             access::decide(method, false, Sender::Peer, aim, arrival.settings.rights)
         {
             self.refuse(arrival, refusal, out);
             return None;
         }
-        Some((own_credentials(arrival), Sender::Peer))
+        Some(Admitted::by(Sender::Peer, arrival))
     }
 
     /// §16.5.
@@ -234,6 +252,17 @@ impl Switchboard {
         let tell = known || sender == Sender::Stranger;
         Err(Refusal::new(if tell { 480 } else { 404 }))
     }
+}
+
+/// The domain of ours that the sender says he is of, and the one for which he proves who he is: a stranger with an account
+/// does for the first.
+fn home_and_realm<'m>(
+    arrival: &Arrival<'m, '_>,
+    from: Option<&Uri<'_>>,
+) -> (Option<&'m str>, Option<&'m str>) {
+    let settings: &'m crate::Settings = arrival.settings;
+    let home = from.and_then(|uri| settings.identity.domain_of(uri));
+    (home, home.or_else(|| settings.identity.first_domain()))
 }
 
 /// RFC 3261 §26.2.2: never a hop that others can read.

@@ -8,7 +8,7 @@ use offhook_proxy::{derived, screen};
 use offhook_sip::{Message, Refusal};
 use offhook_transaction::{AckVerdict, ClientId, ServerId, ServerKey};
 
-use crate::admit::own_credentials;
+use crate::admit::Admitted;
 use crate::arrival::Arrival;
 use crate::beyond::Leg;
 use crate::context::{Cancel, Downstream};
@@ -165,10 +165,10 @@ impl Switchboard {
         let admitted = match way {
             // §22.1: neither can be challenged, and without state we cannot know that their INVITE was let through. They
             // go to a place of our choice, where they mean nothing unless it was.
-            Way::Rule(rule, _) if rule.stateless => Some((own_credentials(arrival), Sender::Stranger)),
+            Way::Rule(rule, _) if rule.stateless => Some(Admitted::by(Sender::Stranger, arrival)),
             _ => self.admit(arrival, screened, &way, out),
         };
-        let Some((spent, sender)) = admitted else { return };
+        let Some(Admitted { spent, sender, .. }) = admitted else { return };
         let passage = Passage { arrival, screened, spent, sender };
         let mut targets: Targets = std::mem::take(&mut self.targets);
         targets.clear();

@@ -51,9 +51,6 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let arrival = passage.arrival;
-        if self.used_before {
-            return self.challenge_again(arrival, out);
-        }
         let Some(id) = self.open_upstream(passage, key, way, out) else { return };
         self.hold_request(arrival, id);
         self.ask_to_keep(arrival.settings, arrival.now_ms, id, None, out);

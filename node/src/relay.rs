@@ -69,27 +69,28 @@ impl Switchboard {
         if leaves_no_room(arrival.message) {
             return self.refuse(arrival, Refusal::new(513), out);
         }
-        let Some((spent, sender)) = self.admit(arrival, screened, way, out) else { return };
-        let passage = Passage { arrival, screened, spent, sender };
+        let Some(admitted) = self.admit(arrival, screened, way, out) else { return };
+        let sender = admitted.sender;
+        let passage = Passage { arrival, screened, spent: admitted.spent, sender };
         if edge::lacks_path(&passage) {
             return self.refuse(arrival, Refusal::new(421).with(Hint::Require("path")), out);
         }
         if arrival.message.seconds(Name::MaxBreadth) == Ok(Some(0)) {
             return self.refuse(arrival, Refusal::new(440), out);
         }
-        if let Err(refusal) =
-            session_timer::demand(&passage).and_then(|_| trust::check_privacy(&passage, way))
-        {
+        let fit = session_timer::demand(&passage).and_then(|_| trust::check_privacy(&passage, way));
+        if let Err(refusal) = fit {
             return self.refuse(arrival, refusal, out);
         }
         let mut targets = std::mem::take(&mut self.targets);
         targets.clear();
         match self.find_targets(&passage, way, sender, &mut targets, out) {
-            Err(refusal) if refusal == Refusal::new(480) && self.may_keep(&passage, way) => {
-                self.keep_absent(&passage, (key, way), out);
+            // A bare 480 is for who has no device; one with a warning is for devices that may not be called so.
+            Err(refusal) if refusal != Refusal::new(480) || !self.may_keep(&passage, way) => {
+                self.refuse_call(&passage, way, refusal, out);
             }
-            Err(refusal) => self.refuse_call(&passage, way, refusal, out),
-            Ok(()) if self.used_before => self.challenge_again(arrival, out),
+            _ if admitted.again => self.challenge_again(arrival, out),
+            Err(_) => self.keep_absent(&passage, (key, way), out),
             Ok(()) if self.holds_back(arrival, &mut targets) => {
                 // RFC 7339 §5.10: without Retry-After, or the peer would leave us alone, not only that next hop.
                 let refusal = Refusal::new(503).because("Next hop overloaded");

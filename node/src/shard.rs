@@ -166,7 +166,6 @@ impl Shard {
             at_work: 0,
             unsettled: Vec::new(),
             aor: Vec::new(),
-            used_before: false,
             order: Vec::new(),
             targets: Targets::default(),
             scratch: Scratch::default(),

@@ -110,8 +110,6 @@ pub(crate) struct Switchboard {
     pub unsettled: Vec<usize>,
     /// The address-of-record at hand.
     pub aor: Vec<u8>,
-    /// Whether the credentials at hand were used before.
-    pub used_before: bool,
     /// The order of a trunk's targets at hand.
     pub order: Vec<usize>,
     /// The target set at hand.
