@@ -64,6 +64,16 @@ pub enum Command {
     Resolve(ResolveArguments),
     /// Show what would happen to a request, and which rule says so. Nothing is sent.
     Route(RouteArguments),
+    /// Show how the trunks of the running server stand: targets, health, registrations, calls.
+    Trunks(TrunksArguments),
+}
+
+/// What `trunks` may be asked.
+#[derive(Args, Debug)]
+pub struct TrunksArguments {
+    /// One JSON object a line, with all that is known.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `route` may be asked.

@@ -13,10 +13,14 @@ use offhook_journal::{Event, Journal};
 use offhook_net::{Clock, ControlSocket, Stopper};
 use serde_json::{Value, json};
 
+use crate::trunks::clerk::Trunks;
+
 /// What the answers are taken from.
 pub struct Sources {
     /// Who is banned.
     pub guard: Guard,
+    /// How the trunks stand.
+    pub trunks: Trunks,
 }
 
 /// Starts to answer. A server whose socket cannot be made serves all the same, and says so.
@@ -62,7 +66,8 @@ fn desk(sources: Sources, mut journal: Journal, clock: Clock) -> Desk {
     let mut desk = Desk::default();
     let guard = sources.guard.clone();
     desk.on("ban.list", move |_| Ok(guard.bans(clock.now_ms()).iter().map(object).collect()));
-    let guard = sources.guard;
+    let Sources { guard, trunks } = sources;
+    desk.on("trunk.list", move |_| Ok(trunks.list()));
     desk.on("ban.lift", move |question| {
         let source = source(question)?;
         let ban = guard.lift(clock.now_ms(), source);

@@ -20,6 +20,7 @@ mod route;
 mod seals;
 mod serve;
 mod table;
+mod trunks;
 mod visible;
 mod welcome;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Some(Command::Ping(arguments)) => ping::run(arguments),
         Some(Command::Resolve(arguments)) => resolve::run(&options.common, arguments),
         Some(Command::Route(arguments)) => route::run(&options.common, arguments),
+        Some(Command::Trunks(arguments)) => trunks::run(&options.common, arguments),
     };
     exit::code_of(result)
 }

@@ -20,12 +20,13 @@ use offhook_websocket::Policy;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-use crate::cdr::keep::{Keeper, Spools};
+use crate::cdr::keep::{Keeper, Spools, TrunkCalls};
 use crate::certificates::Certificates;
 use crate::check;
 use crate::cli::Common;
 use crate::messages::keep::{Keeping, Room};
 use crate::seals::{Seals, entropy};
+use crate::trunks::clerk::Trunks;
 use crate::{control, first_start, names, welcome};
 
 /// How long a stop waits for calls that are being set up.
@@ -87,7 +88,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let records = Keeper::start(&house.spools, &store, &house.config, house.journal(), clock)?;
     let messages = Keeping::start(&house.messages, &store, &house.config, bells, house.journal(), clock)?;
     let (alive, caretaker) = look_after(accounts, certificates, &house, clock)?;
-    let desk = house.start_desk(&stopper, clock);
+    let desk = house.start_desk(records.trunk_calls(), &stopper, clock);
 
     welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
     journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
@@ -141,8 +142,14 @@ impl House {
     }
 
     /// Starts the thread that answers commands.
-    fn start_desk(&self, stopper: &Stopper, clock: Clock) -> Option<JoinHandle<()>> {
-        let sources = control::Sources { guard: self.guard.clone() };
+    fn start_desk(
+        &self,
+        calls: Option<TrunkCalls>,
+        stopper: &Stopper,
+        clock: Clock,
+    ) -> Option<JoinHandle<()>> {
+        let trunks = Trunks::new(&self.settings, calls);
+        let sources = control::Sources { guard: self.guard.clone(), trunks };
         control::start(&self.config.data_dir, sources, stopper, || self.journal(), clock)
     }
 

@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use offhook_journal::Event;
-use offhook_locate::{Hop, Reach};
+use offhook_locate::Hop;
 use offhook_net::Outbox;
-use offhook_route::{Toward, Trunk};
 use offhook_sip::Message;
 use offhook_transaction::{ClientId, ClientVerdict};
 
@@ -54,7 +53,7 @@ impl Switchboard {
             };
             *due_ms = now_ms + u64::from(trunk.health_check_s) * 1000;
             let leg = Leg { trunk: number(index), errand: Errand::Check, ..Leg::default() };
-            for hop in self.hops_of(trunk) {
+            for hop in trunk.targets.iter().flat_map(|target| self.hops_of(target)).collect::<Vec<_>>() {
                 // Those that are dead are asked anyway, and more often.
                 if !self.health.is_dead(hop) {
                     self.probe(settings, now_ms, hop, leg, out);
@@ -62,23 +61,6 @@ impl Switchboard {
             }
         }
         self.tell_dead(settings);
-    }
-
-    fn hops_of(&self, trunk: &Trunk) -> Vec<Hop> {
-        let mut hops: Vec<Hop> = Vec::new();
-        for target in &trunk.targets {
-            match &target.toward {
-                Toward::Address(hop) => hops.push(Hop { transport: hop.transport, address: hop.address }),
-                Toward::Name(wanted) => {
-                    let found =
-                        self.names.last_found(wanted).map(|located| located.order(0)).unwrap_or_default();
-                    hops.extend(
-                        found.into_iter().filter(|hop| Reach::Private.take(hop.address.ip()).is_some()),
-                    );
-                }
-            }
-        }
-        hops
     }
 
     /// The answer to such a question.
@@ -96,7 +78,7 @@ impl Switchboard {
     pub(crate) fn check_failed(&mut self, now_ms: u64, id: ClientId, why: &'static str) {
         let Some(record) = self.transactions.client(id) else { return };
         let hop = hop_of(&record.user.flow);
-        if self.health.note_dead(now_ms, hop, None) {
+        if self.health.note_dead(now_ms, hop, why, None) {
             let event = Event::TargetDead { target: hop.address, transport: hop.transport.name(), why };
             self.journal.note(now_ms, &event);
         }
@@ -104,8 +86,11 @@ impl Switchboard {
 
     fn tell_dead(&self, settings: &Settings) {
         let trunks = settings.routing.trunks().iter().filter(|trunk| trunk.health_check_s > 0);
-        let dead: Vec<Hop> =
-            trunks.flat_map(|trunk| self.hops_of(trunk)).filter(|hop| self.health.is_dead(*hop)).collect();
+        let dead: Vec<Hop> = trunks
+            .flat_map(|trunk| &trunk.targets)
+            .flat_map(|target| self.hops_of(target))
+            .filter(|hop| self.health.is_dead(*hop))
+            .collect();
         if **settings.dead_targets.0.load() != dead {
             settings.dead_targets.0.store(Arc::new(dead));
         }
@@ -118,7 +103,7 @@ impl Switchboard {
         }
         let before = std::mem::replace(&mut self.checks.told, dead);
         for hop in self.checks.told.iter() {
-            self.health.note_dead(now_ms, *hop, None);
+            self.health.note_dead(now_ms, *hop, "no answer", None);
         }
         for hop in before.iter().filter(|hop| !self.checks.told.contains(hop)) {
             self.health.note_alive(*hop);

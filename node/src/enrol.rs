@@ -11,7 +11,7 @@
 
 use std::net::SocketAddr;
 
-use offhook_digest::{Algorithm, Challenge, Login, Request, answer, best};
+use offhook_digest::{Challenge, best};
 use offhook_journal::Event;
 use offhook_locate::{Reach, Wanted};
 use offhook_net::{ConnectionId, Flow, Outbox};
@@ -24,8 +24,10 @@ use crate::beyond::{Errand, Leg, number};
 use crate::context::Downstream;
 use crate::hop;
 use crate::names::Known;
+use crate::proof::Proof;
 use crate::servers::hop_of;
 use crate::settings::Settings;
+use crate::standing::RegistrationStanding;
 use crate::switchboard::Switchboard;
 
 /// The shard that registers.
@@ -68,24 +70,30 @@ struct Enrolled {
     answered: bool,
     /// The server stops, and this attempt takes the registration back.
     leaves: bool,
-}
-
-/// A challenge that was answered: it is good for more than one request (RFC 7616 §3.4.1).
-#[derive(Clone, Debug)]
-struct Proof {
-    header: Name,
-    realm: Vec<u8>,
-    nonce: Vec<u8>,
-    opaque: Option<Vec<u8>>,
-    algorithm: Algorithm,
-    qop: (bool, bool),
-    count: u32,
+    /// Why the last attempt failed, if it did, and when.
+    failure: Option<(String, u64)>,
 }
 
 impl Enrolments {
     /// The registrations that a polite stop waits for.
     pub(crate) fn open(&self, now_ms: u64) -> u64 {
         self.list.iter().filter(|one| one.under_way || one.when.is_in(now_ms)).count() as u64
+    }
+
+    /// How they stand, each with the index of its trunk.
+    pub(crate) fn standings(&self, settings: &Settings, now_ms: u64) -> Vec<(usize, RegistrationStanding)> {
+        let standing = |one: &Enrolled| {
+            let registers = settings.routing.trunk(one.trunk)?.registers.as_ref()?;
+            let registration = RegistrationStanding {
+                aor: registers.aor.clone(),
+                until_ms: one.when.is_in(now_ms).then(|| one.when.until_ms()),
+                target: one.at.as_ref().map(|(flow, _)| flow.remote),
+                next_ms: Some(one.when.due_ms()).filter(|due_ms| *due_ms < u64::MAX),
+                failure: one.failure.clone(),
+            };
+            Some((one.trunk, registration))
+        };
+        self.list.iter().filter_map(standing).collect()
     }
 
     fn of(&mut self, leg: Leg) -> Option<&mut Enrolled> {
@@ -139,6 +147,7 @@ impl Switchboard {
                 proof: None,
                 answered: false,
                 leaves: false,
+                failure: None,
             }
         };
         registering.map(one).collect()
@@ -327,7 +336,7 @@ impl Switchboard {
         let index = self.enrolments.list.iter().position(|one| Some(one.trunk) == leg.trunk_index());
         let (Some(index), Some(record)) = (index, self.transactions.client(id)) else { return };
         let hop = hop_of(&record.user.flow);
-        if self.health.note_dead(now_ms, hop, None) {
+        if self.health.note_dead(now_ms, hop, why, None) {
             let event = Event::TargetDead { target: hop.address, transport: hop.transport.name(), why };
             self.journal.note(now_ms, &event);
         }
@@ -358,6 +367,7 @@ impl Switchboard {
         route.truncate(if route.len() > SERVICE_ROUTE_BYTES_MAX { 0 } else { route.len() });
         settings.service_routes.keep(one.trunk, route);
         let news = one.when.accepted(now_ms, granted_s, dice);
+        one.failure = None;
         if let (true, Some((flow, _))) = (news, &one.at) {
             let (trunk, target) = (&*trunk.name, flow.remote);
             self.journal.note(now_ms, &Event::TrunkRegistered { trunk, aor, target, expires_s: granted_s });
@@ -418,6 +428,7 @@ impl Switchboard {
         let Some(trunk) = settings.routing.trunk(one.trunk) else { return };
         let dice = self.cookies.loop_mark(&[trunk.name.as_bytes(), &now_ms.to_le_bytes()]);
         let retry_s = one.when.failed(now_ms, how, retry_after_s, dice);
+        one.failure = Some((why.to_owned(), now_ms));
         if one.leaves {
             one.when.left();
         }
@@ -443,37 +454,6 @@ impl Switchboard {
             trunk.registers.is_some() && token == ours && self.trunk_is_at(trunk, from.remote.ip())
         };
         routing.trunks().iter().position(is_meant)
-    }
-}
-
-impl Proof {
-    fn of(challenge: &Challenge<'_>, header: Name) -> Self {
-        Self {
-            header,
-            realm: challenge.realm.to_vec(),
-            nonce: challenge.nonce.to_vec(),
-            opaque: challenge.opaque.map(<[u8]>::to_vec),
-            algorithm: challenge.algorithm,
-            qop: (challenge.auth, challenge.auth_int),
-            count: 0,
-        }
-    }
-
-    fn line(&self, registrar: &str, login: &offhook_route::Login, cnonce: &[u8]) -> String {
-        let challenge = Challenge {
-            realm: &self.realm,
-            nonce: &self.nonce,
-            opaque: self.opaque.as_deref(),
-            algorithm: self.algorithm,
-            auth: self.qop.0,
-            auth_int: self.qop.1,
-            stale: false,
-        };
-        let login = Login { username: &login.user, password: login.password.reveal() };
-        let request = Request { method: "REGISTER", uri: registrar, body: b"" };
-        let cnonce = String::from_utf8_lossy(cnonce);
-        let credentials = answer(&challenge, login, request, &cnonce, self.count);
-        format!("{}: {credentials}\r\n", self.header.text())
     }
 }
 

@@ -85,7 +85,7 @@ impl Switchboard {
             Failure::Refused(message) => message.seconds(offhook_sip::Name::RetryAfter).ok().flatten(),
             _ => None,
         };
-        if self.health.note_dead(now_ms, hop, retry_after_s) {
+        if self.health.note_dead(now_ms, hop, failure.name(), retry_after_s) {
             let (target, transport) = (hop.address, hop.transport.name());
             let event = Event::TargetDead { target, transport, why: failure.name() };
             self.journal.note(now_ms, &event);

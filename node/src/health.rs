@@ -12,6 +12,9 @@ use std::collections::HashMap;
 
 use offhook_locate::Hop;
 
+use crate::standing::{AddressStanding, Liveness};
+use crate::watch::Watch;
+
 /// Next hops that are remembered. More are dead only where our own network is, and then the order does not matter.
 const DEAD_MAX: usize = 256;
 
@@ -28,10 +31,15 @@ const RETRY_AFTER_MAX_S: u32 = 300;
 #[derive(Default, Debug)]
 pub(crate) struct Health {
     dead: HashMap<Hop, Dead>,
+    /// What the targets of trunks have said.
+    pub watch: Watch,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Dead {
+    since_ms: u64,
+    failed_ms: u64,
+    why: &'static str,
     /// Forgotten then.
     until_ms: u64,
     /// Asked then.
@@ -39,15 +47,25 @@ struct Dead {
 }
 
 impl Health {
-    /// A next hop has failed; `retry_after_s`: it said for how long. `true` if that is news.
-    pub(crate) fn note_dead(&mut self, now_ms: u64, hop: Hop, retry_after_s: Option<u32>) -> bool {
+    /// A next hop has failed in this way; `retry_after_s`: it said for how long. `true` if that is news.
+    pub(crate) fn note_dead(
+        &mut self,
+        now_ms: u64,
+        hop: Hop,
+        why: &'static str,
+        retry_after_s: Option<u32>,
+    ) -> bool {
         let wait_ms =
             retry_after_s.map_or(PROBE_EVERY_MS, |s| u64::from(s.clamp(1, RETRY_AFTER_MAX_S)) * 1000);
-        let known = self.dead.contains_key(&hop);
-        if known || self.dead.len() < DEAD_MAX {
-            self.dead.insert(hop, Dead { until_ms: now_ms + FORGET_MS, probe_ms: now_ms + wait_ms });
+        let known = self.dead.get(&hop);
+        let (since_ms, why) = known.map_or((now_ms, why), |dead| (dead.since_ms, dead.why));
+        let (until_ms, probe_ms) = (now_ms + FORGET_MS, now_ms + wait_ms);
+        let is_known = known.is_some();
+        if is_known || self.dead.len() < DEAD_MAX {
+            self.dead.insert(hop, Dead { since_ms, failed_ms: now_ms, why, until_ms, probe_ms });
         }
-        !known
+        self.watch.note_dead(hop);
+        !is_known
     }
 
     /// A next hop has answered. `true` if that is news.
@@ -63,6 +81,29 @@ impl Health {
     /// Whether any is: nothing else is to be done if not.
     pub(crate) fn is_empty(&self) -> bool {
         self.dead.is_empty()
+    }
+
+    /// Whether answers tell nothing: none is dead, and nobody wants to know who lives.
+    #[inline]
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.dead.is_empty() && self.watch.is_empty()
+    }
+
+    /// How a target of a trunk stands.
+    pub(crate) fn standing_of(&self, hop: Hop) -> AddressStanding {
+        let watched = self.watch.of(hop);
+        let health = match (self.dead.get(&hop), watched.and_then(|watched| watched.alive_since_ms)) {
+            (Some(&Dead { since_ms, failed_ms, why, .. }), _) => Liveness::Down { since_ms, failed_ms, why },
+            (None, Some(since_ms)) => Liveness::Up { since_ms },
+            (None, None) => Liveness::Unknown,
+        };
+        AddressStanding {
+            transport: hop.transport,
+            address: hop.address,
+            health,
+            answer: watched.and_then(|watched| watched.answer),
+            calls: watched.map_or(0, |watched| watched.calls),
+        }
     }
 
     /// Those that are to be asked now; the forgotten ones go.
@@ -92,8 +133,8 @@ mod tests {
     #[test]
     fn the_dead_are_asked_until_they_answer() {
         let mut health = Health::default();
-        assert!(health.note_dead(0, hop(1), None));
-        assert!(!health.note_dead(1_000, hop(1), None), "no news");
+        assert!(health.note_dead(0, hop(1), "silence", None));
+        assert!(!health.note_dead(1_000, hop(1), "silence", None), "no news");
         assert!(health.is_dead(hop(1)) && !health.is_dead(hop(2)));
         assert_eq!(health.due(10_000), []);
         assert_eq!(health.due(11_000), [hop(1)]);
@@ -106,10 +147,10 @@ mod tests {
     #[test]
     fn a_busy_one_is_left_alone() {
         let mut health = Health::default();
-        health.note_dead(0, hop(1), Some(60));
+        health.note_dead(0, hop(1), "silence", Some(60));
         assert_eq!(health.due(59_000), []);
         assert_eq!(health.due(60_000), [hop(1)]);
-        health.note_dead(0, hop(2), Some(u32::MAX));
+        health.note_dead(0, hop(2), "silence", Some(u32::MAX));
         assert_eq!(health.due(300_000), [hop(1), hop(2)]);
     }
 
@@ -118,7 +159,7 @@ mod tests {
         let mut health = Health::default();
         for n in 0..10_000_u32 {
             let address = (std::net::Ipv4Addr::from_bits(n), 5060).into();
-            health.note_dead(0, Hop { transport: Transport::Tcp, address }, None);
+            health.note_dead(0, Hop { transport: Transport::Tcp, address }, "silence", None);
         }
         assert_eq!(health.dead.len(), DEAD_MAX);
         assert_eq!(health.due(FORGET_MS), []);

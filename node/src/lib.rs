@@ -49,6 +49,7 @@ mod pace;
 mod parked;
 mod preference;
 mod probe;
+mod proof;
 mod records;
 mod recurse;
 mod register;
@@ -66,6 +67,7 @@ mod settings;
 mod settle;
 mod shard;
 mod sieve;
+mod standing;
 mod stranded;
 mod switchboard;
 mod targets;
@@ -73,6 +75,7 @@ mod timers;
 mod told;
 mod trust;
 mod unproved;
+mod watch;
 mod way;
 mod whereabouts;
 
@@ -81,4 +84,7 @@ pub use drain::Drain;
 pub use rehearsal::{RehearsalError, Rehearsed, Sent, Supposed, rehearse};
 pub use settings::{DOMAIN_DEFAULT, DomainSettings, Settings};
 pub use shard::{Held, Resources, Secrets, Shard};
+pub use standing::{
+    AddressStanding, Liveness, RegistrationStanding, Standings, TargetStanding, TrunkStanding,
+};
 pub use whereabouts::Whereabouts;

@@ -79,14 +79,15 @@ impl Switchboard {
         fitting.next().flatten()
     }
 
-    /// A next hop has said something other than 503.
+    /// A next hop has said something; anything but 503 is a sign of life.
     #[inline]
     pub(crate) fn note_alive(&mut self, now_ms: u64, from: &Flow, status: u16) {
-        if self.health.is_empty() || status == 503 {
+        if self.health.is_deaf() {
             return;
         }
         let hop = hop_of(from);
-        if self.health.note_alive(hop) {
+        self.health.watch.note_answer(now_ms, hop, status);
+        if status != 503 && self.health.note_alive(hop) {
             let event = Event::TargetAlive { target: hop.address, transport: hop.transport.name() };
             self.journal.note(now_ms, &event);
         }

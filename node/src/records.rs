@@ -17,8 +17,10 @@ use offhook_sip::{Message, Method, Name, reason_phrase};
 use offhook_transaction::ServerId;
 
 use crate::relay::Passage;
+use crate::servers::hop_of;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
+use crate::targets::Target;
 use crate::trust::proved_account;
 use crate::way::Way;
 
@@ -57,6 +59,31 @@ impl Switchboard {
             (Method::Invite | Method::Update, Some(_)) => Role::Renewal,
             (Method::Bye, Some(_)) => Role::Goodbye,
             _ => Role::None,
+        }
+    }
+
+    /// A request has its transaction.
+    pub(crate) fn note_opened(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        (way, role): (&Way<'_, '_>, Role),
+        id: ServerId,
+    ) {
+        if role == Role::Call {
+            self.note_begun(passage, way, Some(id), 0);
+        }
+        if let Way::Rule(rule, _) = way
+            && let Then::Trunk(index) = rule.then
+            && begins_call(passage)
+        {
+            self.health.watch.note_call_by(index);
+        }
+    }
+
+    /// An INVITE goes to a target.
+    pub(crate) fn count_call(&mut self, passage: &Passage<'_, '_, '_>, target: &Target) {
+        if !self.health.watch.is_empty() && begins_call(passage) {
+            self.health.watch.note_call(hop_of(&target.flow));
         }
     }
 
@@ -188,6 +215,10 @@ impl Switchboard {
             self.journal.note(now_ms, &event);
         }
     }
+}
+
+fn begins_call(passage: &Passage<'_, '_, '_>) -> bool {
+    passage.screened.method == Method::Invite && passage.screened.parts.to_tag.is_empty()
 }
 
 /// Whether we stay in the path of the call whatever the configuration says.

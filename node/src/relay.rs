@@ -196,9 +196,7 @@ impl Switchboard {
             self.whereabouts.note(arrival.now_ms, &lookup, self.shard);
         }
         self.at_work += 1;
-        if role == Role::Call {
-            self.note_begun(passage, way, Some(id), 0);
-        }
+        self.note_opened(passage, (way, role), id);
         let slow_ms = self.transactions.timing().non_invite_trying_after_ms();
         self.transactions.set_user_timer(arrival.now_ms, id, if invite { TRYING_AFTER_MS } else { slow_ms });
         Some(id)
@@ -362,6 +360,7 @@ impl Switchboard {
         if passage.screened.method != Method::Invite {
             return;
         }
+        self.count_call(passage, target);
         if !self.journal.logs(EventKind::CallRouted) {
             return self.journal.count(EventKind::CallRouted);
         }

@@ -15,6 +15,7 @@ use offhook_transaction::Timing;
 
 use crate::checks::DeadTargets;
 use crate::service_routes::ServiceRoutes;
+use crate::standing::Standings;
 
 /// The domain of a server that was given none. `.internal` is set aside for such names.
 pub const DOMAIN_DEFAULT: &str = "offhook.internal";
@@ -32,6 +33,8 @@ pub struct Settings {
     pub service_routes: ServiceRoutes,
     /// The targets of trunks that do not answer.
     pub dead_targets: DeadTargets,
+    /// How the trunks stand.
+    pub standings: Standings,
     /// Who may do what.
     pub rights: Rights,
     /// What strangers who behave badly meet.
@@ -110,6 +113,7 @@ impl Settings {
             listeners: listeners.to_vec(),
             routing: Rules::new(config),
             dead_targets: DeadTargets::default(),
+            standings: Standings::new(shards),
             service_routes: ServiceRoutes::new(config.trunk.len()),
             rights: Rights {
                 authenticate_calls: config.access.authenticate_calls,

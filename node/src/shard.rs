@@ -363,6 +363,7 @@ impl Engine for Shard {
                 shard.switchboard.enrol(&shard.settings, now_ms, out);
                 shard.switchboard.check_targets(&shard.settings, now_ms, out);
                 shard.switchboard.probe_dead(&shard.settings, now_ms, out);
+                shard.switchboard.tell_standings(&shard.settings, now_ms);
             });
             if self.switchboard.shard == 0 {
                 let stripes = self.switchboard.location.stripes().div_ceil(SWEEPS_PER_ROUND);

@@ -1,11 +1,13 @@
 //! The thread that makes call detail records of what the shards have noted. It looks once a second; calls never wait for
 //! it.
 
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context;
+use arc_swap::ArcSwap;
 use offhook_cdr::{Assembler, CdrError, FileFormat, FileOptions, Options, Policy, Spool, SpoolFolder, Turn};
 use offhook_config::{CdrFiles, Config};
 use offhook_journal::{Event, Journal};
@@ -38,8 +40,27 @@ impl Spools {
     }
 }
 
+/// How many calls are open by each trunk, as of the last look. Cloning shares it.
+#[derive(Clone, Default)]
+pub struct TrunkCalls(Arc<ArcSwap<Vec<(String, u64)>>>);
+
+impl TrunkCalls {
+    /// By this trunk.
+    pub fn of(&self, trunk: &str) -> u64 {
+        self.0.load().iter().find(|(name, _)| name == trunk).map_or(0, |(_, calls)| *calls)
+    }
+
+    fn note(&self, assembler: &Assembler) {
+        let named = |(name, calls): (&[u8], u64)| (String::from_utf8_lossy(name).into_owned(), calls);
+        let counts: Vec<_> = assembler.calls_by_trunk().map(named).collect();
+        if **self.0.load() != counts {
+            self.0.store(Arc::new(counts));
+        }
+    }
+}
+
 /// The thread while the server runs.
-pub struct Keeper(Option<(SyncSender<()>, JoinHandle<()>)>);
+pub struct Keeper(Option<(SyncSender<()>, JoinHandle<()>)>, Option<TrunkCalls>);
 
 impl Keeper {
     /// Starts it.
@@ -50,11 +71,13 @@ impl Keeper {
         journal: Journal,
         clock: Clock,
     ) -> anyhow::Result<Self> {
-        let Some(folder) = &spools.0 else { return Ok(Self(None)) };
+        let Some(folder) = &spools.0 else { return Ok(Self(None, None)) };
         let assembler = Assembler::open(store.connect()?, folder.clone(), options(config))?;
         let (alive, ended) = sync_channel(0);
+        let calls = TrunkCalls::default();
+        let told = calls.clone();
         let keep = move || {
-            let mut keeping = Keeping { assembler, journal, clock };
+            let mut keeping = Keeping { assembler, calls, journal, clock };
             loop {
                 keeping.turn();
                 match ended.recv_timeout(LOOK_EVERY) {
@@ -65,7 +88,12 @@ impl Keeper {
         };
         let thread =
             thread::Builder::new().name("cdr".into()).spawn(keep).context("cannot start a thread")?;
-        Ok(Self(Some((alive, thread))))
+        Ok(Self(Some((alive, thread)), Some(told)))
+    }
+
+    /// How many calls are open by each trunk, if that is known.
+    pub fn trunk_calls(&self) -> Option<TrunkCalls> {
+        self.1.clone()
     }
 
     /// Has it read the last facts, when no shard is left, and waits for it.
@@ -78,6 +106,7 @@ impl Keeper {
 
 struct Keeping {
     assembler: Assembler,
+    calls: TrunkCalls,
     journal: Journal,
     clock: Clock,
 }
@@ -92,6 +121,7 @@ impl Keeping {
                 self.journal.note(now_ms, &Event::StoreFailed { what: "keep call records", error: &error });
             }
         }
+        self.calls.note(&self.assembler);
         self.journal.flush(now_ms);
     }
 

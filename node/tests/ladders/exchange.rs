@@ -15,7 +15,7 @@ use offhook_ladder::{Ladder, Site, Stage, User};
 use offhook_locate::Finding;
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
-use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, Whereabouts};
+use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, TrunkStanding, Whereabouts};
 use offhook_seal::Ring;
 use offhook_simnet::NameServer;
 use offhook_sip::Transport;
@@ -288,6 +288,11 @@ impl Exchange {
     /// How often something happened.
     pub(crate) fn count(&self, kind: EventKind) -> u64 {
         self.counters.of(kind)
+    }
+
+    /// How its trunks stand.
+    pub(crate) fn trunks(&self) -> Vec<TrunkStanding> {
+        self.plan.settings.standings.look(self.plan.settings.routing.trunks())
     }
 
     /// What the keeper's thread does in service.

@@ -44,6 +44,7 @@ mod screening;
 mod seals;
 mod session_timers;
 mod shards;
+mod standings;
 mod stateless;
 mod stranded;
 mod tcp;

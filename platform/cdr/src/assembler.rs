@@ -125,6 +125,11 @@ impl Assembler {
         self.joiner.open_calls()
     }
 
+    /// How many of them went out by each trunk that had one.
+    pub fn calls_by_trunk(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.joiner.by_trunk()
+    }
+
     /// Reads, joins and stores all there is.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
+use crate::by_trunk::ByTrunk;
 use crate::call::{Call, EndedBy, session_end, tag_of};
 use crate::fact::{Begun, Fact, InDialog, clip};
 use crate::leg::{Leg, LegEnd, LegKey, Refusal};
@@ -49,6 +50,7 @@ pub struct Joiner {
     orphans: VecDeque<Orphan>,
     orphans_changed: bool,
     over: Vec<Call>,
+    by_trunk: ByTrunk,
     /// Calls that have changed since they were kept.
     dirty: Vec<u64>,
     /// Calls that are over and were kept.
@@ -69,6 +71,8 @@ struct Open {
     key: u64,
     /// When it is to be looked at.
     deadline_ms: u64,
+    /// By which trunk it is counted.
+    trunk: u16,
     is_dirty: bool,
     /// Its bytes where open calls are kept, 0: it is not there.
     kept_bytes: u32,
@@ -105,6 +109,7 @@ impl Joiner {
             orphans: VecDeque::new(),
             orphans_changed: false,
             over: Vec::new(),
+            by_trunk: ByTrunk::default(),
             dirty: Vec::new(),
             gone: Vec::new(),
             kept_bytes: 0,
@@ -248,7 +253,8 @@ impl Joiner {
             let Some(call) = Call::decode(bytes) else { continue };
             joiner.next_id = joiner.next_id.max(id + 1);
             joiner.kept_bytes += bytes.len() as u64;
-            joiner.insert(*id, call, bytes.len() as u32);
+            let trunk = call.begun().map_or(Box::default(), |begun| begun.trunk.into());
+            joiner.insert(*id, call, bytes.len() as u32, &trunk);
         }
         for payload in &kept.orphans {
             let Some((since_ms, _)) = Fact::read(payload) else { continue };
@@ -272,6 +278,11 @@ impl Joiner {
         self.calls.len()
     }
 
+    /// How many of them went out by each trunk.
+    pub(crate) fn by_trunk(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        self.by_trunk.counts()
+    }
+
     fn begun(&mut self, run: u32, shard: u16, at_ms: u64, begun: &Begun<'_>, payload: &[u8]) {
         let leg = Leg::new((run, shard, begun.leg), at_ms, begun);
         let (key, has_name) = (leg.key, leg.has_name());
@@ -288,13 +299,17 @@ impl Joiner {
             Attempt::GoesOn(id) => {
                 self.forget_legs(id);
                 self.change_by_id(id, |call| call.try_again(leg, payload));
+                if let Some(open) = self.calls.get_mut(&id) {
+                    self.by_trunk.end(open.trunk);
+                    open.trunk = self.by_trunk.begin(begun.trunk);
+                }
                 id
             }
             Attempt::None => {
                 self.make_room();
                 let id = self.next_id;
                 self.next_id += 1;
-                self.insert(id, Call::new(leg, at_ms, payload), 0);
+                self.insert(id, Call::new(leg, at_ms, payload), 0, begun.trunk);
                 self.note_dirty(id);
                 id
             }
@@ -408,6 +423,7 @@ impl Joiner {
         let Some(open) = self.calls.remove(&id) else { return };
         self.deadlines.remove(&(open.deadline_ms, id));
         self.keys.remove(&(open.key, id));
+        self.by_trunk.end(open.trunk);
         if open.kept_bytes > 0 {
             self.kept_bytes -= u64::from(open.kept_bytes);
             self.gone.push(id);
@@ -424,7 +440,7 @@ impl Joiner {
         }
     }
 
-    fn insert(&mut self, id: u64, call: Call, kept_bytes: u32) {
+    fn insert(&mut self, id: u64, call: Call, kept_bytes: u32, trunk: &[u8]) {
         let key = call.identity().map_or(0, |(_, call_id, from_tag)| self.key(call_id, from_tag));
         self.keys.insert((key, id));
         for leg in call.legs.iter().filter(|leg| leg.has_name()) {
@@ -432,7 +448,8 @@ impl Joiner {
         }
         let deadline_ms = call.deadline_ms(&self.policy);
         self.deadlines.insert((deadline_ms, id));
-        self.calls.insert(id, Open { call, key, deadline_ms, is_dirty: false, kept_bytes });
+        let trunk = self.by_trunk.begin(trunk);
+        self.calls.insert(id, Open { call, key, deadline_ms, trunk, is_dirty: false, kept_bytes });
     }
 
     fn key(&self, call_id: &[u8], caller_tag: &[u8]) -> u64 {

@@ -15,6 +15,7 @@
 
 mod assembler;
 mod batch;
+mod by_trunk;
 mod call;
 mod error;
 mod fact;

@@ -66,6 +66,16 @@ impl Enrolment {
         now_ms < self.until_ms
     }
 
+    /// When it is asked for next, ms; `u64::MAX`: never.
+    pub fn due_ms(&self) -> u64 {
+        self.due_ms
+    }
+
+    /// Until when the registrar knows us, ms.
+    pub fn until_ms(&self) -> u64 {
+        self.until_ms
+    }
+
     /// It was granted for so long. `true` if that is news.
     pub fn accepted(&mut self, now_ms: u64, granted_s: u32, dice: u32) -> bool {
         let news = !self.is_in(now_ms) || self.failures > 0;

@@ -1,5 +1,7 @@
 //! A next hop of a rule or a trunk, ready to be used.
 
+use std::fmt;
+
 use offhook_config::{Destination, NamedHop, NextHop};
 use offhook_locate::{Domain, Wanted};
 
@@ -36,6 +38,16 @@ impl Toward {
         match self {
             Self::Address(_) => None,
             Self::Name(wanted) => Some(wanted),
+        }
+    }
+}
+
+/// A SIP URI.
+impl fmt::Display for Toward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(hop) => hop.fmt(f),
+            Self::Name(wanted) => wanted.fmt(f),
         }
     }
 }
