@@ -194,6 +194,19 @@ mod tests {
         assert_eq!(v6.len(), ANSWER_BYTES_MAX);
     }
 
+    /// What a request has more makes no answer longer: docs/abuse.md says 32 and 44 bytes. RFC 5389 §15.2.
+    #[test]
+    fn an_answer_has_the_address_and_nothing_else() {
+        let software = [0x80, 0x22, 0, 4, b'p', b'h', b'1', b'0'];
+        for asked in [request(&[]), request(&software)] {
+            for (source, bytes) in
+                [("192.0.2.1:1", 32), ("[::ffff:192.0.2.1]:1", 32), ("[2001:db8::1]:1", 44)]
+            {
+                assert_eq!(answer_to(&asked, source).map(|answer| answer.len()), Some(bytes), "{source}");
+            }
+        }
+    }
+
     /// RFC 5389 §7.3.1: what must be understood and is not, is named; what need not be, is passed over.
     #[test]
     fn attributes() {
