@@ -1,5 +1,7 @@
 //! `offhook ban`: asks the running server who is banned, and lifts bans.
 
+pub mod keep;
+
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 

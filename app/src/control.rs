@@ -7,12 +7,12 @@ use std::io;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
-use offhook_abuse::{Ban, Guard, Source};
+use offhook_abuse::{Guard, Source};
 use offhook_control::{Desk, Fault, Question};
 use offhook_journal::{Event, Journal};
 use offhook_net::{Clock, ControlSocket, Stopper};
-use serde_json::{Value, json};
 
+use crate::ban::keep::object;
 use crate::trunks::clerk::Trunks;
 
 /// What the answers are taken from.
@@ -83,16 +83,4 @@ fn desk(sources: Sources, mut journal: Journal, clock: Clock) -> Desk {
 fn source(question: &Question) -> Result<Source, Fault> {
     let text = question.text("source")?;
     text.parse().map_err(|error| Fault::Argument { argument: "source", why: format!("{error}") })
-}
-
-fn object(ban: &Ban) -> Value {
-    json!({
-        "source": ban.source.to_string(),
-        "offence": ban.offence.name(),
-        "failures": ban.failures,
-        "times": ban.times,
-        "since_s": ban.since_s,
-        "until_s": ban.until_s,
-        "dropped": ban.dropped,
-    })
 }

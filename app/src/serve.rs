@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use offhook_abuse::Guard;
+use offhook_abuse::{Guard, Source};
 use offhook_accounts::{Accounts, Directory};
 use offhook_config::{Config, LogFormat, LogLevel};
 use offhook_journal::{Event, Format, Journal, Level, LogThread};
@@ -20,6 +20,7 @@ use offhook_websocket::Policy;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
+use crate::ban::keep::BanFile;
 use crate::cdr::keep::{Keeper, Spools, TrunkCalls};
 use crate::certificates::Certificates;
 use crate::check;
@@ -27,7 +28,7 @@ use crate::cli::Common;
 use crate::messages::keep::{Keeping, Room};
 use crate::seals::{Seals, entropy};
 use crate::trunks::clerk::Trunks;
-use crate::{control, first_start, names, welcome};
+use crate::{ban, control, first_start, names, welcome};
 
 /// How long a stop waits for calls that are being set up.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -73,7 +74,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let mut journal = house.journal();
     let certificates = Certificates::open(&house.config, &listeners, &mut journal, clock.now_ms())?;
     house.tls = certificates.as_ref().map(Certificates::configs);
-    house.note_opening(&mut journal, clock.now_ms(), common);
+    house.recover(&mut journal, clock.now_ms(), common);
     house.note_room(&mut journal, clock.now_ms(), connections_max);
 
     // Passwords are made when nothing but this program can go wrong any more: they are shown only once.
@@ -206,7 +207,8 @@ impl House {
         }
     }
 
-    fn note_opening(&self, journal: &mut Journal, now_ms: u64, common: &Common) {
+    /// Finds what the process before has left.
+    fn recover(&self, journal: &mut Journal, now_ms: u64, common: &Common) {
         if let Some(file) = &common.config {
             journal.note(now_ms, &Event::ConfigLoaded { file: &file.display().to_string() });
         }
@@ -215,6 +217,14 @@ impl House {
             let event =
                 Event::LocationRecovered { bindings: report.bindings as u64, torn_bytes: report.torn_bytes };
             journal.note(now_ms, &event);
+        }
+        let may_be = |source: Source| self.settings.counts(source.first_address());
+        match ban::keep::restore(&self.config.data_dir, &self.guard, now_ms, may_be) {
+            Ok(restored) => restored.tell(journal, now_ms),
+            Err(error) => {
+                let (what, error) = ("read the bans", &*error.to_string());
+                journal.note(now_ms, &Event::StoreFailed { what, error });
+            }
         }
     }
 }
@@ -252,6 +262,7 @@ fn look_after(
     let (alive, ended) = sync_channel(0);
     let (seals, guard, mut journal) = (Arc::clone(&house.seals), house.guard.clone(), house.journal());
     let location = house.location.clone();
+    let mut bans = BanFile::of(&house.config.data_dir);
     let look = move || {
         // Where phones were registered before the start, nobody is banned.
         let now_ms = clock.now_ms();
@@ -267,8 +278,10 @@ fn look_after(
             }
             seals.refresh(clock.now_ms(), &mut journal);
             control::note_ended(&guard, &mut journal, clock.now_ms());
+            bans.look(&guard, &mut journal, clock.now_ms());
             journal.flush(clock.now_ms());
         }
+        bans.look(&guard, &mut journal, clock.now_ms());
     };
     let thread =
         thread::Builder::new().name("caretaker".into()).spawn(look).context("cannot start a thread")?;

@@ -69,6 +69,37 @@ fn a_guesser_is_banned_seen_and_pardoned() {
     assert_eq!(phone.register(60), 200);
 }
 
+/// Neither a polite stop nor a kill pardons anybody; an exception that the administrator makes does.
+#[test]
+fn a_ban_outlives_the_server() {
+    let place = place();
+    let mut server = Server::start(&place);
+    within(PATIENCE, "a ban", || {
+        guess(&server);
+        place.print(&["ban", "list"]).starts_with("SOURCE")
+    });
+    let before: Value = serde_json::from_str(&place.print(&["ban", "list", "--json"])).unwrap();
+    let file = place.data().join("bans.jsonl");
+    within(PATIENCE, "the ban is on disk", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains("127.0.0.66")));
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    server.kill();
+    let server = Server::start(&place);
+    assert!(server.early.contains("ban.restored"), "{}", server.early);
+    let after: Value = serde_json::from_str(&place.print(&["ban", "list", "--json"])).unwrap();
+    for field in ["source", "offence", "failures", "times", "since_s", "until_s"] {
+        assert_eq!(after[field], before[field], "{field}");
+    }
+    assert_eq!(guess(&server), 0, "banned");
+    let (ended, _) = server.signal("TERM");
+    assert!(ended.success());
+
+    let config = std::fs::read_to_string(place.config()).unwrap();
+    std::fs::write(place.config(), config.replace("exempt = []", "exempt = [\"127.0.0.0/8\"]")).unwrap();
+    let server = Server::start(&place);
+    assert_eq!(place.print(&["ban", "list"]), "Nobody is banned.\n");
+    drop(server);
+}
+
 /// The password of a user in the welcome of the first start.
 fn password(server: &Server, user: &str) -> String {
     let lines: Vec<&str> = server.welcome.lines().map(str::trim).collect();

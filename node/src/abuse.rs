@@ -63,7 +63,7 @@ fn initial(name: &[u8]) -> u64 {
 
 impl Settings {
     /// Whether what comes from here is counted at all.
-    pub(crate) fn counts(&self, from: IpAddr) -> bool {
+    pub fn counts(&self, from: IpAddr) -> bool {
         let exempt = || self.abuse.exempt.iter().any(|network| network.contains(from));
         self.abuse.enabled && self.routing.peer(from).is_none() && !exempt()
     }

@@ -32,6 +32,11 @@ impl Offence {
         }
     }
 
+    /// The offence that programs call so.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::WrongPassword, Self::ManyUsers, Self::Scanner].into_iter().find(|offence| offence.name() == name)
+    }
+
     /// A word for programs.
     pub fn name(self) -> &'static str {
         match self {

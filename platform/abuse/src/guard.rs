@@ -238,8 +238,23 @@ impl Guard {
         Some(self.ban(now_ms, source, record, Offence::Scanner))
     }
 
+    /// Lets a ban hold again that was made before a restart. `false`: its time is over.
+    pub fn restore(&self, now_ms: u64, ban: &Ban) -> bool {
+        let now_s = (now_ms / SECOND_MS) as u32;
+        // However wrong the clock was or is, it lasts no longer than it was meant to.
+        let until_s = ban.until_s.min(now_s.saturating_add(ban.until_s.saturating_sub(ban.since_s)));
+        let ban = Ban { since_s: ban.since_s.min(now_s), until_s, ..*ban };
+        let Some(record) = self.claim(now_ms, ban.source.key()).filter(|_| until_s > now_s) else { return false };
+        record.restore(&ban);
+        self.0.bans_until_s.fetch_max(u64::from(until_s), Relaxed);
+        true
+    }
+
     /// Everybody who is banned, whoever is free first at the top.
     pub fn bans(&self, now_ms: u64) -> Vec<Ban> {
+        if self.0.bans_until_s.load(Relaxed) * SECOND_MS <= now_ms {
+            return Vec::new();
+        }
         let records = self.0.records.iter().filter(|(_, record)| record.is_banned(now_ms));
         let mut bans: Vec<_> = records.map(|(key, record)| record.as_ban(Source::of_key(key))).collect();
         bans.sort_by_key(|ban| (ban.until_s, ban.source));

@@ -102,6 +102,13 @@ impl Record {
         self.ban.store(u64::from(now_s) << 32 | u64::from(until_s), Relaxed);
     }
 
+    /// Is as banned as it was.
+    pub(crate) fn restore(&self, ban: &Ban) {
+        self.facts.store(Facts::new(ban.failures, ban.times, ban.offence, 0).0, Relaxed);
+        self.dropped.store(ban.dropped, Relaxed);
+        self.ban.store(u64::from(ban.since_s) << 32 | u64::from(ban.until_s), Relaxed);
+    }
+
     pub(crate) fn count_dropped(&self) {
         self.dropped.store(self.dropped.load(Relaxed) + 1, Relaxed);
     }

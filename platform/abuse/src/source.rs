@@ -26,6 +26,15 @@ impl Source {
         }
     }
 
+    /// The address, or the first one of the /64.
+    pub fn first_address(self) -> IpAddr {
+        match self.0 {
+            key if key >> 32 == 1 => Ipv4Addr::from_bits(key as u32).into(),
+            LOWEST_64 => Ipv6Addr::UNSPECIFIED.into(),
+            prefix => Ipv6Addr::from_bits(u128::from(prefix) << 64).into(),
+        }
+    }
+
     /// The number, as tables keep it.
     pub(crate) fn key(self) -> u64 {
         self.0
@@ -81,6 +90,7 @@ mod tests {
             assert_eq!(ip.parse(), Ok(source));
             assert_eq!(shown.parse(), Ok(source));
             assert_ne!(source.key(), 0);
+            assert_eq!(Source::of(source.first_address()), source);
         }
     }
 

@@ -83,6 +83,10 @@ events! {
     BanEnded "ban.ended" Info { source: &'a str, dropped: u64 }
         "the ban of {source} is over, {dropped} requests were dropped";
 
+    /// Bans of before the start hold again.
+    BanRestored "ban.restored" Info { bans: u64 }
+        "{bans} bans of before the start hold again";
+
     /// The administrator has ended a ban.
     BanLifted "ban.lifted" Info { source: &'a str, dropped: u64 }
         "the ban of {source} was lifted, {dropped} requests were dropped";

@@ -43,6 +43,7 @@ fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
         (Event::RequestShed { source }, "dropped unread, there is far too much to do (from 192.0.2.7:5060)"),
         (Event::BanBegan { source: "2001:db8:0:1::/64", offence: "wrong password", failures: 20, lasts_s: 300, times: 1 }, "2001:db8:0:1::/64 is banned for 300 s: wrong password, 20 failures, ban number 1"),
         (Event::BanEnded { source: "192.0.2.7", dropped: 17 }, "the ban of 192.0.2.7 is over, 17 requests were dropped"),
+        (Event::BanRestored { bans: 3 }, "3 bans of before the start hold again"),
         (Event::BanLifted { source: "192.0.2.7", dropped: 17 }, "the ban of 192.0.2.7 was lifted, 17 requests were dropped"),
         (Event::RequestSilenced { method: b"REGISTER", user, source }, "REGISTER of alice dropped, too much has failed lately (from 192.0.2.7:5060)"),
         (Event::RequestScanning { method: b"OPTIONS", agent: b"friendly-scanner", source }, "OPTIONS of a scanner (friendly-scanner) dropped (from 192.0.2.7:5060)"),
