@@ -28,6 +28,7 @@ pub fn run(common: &Common, command: &BanCommand) -> anyhow::Result<()> {
     let data_dir = check::load(common)?.data_dir;
     match command {
         BanCommand::List { json } => list(&data_dir, *json),
+        BanCommand::Add { source, lasts_s } => add(&data_dir, source, *lasts_s),
         BanCommand::Lift { source: Some(source), .. } => lift(&data_dir, source),
         BanCommand::Lift { source: None, .. } => {
             for ban in ask(&data_dir, &Question::new("ban.list"))? {
@@ -53,6 +54,14 @@ fn list(data_dir: &Path, json: bool) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
+fn add(data_dir: &Path, source: &str, lasts_s: u32) -> anyhow::Result<()> {
+    let question = Question::new("ban.add").with("source", source).with("for_s", lasts_s);
+    for ban in ask(data_dir, &question)? {
+        writeln!(io::stdout(), "{} is banned until {}.", text(&ban, "source"), time(&ban, "until_s"))?;
+    }
+    Ok(())
+}
+
 fn lift(data_dir: &Path, source: &str) -> anyhow::Result<()> {
     for ban in ask(data_dir, &Question::new("ban.lift").with("source", source))? {
         let (source, dropped) = (text(&ban, "source"), text(&ban, "dropped"));
@@ -62,18 +71,19 @@ fn lift(data_dir: &Path, source: &str) -> anyhow::Result<()> {
 }
 
 fn row(ban: &Value) -> [String; 6] {
-    let time = |field: &str| {
-        let second = ban.get(field).and_then(Value::as_i64).unwrap_or_default();
-        Timestamp::from_second(second).map(|time| time.to_string()).unwrap_or_default()
-    };
     [
         text(ban, "source"),
-        time("since_s"),
-        time("until_s"),
+        time(ban, "since_s"),
+        time(ban, "until_s"),
         text(ban, "offence"),
         text(ban, "failures"),
         text(ban, "dropped"),
     ]
+}
+
+fn time(ban: &Value, field: &str) -> String {
+    let second = ban.get(field).and_then(Value::as_i64).unwrap_or_default();
+    Timestamp::from_second(second).map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// A field as people read it.

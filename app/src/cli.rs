@@ -189,6 +189,16 @@ pub enum BanCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Ban a source by hand. Its connections are closed.
+    Add {
+        /// The address, or the /64 of an IPv6 address.
+        #[arg(value_name = "SOURCE")]
+        source: String,
+        /// For how long, in seconds.
+        #[arg(long = "for", value_name = "SECONDS", default_value_t = 86_400)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..=31_536_000))]
+        lasts_s: u32,
+    },
     /// End a ban before its time, and forget what the source has done.
     Lift {
         /// The address, or the /64 of an IPv6 address, as `ban list` shows it.

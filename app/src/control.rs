@@ -7,20 +7,27 @@ use std::io;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
-use offhook_abuse::{Guard, Source};
+use offhook_abuse::{Ban, Guard, Source};
 use offhook_control::{Desk, Fault, Question};
 use offhook_journal::{Event, Journal};
 use offhook_net::{Clock, ControlSocket, Stopper};
+use offhook_node::Settings;
 
 use crate::ban::keep::object;
+use crate::cdr::keep::TrunkCalls;
 use crate::trunks::clerk::Trunks;
+
+/// The longest ban by hand, seconds: a year.
+const BY_HAND_MAX_S: u64 = 31_536_000;
 
 /// What the answers are taken from.
 pub struct Sources {
     /// Who is banned.
     pub guard: Guard,
-    /// How the trunks stand.
-    pub trunks: Trunks,
+    /// Who may be, and how the trunks stand.
+    pub settings: Settings,
+    /// How many calls are open by each trunk, where that is counted.
+    pub calls: Option<TrunkCalls>,
 }
 
 /// Starts to answer. A server whose socket cannot be made serves all the same, and says so.
@@ -39,7 +46,7 @@ pub fn start(
             return None;
         }
     };
-    let mut desk = desk(sources, journal(), clock);
+    let mut desk = desk(sources, &journal, clock);
     let stop = stop.clone();
     let answer = move || {
         if let Err(error) = socket.serve(&stop, |line, out| desk.answer(line, out)) {
@@ -56,18 +63,45 @@ pub fn note_ended(guard: &Guard, journal: &mut Journal, now_ms: u64) {
     }
 }
 
+fn note_began(journal: &mut Journal, now_ms: u64, ban: &Ban) {
+    let event = Event::BanBegan {
+        source: &ban.source.to_string(),
+        offence: &ban.offence.to_string(),
+        failures: ban.failures,
+        lasts_s: ban.until_s.saturating_sub(ban.since_s),
+        times: ban.times.into(),
+    };
+    journal.note(now_ms, &event);
+    journal.flush(now_ms);
+}
+
 fn note_failed(journal: &mut Journal, clock: Clock, error: &io::Error) {
     journal.note(clock.now_ms(), &Event::ControlFailed { error: &error.to_string() });
     journal.flush(clock.now_ms());
 }
 
 /// Everything that can be asked.
-fn desk(sources: Sources, mut journal: Journal, clock: Clock) -> Desk {
+fn desk(sources: Sources, journal: impl Fn() -> Journal, clock: Clock) -> Desk {
     let mut desk = Desk::default();
     let guard = sources.guard.clone();
     desk.on("ban.list", move |_| Ok(guard.bans(clock.now_ms()).iter().map(object).collect()));
-    let Sources { guard, trunks } = sources;
+    let Sources { guard, settings, calls } = sources;
+    let trunks = Trunks::new(&settings, calls);
     desk.on("trunk.list", move |_| Ok(trunks.list()));
+    let (banning, mut note) = (guard.clone(), journal());
+    desk.on("ban.add", move |question| {
+        let (source, lasts_s) = (source(question)?, question.number("for_s")?);
+        if !settings.counts(source.first_address()) {
+            let why = format!("{source} is never banned: it is exempt, or a peer of a trunk");
+            return Err(Fault::Argument { argument: "source", why });
+        }
+        let lasts_s = lasts_s.clamp(1, BY_HAND_MAX_S) as u32;
+        let ban = banning.ban_by_hand(clock.now_ms(), source, lasts_s);
+        let ban = ban.ok_or_else(|| Fault::Absent("there is no room now; try again".to_owned()))?;
+        note_began(&mut note, clock.now_ms(), &ban);
+        Ok(vec![object(&ban)])
+    });
+    let mut journal = journal();
     desk.on("ban.lift", move |question| {
         let source = source(question)?;
         let ban = guard.lift(clock.now_ms(), source);

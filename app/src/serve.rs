@@ -27,7 +27,6 @@ use crate::check;
 use crate::cli::Common;
 use crate::messages::keep::{Keeping, Room};
 use crate::seals::{Seals, entropy};
-use crate::trunks::clerk::Trunks;
 use crate::{ban, control, first_start, names, welcome};
 
 /// How long a stop waits for calls that are being set up.
@@ -149,8 +148,8 @@ impl House {
         stopper: &Stopper,
         clock: Clock,
     ) -> Option<JoinHandle<()>> {
-        let trunks = Trunks::new(&self.settings, calls);
-        let sources = control::Sources { guard: self.guard.clone(), trunks };
+        let (guard, settings) = (self.guard.clone(), self.settings.clone());
+        let sources = control::Sources { guard, settings, calls };
         control::start(&self.config.data_dir, sources, stopper, || self.journal(), clock)
     }
 
@@ -222,8 +221,8 @@ impl House {
         match ban::keep::restore(&self.config.data_dir, &self.guard, now_ms, may_be) {
             Ok(restored) => restored.tell(journal, now_ms),
             Err(error) => {
-                let (what, error) = ("read the bans", &*error.to_string());
-                journal.note(now_ms, &Event::StoreFailed { what, error });
+                let error = error.to_string();
+                journal.note(now_ms, &Event::StoreFailed { what: "read the bans", error: &error });
             }
         }
     }

@@ -23,8 +23,8 @@ const TRUNKS: [Column; 5] = [
 
 const ADDRESSES: [Column; 8] = [
     Column { title: "TRUNK", width_min: 8 },
-    Column { title: "TARGET", width_min: 12 },
-    Column { title: "ADDRESS", width_min: 18 },
+    Column { title: "TARGET", width_min: 8 },
+    Column { title: "ADDRESS", width_min: 20 },
     Column { title: "WEIGHT", width_min: 6 },
     Column { title: "HEALTH", width_min: 7 },
     Column { title: "SINCE (UTC)", width_min: 20 },

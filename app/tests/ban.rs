@@ -4,8 +4,8 @@
 mod phone;
 mod server;
 
-use std::io::{Read, Write};
-use std::net::UdpSocket;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -69,6 +69,62 @@ fn a_guesser_is_banned_seen_and_pardoned() {
     assert_eq!(phone.register(60), 200);
 }
 
+/// Whoever is banned loses his connections, whatever they speak, and gets no new ones; lifted, he is welcome again.
+#[test]
+fn a_ban_closes_connections() {
+    let place = place();
+    let config = std::fs::read_to_string(place.config()).unwrap();
+    let more = "[engine]\nshards = 2\n[[listen]]\ntransport = \"tls\"\naddress = \"127.0.0.1:0\"\n";
+    std::fs::write(place.config(), format!("{config}{more}")).unwrap();
+    let server = Server::start(&place);
+    let dial = |to| {
+        let stream = TcpStream::connect(to).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    };
+    let is_closed = |mut stream: &TcpStream| match stream.read(&mut [0; 100]) {
+        Ok(length) => length == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    };
+    // Enough of them to have some in each shard; those by TLS wait for a handshake.
+    let mut open: Vec<TcpStream> = (0..8).map(|_| dial(server.tcp)).collect();
+    open.extend((0..8).map(|_| dial(server.tls())));
+    let mut answer = [0; 4];
+    for mut stream in &open[..8] {
+        stream.write_all(b"\r\n\r\n").unwrap();
+        stream.read_exact(&mut answer[..2]).unwrap();
+    }
+    let said = place.print(&["ban", "add", "127.0.0.1", "--for", "60"]);
+    assert!(said.starts_with("127.0.0.1 is banned until 20"), "{said}");
+    let event = server.wait_event("ban.began");
+    assert_eq!((&event["offence"], &event["lasts_s"]), (&"the administrator".into(), &60.into()));
+    assert!(open.iter().all(is_closed));
+    assert!(is_closed(&dial(server.tcp)) && is_closed(&dial(server.tls())));
+    let listed: Value = serde_json::from_str(&place.print(&["ban", "list", "--json"])).unwrap();
+    assert_eq!(listed["offence"], "administrator");
+    assert!(listed["dropped"].as_u64() >= Some(2), "{listed}");
+    place.print(&["ban", "lift", "127.0.0.1"]);
+    let mut again = dial(server.tcp);
+    again.write_all(b"\r\n\r\n").unwrap();
+    again.read_exact(&mut answer[..2]).unwrap();
+    assert_eq!(&answer[..2], b"\r\n");
+}
+
+#[test]
+fn who_is_exempt_is_not_banned_by_hand_either() {
+    let place = Place::with("[abuse]\nexempt = [\"127.0.0.0/8\"]\n");
+    let _server = Server::start(&place);
+    for (source, words) in [
+        ("127.0.0.66", "127.0.0.66 is never banned"),
+        ("somebody", "neither an IP address nor the /64 of one"),
+    ] {
+        let output = place.run(&["ban", "add", source]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    }
+    assert_eq!(place.run(&["ban", "add", "192.0.2.7", "--for", "0"]).status.code(), Some(2));
+}
+
 /// Neither a polite stop nor a kill pardons anybody; an exception that the administrator makes does.
 #[test]
 fn a_ban_outlives_the_server() {
@@ -80,7 +136,9 @@ fn a_ban_outlives_the_server() {
     });
     let before: Value = serde_json::from_str(&place.print(&["ban", "list", "--json"])).unwrap();
     let file = place.data().join("bans.jsonl");
-    within(PATIENCE, "the ban is on disk", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains("127.0.0.66")));
+    within(PATIENCE, "the ban is on disk", || {
+        std::fs::read_to_string(&file).is_ok_and(|text| text.contains("127.0.0.66"))
+    });
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     server.kill();
     let server = Server::start(&place);

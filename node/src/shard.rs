@@ -101,6 +101,8 @@ pub struct Shard {
     seals: Arc<ArcSwap<Ring>>,
     via: Vec<u8>,
     next_sweep_ms: u64,
+    /// The bans that this shard knows of: see [`Guard::bans_made`].
+    bans_known: u64,
 }
 
 impl Shard {
@@ -171,7 +173,7 @@ impl Shard {
             scratch: Scratch::default(),
             draft: Vec::new(),
         };
-        Ok(Self { settings, switchboard, seals, via: Vec::new(), next_sweep_ms: 0 })
+        Ok(Self { settings, switchboard, seals, via: Vec::new(), next_sweep_ms: 0, bans_known: 0 })
     }
 
     /// Shares a guard with the other shards of its server.
@@ -382,6 +384,19 @@ impl Engine for Shard {
 
     fn sieve(&mut self) -> Option<&[(IpAddr, u16)]> {
         self.switchboard.admission.sieve.changes()
+    }
+
+    fn admits(&mut self, now_ms: u64, from: IpAddr) -> bool {
+        let banned = self.switchboard.guard.is_banned(now_ms, from);
+        if banned {
+            self.switchboard.guard.note_dropped(from);
+        }
+        !banned
+    }
+
+    fn bars_more(&mut self) -> bool {
+        let made = self.switchboard.guard.bans_made();
+        made != std::mem::replace(&mut self.bans_known, made)
     }
 
     fn note_load(&mut self, fill_permille: u16) {

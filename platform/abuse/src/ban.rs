@@ -13,6 +13,8 @@ pub enum Offence {
     ManyUsers,
     /// A known scanner, by its User-Agent, over a connection.
     Scanner,
+    /// None that was seen here: the administrator has banned it.
+    Administrator,
 }
 
 impl Offence {
@@ -21,6 +23,7 @@ impl Offence {
             Self::WrongPassword => 0,
             Self::ManyUsers => 1,
             Self::Scanner => 2,
+            Self::Administrator => 3,
         }
     }
 
@@ -28,13 +31,15 @@ impl Offence {
         match number {
             1 => Self::ManyUsers,
             2 => Self::Scanner,
+            3 => Self::Administrator,
             _ => Self::WrongPassword,
         }
     }
 
     /// The offence that programs call so.
     pub fn of_name(name: &str) -> Option<Self> {
-        [Self::WrongPassword, Self::ManyUsers, Self::Scanner].into_iter().find(|offence| offence.name() == name)
+        let all = [Self::WrongPassword, Self::ManyUsers, Self::Scanner, Self::Administrator];
+        all.into_iter().find(|offence| offence.name() == name)
     }
 
     /// A word for programs.
@@ -43,6 +48,7 @@ impl Offence {
             Self::WrongPassword => "wrong-password",
             Self::ManyUsers => "many-users",
             Self::Scanner => "scanner",
+            Self::Administrator => "administrator",
         }
     }
 }
@@ -53,6 +59,7 @@ impl fmt::Display for Offence {
             Self::WrongPassword => "wrong password",
             Self::ManyUsers => "many users",
             Self::Scanner => "scanner",
+            Self::Administrator => "the administrator",
         })
     }
 }

@@ -92,6 +92,8 @@ struct Inner {
     counts: Counts,
     answers: Slots<Answers>,
     hash_key: [u8; 16],
+    /// How many bans were made.
+    made: AtomicU64,
     /// No ban lasts longer, seconds: before that nobody needs to be looked up.
     bans_until_s: AtomicU64,
     /// No silence lasts longer, ms.
@@ -108,6 +110,7 @@ impl Guard {
             counts: Counts::new(shards),
             answers: Slots::new(ANSWERED, hash_key),
             hash_key,
+            made: AtomicU64::new(0),
             bans_until_s: AtomicU64::new(0),
             silence_until_ms: AtomicU64::new(0),
         }))
@@ -125,7 +128,13 @@ impl Guard {
         record.is_some_and(|record| record.is_banned(now_ms))
     }
 
-    /// A request of a banned source was dropped.
+    /// A number that changes with each ban.
+    #[inline]
+    pub fn bans_made(&self) -> u64 {
+        self.0.made.load(Relaxed)
+    }
+
+    /// A request of a banned source was dropped, or a connection of it refused.
     pub fn note_dropped(&self, from: IpAddr) {
         if let Some(record) = self.0.records.find(Source::of(from).key()) {
             record.count_dropped();
@@ -243,11 +252,23 @@ impl Guard {
         let now_s = (now_ms / SECOND_MS) as u32;
         // However wrong the clock was or is, it lasts no longer than it was meant to.
         let until_s = ban.until_s.min(now_s.saturating_add(ban.until_s.saturating_sub(ban.since_s)));
+        if until_s <= now_s {
+            return false;
+        }
         let ban = Ban { since_s: ban.since_s.min(now_s), until_s, ..*ban };
-        let Some(record) = self.claim(now_ms, ban.source.key()).filter(|_| until_s > now_s) else { return false };
+        let Some(record) = self.claim(now_ms, ban.source.key()) else { return false };
         record.restore(&ban);
-        self.0.bans_until_s.fetch_max(u64::from(until_s), Relaxed);
+        self.note_made(until_s);
         true
+    }
+
+    /// The administrator bans a source for so long, whoever is there. `None`: there is no room for it now.
+    pub fn ban_by_hand(&self, now_ms: u64, source: Source, lasts_s: u32) -> Option<Ban> {
+        let record = self.claim(now_ms, source.key())?;
+        record.ban(now_ms, Offence::Administrator, |_| lasts_s);
+        let ban = record.as_ban(source);
+        self.note_made(ban.until_s);
+        Some(ban)
     }
 
     /// Everybody who is banned, whoever is free first at the top.
@@ -284,8 +305,13 @@ impl Guard {
             ban_s.saturating_mul(1u32.checked_shl(u32::from(times) - 1).unwrap_or(u32::MAX)).min(ban_max_s)
         });
         let ban = record.as_ban(source);
-        self.0.bans_until_s.fetch_max(u64::from(ban.until_s), Relaxed);
+        self.note_made(ban.until_s);
         ban
+    }
+
+    fn note_made(&self, until_s: u32) {
+        self.0.bans_until_s.fetch_max(u64::from(until_s), Relaxed);
+        self.0.made.fetch_add(1, Relaxed);
     }
 
     fn close_by(&self, now_ms: u64, record: &Record, failures: u32, free: u32, doublings: u32) {

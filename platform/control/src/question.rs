@@ -112,6 +112,15 @@ impl Question {
         let text = self.arguments.get(argument).and_then(Value::as_str);
         text.ok_or(Fault::Argument { argument, why: "a text is wanted".to_owned() })
     }
+
+    /// An argument that must be a whole number.
+    ///
+    /// # Errors
+    /// [`Fault::Argument`]
+    pub fn number(&self, argument: &'static str) -> Result<u64, Fault> {
+        let number = self.arguments.get(argument).and_then(Value::as_u64);
+        number.ok_or(Fault::Argument { argument, why: "a whole number is wanted".to_owned() })
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +132,8 @@ mod tests {
         let question = Question::new("ban.lift").with("source", "192.0.2.7");
         assert_eq!(Question::parse(question.line().as_bytes()), Ok(question.clone()));
         assert_eq!((question.name(), question.text("source")), ("ban.lift", Ok("192.0.2.7")));
+        let longer = question.clone().with("for_s", 300);
+        assert_eq!((longer.number("for_s"), longer.number("source").is_err()), (Ok(300), true));
         assert_eq!(question.text("other").map_err(|fault| fault.kind()), Err("argument"));
         assert_eq!(
             Question::parse(br#" {"later": [1], "ask":"a", "offhook":1} "#).map(|q| q.name),

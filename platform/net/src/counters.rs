@@ -53,11 +53,13 @@ pub enum CloseReason {
     Insecure,
     /// A WebSocket that was not opened, or broke its rules: [`crate::WebSocketFailure`] says why.
     WebSocket,
+    /// The engine does not admit its peer, or not any more.
+    Barred,
 }
 
 impl CloseReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Peer,
         Self::Reset,
         Self::ConnectFailed,
@@ -71,6 +73,7 @@ impl CloseReason {
         Self::OutOfMemory,
         Self::Insecure,
         Self::WebSocket,
+        Self::Barred,
     ];
 
     /// A short name for metrics.
@@ -89,6 +92,7 @@ impl CloseReason {
             Self::OutOfMemory => "out_of_memory",
             Self::Insecure => "insecure",
             Self::WebSocket => "websocket",
+            Self::Barred => "barred",
         }
     }
 }

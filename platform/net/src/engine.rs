@@ -59,6 +59,17 @@ pub trait Engine {
         None
     }
 
+    /// Whether anybody at this address may have a connection at all. Asked before one is taken in, and for every one that
+    /// there is when [`Engine::bars_more`] says so.
+    fn admits(&mut self, _now_ms: u64, _from: IpAddr) -> bool {
+        true
+    }
+
+    /// Whether somebody who had been admitted is so no more. Asked once in each turn; `true` once for each change.
+    fn bars_more(&mut self) -> bool {
+        false
+    }
+
     /// The end of a batch: what the outbox promises is made durable here, or the promise is taken back.
     fn commit(&mut self, now_ms: u64, out: &mut Outbox);
 }

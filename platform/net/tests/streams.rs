@@ -282,3 +282,26 @@ fn order_is_kept_per_peer() {
     let heard: Vec<u8> = (0..MANY).flat_map(|_| hear(&phone)).collect();
     assert_eq!(String::from_utf8(heard).unwrap(), expected);
 }
+
+/// Whoever is barred loses the connections that he has, with what waits for him, and gets no new ones; others notice nothing.
+#[test]
+fn whom_the_engine_bars_is_closed() {
+    let server = Server::start(&[(Tcp, "127.0.0.1:0"), (Tcp, "[::1]:0")], Limits::default(), echo());
+    let (stream, other) = (server.dial(0), server.dial(1));
+    for stream in [&stream, &other] {
+        say(stream, &message("hello"));
+        read_exactly(stream, &message("hello"));
+    }
+    *server.barred.lock().unwrap() = (Some("127.0.0.1".parse().unwrap()), true);
+    // The loop looks when it turns.
+    say(&other, &message("turn"));
+    read_exactly(&other, &message("turn"));
+    assert_eq!(read_to_close(&stream), b"");
+    server.wait_told(closed);
+    server.wait_closed(CloseReason::Barred, 1);
+    assert_eq!(read_to_close(&server.dial(0)), b"");
+    server.wait_closed(CloseReason::Barred, 2);
+    assert_eq!(server.counters[0].accepted.get(), 2);
+    say(&other, &message("still here"));
+    read_exactly(&other, &message("still here"));
+}

@@ -188,6 +188,10 @@ impl<E: Engine> Loop<E> {
             self.engine_called = true;
         }
         self.streams.expire(self.now_ms, &mut self.fallout);
+        if self.engine.bars_more() {
+            let (engine, now_ms) = (&mut self.engine, self.now_ms);
+            self.streams.close_barred(|ip| engine.admits(now_ms, ip), &mut self.fallout);
+        }
         self.settle();
         if let Some(sources) = self.engine.sieve() {
             self.ports.iter().for_each(|port| port.sift(sources));
@@ -212,7 +216,10 @@ impl<E: Engine> Loop<E> {
             Token::Stop => return false,
             Token::Mail => self.read_mail(),
             Token::Datagrams(port) => self.receive_datagrams(port),
-            Token::Accept(socket) => self.streams.accept(socket, self.now_ms, &mut self.fallout),
+            Token::Accept(socket) => {
+                let (engine, now_ms) = (&mut self.engine, self.now_ms);
+                self.streams.accept(socket, now_ms, |ip| engine.admits(now_ms, ip), &mut self.fallout);
+            }
             Token::Connection(id) => {
                 let engine = (&mut self.engine, &mut self.outbox);
                 let calls = self.streams.ready(id, event, self.now_ms, engine, &mut self.fallout);

@@ -35,11 +35,18 @@ impl Streams {
         Ok(())
     }
 
-    /// Takes what waits at the listening socket with this place in the shard's list.
-    pub(crate) fn accept(&mut self, socket: usize, now_ms: u64, fallout: &mut Fallout) {
+    /// Takes what waits at the listening socket with this place in the shard's list, from whom `admits` lets in.
+    pub(crate) fn accept(
+        &mut self,
+        socket: usize,
+        now_ms: u64,
+        mut admits: impl FnMut(IpAddr) -> bool,
+        fallout: &mut Fallout,
+    ) {
         for _ in 0..ACCEPTS_PER_TURN {
             let (listener, accepting) = &self.sockets[socket];
             match accepting.accept() {
+                Ok((_, remote)) if !admits(remote.ip()) => self.counters.count_closed(CloseReason::Barred),
                 Ok((stream, remote)) => {
                     let listener = *listener;
                     self.take_in(listener, stream, remote, now_ms, fallout);
@@ -88,6 +95,16 @@ impl Streams {
         self.by_source.entry(source).or_default().connections += 1;
         self.counters.accepted.add(1);
         self.enter(id, now_ms);
+    }
+
+    /// Closes those whose peers are not admitted any more.
+    pub(crate) fn close_barred(&mut self, mut admits: impl FnMut(IpAddr) -> bool, fallout: &mut Fallout) {
+        let all = self.table.iter_mut().map(|connection| connection.flow);
+        let barred: Vec<ConnectionId> =
+            all.filter(|flow| !admits(flow.remote.ip())).map(|flow| flow.connection).collect();
+        for id in barred {
+            self.close(id, CloseReason::Barred, fallout);
+        }
     }
 
     fn transport_of(&self, listener: u16) -> Transport {

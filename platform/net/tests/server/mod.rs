@@ -4,9 +4,9 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,11 @@ pub struct Script {
     receive: Receive,
     told: SyncSender<(usize, Told)>,
     pub deadline_ms: Option<u64>,
+    barred: Barred,
 }
+
+/// Who gets no connection, shared by the test and the engine: the address, and whether that is news.
+pub type Barred = Arc<Mutex<(Option<IpAddr>, bool)>>;
 
 impl Script {
     fn tell(&self, told: Told) {
@@ -91,6 +95,14 @@ impl Engine for Script {
         self.deadline_ms
     }
 
+    fn admits(&mut self, _: u64, from: IpAddr) -> bool {
+        self.barred.lock().unwrap().0 != Some(from)
+    }
+
+    fn bars_more(&mut self) -> bool {
+        std::mem::take(&mut self.barred.lock().unwrap().1)
+    }
+
     fn commit(&mut self, _: u64, _: &mut Outbox) {}
 }
 
@@ -104,6 +116,7 @@ pub struct Server {
     pub counters: Vec<Arc<NetCounters>>,
     pub told: Receiver<(usize, Told)>,
     pub stopper: Stopper,
+    pub barred: Barred,
     threads: Vec<JoinHandle<Loop<Script>>>,
 }
 
@@ -156,7 +169,14 @@ impl Server {
         let asked: Vec<_> = listen.iter().map(|(t, a)| (*t, a.parse().unwrap(), None)).collect();
         let listeners = resolve(&asked).unwrap();
         let (tell, told) = sync_channel(TOLD_MAX);
-        let script = |shard| Script { shard, receive: receive(shard), told: tell.clone(), deadline_ms: None };
+        let barred = Barred::default();
+        let script = |shard| Script {
+            shard,
+            receive: receive(shard),
+            told: tell.clone(),
+            deadline_ms: None,
+            barred: barred.clone(),
+        };
         let sockets = bind(&listeners, shards).unwrap();
         let scripts: Vec<_> = (0..shards).map(script).collect();
         let open =
@@ -164,7 +184,7 @@ impl Server {
         let loops: Vec<_> = sockets.into_iter().zip(scripts).map(open).collect();
         let counters = loops.iter().map(Loop::counters).collect();
         let stopper = Stopper::new().unwrap();
-        let mut server = Self { listeners, counters, told, stopper, threads: vec![] };
+        let mut server = Self { listeners, counters, told, stopper, barred, threads: vec![] };
         server.run(loops);
         server
     }
