@@ -213,16 +213,17 @@ fn trunks(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-/// A name without its password, the other way round, and a realm without both.
+/// A name without its password, the other way round, a realm without both, and two passwords.
 fn login(trunk: &Trunk, place: &Place, report: &mut Report<'_>) {
-    let (user, password) = (trunk.user.is_some(), trunk.password.is_some());
+    let (user, here, file) = (trunk.user.is_some(), trunk.password.is_some(), trunk.password_file.is_some());
     // What was refused may have been the other half.
     if !report.is_clean() {
         return;
     }
     for (key, is_there, other, other_is_there) in [
-        ("user", user, "password", password),
-        ("password", password, "user", user),
+        ("user", user, "password", here || file),
+        ("password", here, "user", user),
+        ("password_file", file, "user", user),
         ("realm", trunk.realm.is_some(), "user", user),
         ("register", trunk.register, "user", user),
     ] {
@@ -230,6 +231,11 @@ fn login(trunk: &Trunk, place: &Place, report: &mut Report<'_>) {
             let (at, other) = (place.key(key), place.key(other).to_string());
             report.refuse_at(std::slice::from_ref(&at), Cause::Alone { key: at.to_string(), other });
         }
+    }
+    if here && file {
+        let at = place.key("password_file");
+        let (key, because) = (at.to_string(), "a trunk has one password");
+        report.refuse_at(&[at], Cause::Pointless { key, other: "password", because });
     }
 }
 

@@ -17,6 +17,7 @@ use crate::messages::Messages;
 use crate::place::Place;
 use crate::report::Report;
 use crate::route::Route;
+use crate::secret_file;
 use crate::security::Security;
 use crate::session_timer::SessionTimer;
 use crate::settings::{Access, Cdr, Digest, Dns, Engine, Limits, Log, Overload, Proxy, Registrar, Timers};
@@ -108,24 +109,30 @@ impl Config {
         }
         let name = path.display().to_string();
         match std::str::from_utf8(&bytes) {
-            Ok(text) => Self::parse(text, &name),
+            Ok(text) => Self::read_in(text, &name, Some(path.parent().unwrap_or(Path::new("")))),
             Err(error) => Err(not_text(&bytes[..error.valid_up_to()], &name)),
         }
     }
 
-    /// Reads the configuration from `text`; `name` stands for the file in messages.
+    /// Reads the configuration from `text`; `name` stands for the file in messages. Other files that it names are not
+    /// looked at.
     ///
     /// # Errors
     /// [`ConfigError::Refused`] with every problem of the text. Where it is not even TOML these are the places
     /// where it is not, for what the keys mean cannot be told then.
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
+        Self::read_in(text, name, None)
+    }
+
+    /// The same; `folder`: where files are that it names.
+    fn read_in(text: &str, name: &str, folder: Option<&Path>) -> Result<Self, ConfigError> {
         let mut report = Report::new(text);
-        read(text, &mut report).ok_or_else(|| ConfigError::Refused(report.into_problems(name)))
+        read(text, folder, &mut report).ok_or_else(|| ConfigError::Refused(report.into_problems(name)))
     }
 }
 
 /// The configuration, or `None` when anything was reported.
-fn read(text: &str, report: &mut Report<'_>) -> Option<Config> {
+fn read(text: &str, folder: Option<&Path>, report: &mut Report<'_>) -> Option<Config> {
     let (document, syntax_errors) = DeTable::parse_recoverable(text);
     for error in syntax_errors {
         let offset = error.span().map_or(0, |span| span.start);
@@ -135,8 +142,11 @@ fn read(text: &str, report: &mut Report<'_>) -> Option<Config> {
         return None;
     }
     let value = root(document);
-    let config = Config::read(&Written { place: Place::top(), value: &value, bounds: None }, report)?;
+    let mut config = Config::read(&Written { place: Place::top(), value: &value, bounds: None }, report)?;
     check::across_keys(&config, report);
+    if let (Some(folder), true) = (folder, report.is_clean()) {
+        secret_file::read_all(&mut config, folder, report);
+    }
     report.is_clean().then_some(config)
 }
 

@@ -131,6 +131,9 @@ pub enum Fault {
     /// Not of the form wanted; says which form that is.
     #[error("{0}")]
     Malformed(&'static str),
+    /// A file that it names cannot be used; says why.
+    #[error("{0}")]
+    File(String),
     /// Understood, but this version cannot do it; says what it can.
     #[error("not there yet, {0}")]
     NotThereYet(&'static str),

@@ -32,6 +32,7 @@ mod place;
 mod report;
 mod route;
 mod secret;
+mod secret_file;
 mod security;
 mod service_route;
 mod session_timer;

@@ -17,6 +17,12 @@ const SECRET_BYTES_MAX: usize = 256;
 pub struct Secret(String);
 
 impl Secret {
+    /// A text that can be one. `None`: too long, empty, or with control characters.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        let good = (1..=SECRET_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
+        good.then(|| Self(text.to_owned()))
+    }
+
     /// The password.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -37,13 +43,13 @@ impl Value for Secret {
             written.refuse_type("a string", report);
             return None;
         };
-        let good = (1..=SECRET_BYTES_MAX).contains(&text.len()) && !text.contains(char::is_control);
-        if !good {
+        let secret = Self::of(text);
+        if secret.is_none() {
             let fault = Fault::Malformed("1 to 256 characters are wanted");
             let cause = Cause::Unusable { key: written.place.to_string(), value: "…".to_owned(), fault };
             report.refuse(written.value.span().start, cause);
         }
-        good.then(|| Self(text.to_string()))
+        secret
     }
 
     fn show(&self) -> String {

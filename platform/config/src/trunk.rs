@@ -1,5 +1,7 @@
 //! Neighbours that take calls: `[[trunk]]`.
 
+use std::path::PathBuf;
+
 use crate::destination::Destination;
 use crate::host::Host;
 use crate::names::Spread;
@@ -39,6 +41,10 @@ table! {
         /// The password that goes with `user`. It leaves the server only as a digest, only to addresses of this trunk, and
         /// only for its realm. Keep the file readable for the server alone.
         password: Option<Secret> = None, because "most neighbours know us by our address", example "\"correct horse\"";
+        /// A file that holds the password in its first line, so that it need not stand here. A relative path starts from the
+        /// folder of this configuration. Nobody but its owner may have any right to it (mode 0600 or 0400).
+        password_file: Option<PathBuf> = None, because "a file that only the server may read can hold all",
+            example "or \"provider.password\"";
         /// The realm that is answered (RFC 3261 §22.1). A challenge of any other goes to the caller.
         realm: Option<Quoted> = None,
             because "it is the trunk's `domain`, else the address of its first target",

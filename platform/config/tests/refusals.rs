@@ -332,3 +332,16 @@ fn credentials_of_a_trunk_are_whole_and_stay_secret() {
         ],
     );
 }
+
+#[test]
+fn a_trunk_has_one_password() {
+    let trunk = "[[trunk]]\nname = \"t\"\ntargets = [{ to = \"sip:192.0.2.9\" }]\n";
+    check(
+        &format!("{trunk}user = \"u\"\npassword = \"p\"\npassword_file = \"f\"\n"),
+        &[r#"6:1: "password_file" in [[trunk]] means nothing with password: a trunk has one password"#],
+    );
+    check(
+        &format!("{trunk}password_file = \"f\"\n"),
+        &[r#"4:1: "password_file" in [[trunk]] needs "user" in [[trunk]]"#],
+    );
+}
