@@ -12,6 +12,8 @@ use offhook_location::LocationError;
 use offhook_net::NetError;
 use offhook_store::StoreError;
 
+use crate::names::NoAnchors;
+
 /// Everything that no other code stands for.
 const FAILED: u8 = 1;
 /// Wrong usage: clap leaves the same.
@@ -76,7 +78,7 @@ fn text(error: &anyhow::Error) -> String {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<ConfigError>() {
+    if error.is::<ConfigError>() || error.is::<NoAnchors>() {
         CONFIGURATION
     } else if error.is::<NetError>() || error.is::<NoAnswer>() || is_unreachable(error) {
         NETWORK

@@ -1,11 +1,13 @@
 //! The part of the server that asks name servers, put together from the configuration.
 
+use std::path::Path;
 use std::thread::JoinHandle;
 
+use anyhow::Context;
 use offhook_config::Config;
 use offhook_journal::Journal;
 use offhook_locate::Abilities;
-use offhook_names::{Names, Options};
+use offhook_names::{Anchors, Names, Options};
 use offhook_net::{Clock, NamesDesk};
 
 /// Starts the thread that asks.
@@ -23,16 +25,33 @@ pub fn start(
 }
 
 /// What `[dns]` says.
-pub fn options(config: &Config, abilities: Abilities) -> Options {
+///
+/// # Errors
+/// The file of trust anchors cannot be used.
+pub fn options(config: &Config, abilities: Abilities) -> anyhow::Result<Options> {
     let dns = &config.dns;
-    Options {
+    let file = dns.trust_anchors.as_deref().filter(|_| dns.dnssec);
+    let anchors = file.map(anchors).transpose()?;
+    Ok(Options {
         servers: dns.servers.clone(),
         dnssec: dns.dnssec,
+        anchors: anchors.unwrap_or_default(),
         timeout_ms: dns.timeout_ms,
         ttl_min_s: dns.ttl_min_s,
         ttl_max_s: dns.ttl_max_s,
         stale_max_s: dns.stale_max_s,
         answers_max: dns.cache_max,
         abilities,
-    }
+    })
 }
+
+fn anchors(path: &Path) -> anyhow::Result<Anchors> {
+    let unusable = || NoAnchors(path.display().to_string());
+    let text = std::fs::read_to_string(path).with_context(unusable)?;
+    Anchors::from_text(&text).with_context(unusable)
+}
+
+/// The file of trusted keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the trust anchors in {0}")]
+pub struct NoAnchors(String);

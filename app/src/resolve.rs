@@ -22,7 +22,7 @@ pub fn run(common: &Common, arguments: &ResolveArguments) -> anyhow::Result<()> 
     };
     let listeners = offhook_net::resolve(&crate::serve::asked(&config))?;
     let settings = Settings::new(&config, &listeners, 1);
-    let options = names::options(&config, settings.abilities());
+    let options = names::options(&config, settings.abilities())?;
     let mut out = io::stdout().lock();
     let finding = explain(&options, wanted, |exchange| drop(show(&mut out, exchange)))?;
     match finding.found {

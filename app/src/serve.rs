@@ -76,11 +76,11 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     house.recover(&mut journal, clock.now_ms(), common);
     house.note_room(&mut journal, clock.now_ms(), connections_max);
 
+    let asker = house.start_asker(&sockets, clock)?;
     // Passwords are made when nothing but this program can go wrong any more: they are shown only once.
     let newcomers = first_start::accounts(&accounts, check::first_domain(&house.config))?;
     let stopper = Stopper::new().context("cannot make an event descriptor")?;
     let directory = accounts.snapshot()?;
-    let asker = house.start_asker(&sockets, clock)?;
     let bells = sockets.first().map(ShardSockets::bells).context("a server has at least one shard")?;
     let names = asker.as_ref().map(|(names, _)| names);
     let open = |sockets| house.open_shard(sockets, (&directory, names), &stopper, signals.handle());
@@ -156,7 +156,7 @@ impl House {
     /// Starts the thread that asks name servers, where there are any.
     fn start_asker(&self, sockets: &[ShardSockets], clock: Clock) -> anyhow::Result<Option<Asker>> {
         let Some(desk) = sockets.first().map(ShardSockets::names_desk) else { return Ok(None) };
-        let options = names::options(&self.config, self.settings.abilities());
+        let options = names::options(&self.config, self.settings.abilities())?;
         names::start(options, self.journal(), clock, desk).map(Some)
     }
 

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 
-from flows import branches, browsers, calls, desk, families, identity, ladders, names, restart, sctp, strangers, trunks  # noqa: E402
+from flows import branches, browsers, calls, desk, dnssec, families, identity, ladders, names, restart, sctp, strangers, trunks  # noqa: E402
 from lab import child  # noqa: E402
 from lab.baresip import Baresip  # noqa: E402
 from lab.browser import Browser  # noqa: E402
@@ -29,6 +29,8 @@ from lab.pjsua import PYTHON, Pjsua, Reliable, Timed  # noqa: E402
 from lab.report import Report  # noqa: E402
 from lab.server import Server  # noqa: E402
 
+# What install.sh brings.
+PROGRAMS = ("baresip", "linphonec", "sipp", "knotd", "kzonesign", "svcrack", "qemu-system-x86_64", "busybox")
 LIMIT_S = 400
 GROUPS_AT_ONCE = 4
 
@@ -139,11 +141,14 @@ def by_ipv6(kind):
 
 
 def both_families(check, lab):
-    """From IPv4 to IPv6 and back, between phones of two makers."""
+    """From IPv4 to IPv6 and back. Linphone alone takes a call whose SDP is of the other family both ways."""
     with lab.phone(Linphone, "alice", "udp") as alice, lab.phone(Linphone, "bob", "tcp", family=6) as bob:
         calls.register(check, alice, bob)
         families.across(check, alice, bob)
         families.across(check, bob, alice)
+        with lab.phone(Baresip, "carol", "udp") as carol:
+            calls.register(check, carol)
+            families.across(check, carol, bob)
 
 
 def several_devices(check, lab):
@@ -220,8 +225,8 @@ GROUPS = {
     "silence": ("a phone that says nothing, for as long as Timer B takes", silence, ""),
     "sctp": ("SIPp over SCTP, in a machine whose kernel has it", alone(sctp.in_a_machine), ""),
     "pjsua-linphone": ("hold, keys, transfers and messages between phones of two makers, over TCP", in_calls(Pjsua, Linphone, "tcp"), FLOWS_KNOWN),
-    "linphone-pjsua": ("the same over UDP, by the other maker's phone", in_calls(Linphone, Pjsua, "udp"), FLOWS_KNOWN),
-    "pjsua-baresip": ("the same with another maker's", in_calls(Pjsua, Baresip, "udp", attended=False), FLOWS_KNOWN),
+    "linphone-pjsua": ("the same over TLS, by the other maker's phone", in_calls(Linphone, Pjsua, "tls"), FLOWS_KNOWN),
+    "pjsua-baresip": ("the same over UDP, with another maker's", in_calls(Pjsua, Baresip, "udp", attended=False), FLOWS_KNOWN),
     "baresip-linphone": ("the same by that one", in_calls(Baresip, Linphone, "udp", attended=False), FLOWS_KNOWN),
     "linphone-ipv6": ("calls by IPv6, over UDP, TCP and TLS", by_ipv6(Linphone), SHA_TOO),
     "scanners": ("SIPVicious walks through names and guesses passwords", alone(strangers.scanners), ""),
@@ -244,10 +249,11 @@ GROUPS = {
     "sipp-tcp": ("the same over TCP", sipp("tcp"), ""),
     "baresip-ipv6": ("the same with another kind", by_ipv6(Baresip), ""),
     "sipp-ipv6": ("every message by IPv6, and from IPv4 to IPv6 and back", sipp_by_ipv6, ""),
-    "ipv4-ipv6": ("a phone on IPv4 and one on IPv6, of two makers", both_families, ""),
+    "ipv4-ipv6": ("phones on IPv4 and on IPv6 call each other", both_families, ""),
     "devices": ("several devices of one user, by SIPp", several_devices, ""),
     "timers": ("session timers between phones that know them and phones that do not, by SIPp", session_timers, desk.TIMERS),
     "identity": ("who calls, as trusted and other trunks hear it, by SIPp", alone(identity.trusted_and_not), ""),
+    "dnssec": ("names that are signed well, badly and not at all, with Knot DNS", alone(dnssec.signed_zones), ""),
     "trunk": ("a provider that wants a registration and credentials, by SIPp", alone(trunks.provider), ""),
     "names-bad": ("a name server that is slow, silent, truncated or lying", alone(names.misbehaving_name_server), ""),
     "killed-baresip": ("the server is killed in the middle of a call", killed(Baresip), ""),
@@ -291,7 +297,7 @@ def main():
     if not arguments.binary or not os.access(arguments.binary, os.X_OK):
         parser.error("--binary wants a program; `cargo build --release` makes target/release/offhook")
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    missing = [name for name in ("baresip", "linphonec", "sipp", "knotd", "qemu-system-x86_64", "busybox") if not shutil.which(name, path=path)]
+    missing = [name for name in PROGRAMS if not shutil.which(name, path=path)]
     missing += [name for name, path in (("pjsua2", PYTHON),) if not os.access(path, os.X_OK)]
     if missing:
         parser.error("not installed: %s; test/interop/install.sh installs them" % ", ".join(missing))

@@ -1,6 +1,7 @@
 //! The sections that are plain settings. Each field says what it means, its default and the default's reason.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::names::{CdrFiles, DigestAlgorithm, LogFormat, LogLevel, Recursion};
 use crate::service_route::RouteUri;
@@ -125,6 +126,12 @@ section! {
         /// as before; what is signed wrongly leads nowhere.
         dnssec: bool = false,
             because "the resolver at hand does it already in many networks, and some routers in the way break it";
+        /// With `dnssec`: a file of the keys that signatures are checked with in the end, instead of those of the root
+        /// zone: DNSKEY records, one a line, of the root or of any zone below. A relative path starts from the working
+        /// directory.
+        trust_anchors: Option<PathBuf> = None,
+            because "the keys of the root are built in; only a network with a root or a zone of its own has others",
+            example "\"anchors\"";
         /// How long one server may take for one answer, in milliseconds; it is asked twice.
         timeout_ms: u64 = 1_500, within 50..=10_000,
             because "an answer from the other side of the world takes a tenth of it";

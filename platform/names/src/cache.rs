@@ -145,12 +145,14 @@ mod tests {
     use offhook_locate::{Abilities, Domain, Kind, Reach, Record};
 
     use super::*;
+    use crate::anchors::Anchors;
 
     fn cache(stale_max_s: u32, answers_max: usize) -> Cache {
         let abilities = Abilities { transports: Vec::new(), ipv4: true, ipv6: false, reach: Reach::Private };
         Cache::new(&Options {
             servers: Vec::new(),
             dnssec: false,
+            anchors: Anchors::default(),
             timeout_ms: 1,
             ttl_min_s: 5,
             ttl_max_s: 3_600,

@@ -12,6 +12,7 @@
 //!
 //! Not here: the selection (RFC 3263, `offhook-locate`), and each shard's memory of findings (`offhook-node`).
 
+mod anchors;
 mod answer;
 mod asker;
 mod cache;
@@ -20,6 +21,7 @@ mod options;
 mod search;
 mod servers;
 
+pub use anchors::Anchors;
 pub use asker::Names;
 pub use explain::{Exchange, explain};
 pub use options::{NamesError, Options};

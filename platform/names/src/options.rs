@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use offhook_locate::Abilities;
 
+use crate::anchors::Anchors;
+
 /// How names are asked for.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -12,6 +14,8 @@ pub struct Options {
     pub servers: Vec<SocketAddr>,
     /// Whether answers must fit their signatures (RFC 4035). Zones without signatures are believed.
     pub dnssec: bool,
+    /// The keys that signatures are checked with in the end.
+    pub anchors: Anchors,
     /// How long one server may take for one answer, ms.
     pub timeout_ms: u64,
     /// The shortest time that an answer is believed, seconds, however short its TTL.
@@ -35,4 +39,7 @@ pub enum NamesError {
     /// The configuration of the system names no server that can be used.
     #[error("cannot use the name servers: {0}")]
     Servers(String),
+    /// The trusted keys cannot be used.
+    #[error("{0}")]
+    Anchors(String),
 }

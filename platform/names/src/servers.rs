@@ -40,6 +40,9 @@ impl Servers {
             TokioResolver::builder_with_config(config, provider)
         };
         configure(builder.options_mut(), options);
+        if options.dnssec {
+            builder = builder.with_trust_anchor(options.anchors.keys());
+        }
         builder.build().map(Self).map_err(|e| wrong(&e))
     }
 
