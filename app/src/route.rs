@@ -1,6 +1,8 @@
 //! `offhook route`: what would happen to a request, and which rule says so. Reads the files, so it works beside a running
 //! server and without one; nothing is sent.
 
+mod kept;
+
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 
@@ -32,10 +34,12 @@ pub fn run(common: &Common, arguments: &RouteArguments) -> anyhow::Result<()> {
         .with_context(|| format!("{} is no transport", arguments.transport))?;
     let (from, to) = (uri_of(&arguments.from, &config), uri_of(&arguments.to, &config));
     let source = SocketAddr::new(arguments.source.unwrap_or(IpAddr::from([192, 0, 2, 1])), 5060);
-    let supposed = Supposed { method: &arguments.method, from: &from, to: &to, transport, source, now_ms };
+    let (method, keeps) = (arguments.method.as_str(), config.messages.keep);
+    let supposed = Supposed { method, from: &from, to: &to, transport, source, now_ms, keeps };
     let (location, directory) = facts(&config, now_ms)?;
     let rehearsed = rehearse(&settings, location, directory, &supposed)?;
-    tell(&supposed, arguments.unproved, &rehearsed)
+    let kept = kept::told(&config, &supposed, arguments.unproved, &rehearsed)?;
+    tell(&supposed, arguments.unproved, &rehearsed, kept.as_deref())
 }
 
 /// What the server knows of its users; nothing where it was never started.
@@ -57,7 +61,12 @@ fn uri_of(text: &str, config: &Config) -> String {
     }
 }
 
-fn tell(supposed: &Supposed<'_>, unproved: bool, rehearsed: &Rehearsed) -> anyhow::Result<()> {
+fn tell(
+    supposed: &Supposed<'_>,
+    unproved: bool,
+    rehearsed: &Rehearsed,
+    kept: Option<&str>,
+) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let who = if unproved { "who has not proved who that is" } else { "who has proved who that is" };
     let Supposed { method, from, to, source, .. } = supposed;
@@ -79,6 +88,9 @@ fn tell(supposed: &Supposed<'_>, unproved: bool, rehearsed: &Rehearsed) -> anyho
     }
     for sent in &rehearsed.sent {
         writeln!(out, "  {}", told(sent))?;
+    }
+    if let Some(kept) = kept {
+        writeln!(out, "  {kept}")?;
     }
     if let Some((user, realm)) = &rehearsed.login {
         writeln!(out, "  answers a challenge of {realm} there as {user}")?;

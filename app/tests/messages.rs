@@ -214,3 +214,42 @@ fn messages_may_be_switched_off() {
     let answer = std::iter::repeat_with(|| people.hear()).take(100).flatten().next();
     assert_eq!(answer, Some(("0".to_owned(), 480)));
 }
+
+/// The dry run knows what waits, and says which setting or limit keeps a message from being kept.
+#[test]
+fn the_dry_run_says_what_is_kept() {
+    let place = Place::with(&format!("{OPEN}[messages]\nper_account_max = 1\n"));
+    let server = Server::start(&place);
+    let dry_run = || place.print(&["route", "alice", "bob", "--method", "MESSAGE"]);
+    let said = dry_run();
+    assert!(said.contains("  is kept for bob@offhook.internal until 20"), "{said}");
+    let mut people = People::new(server.udp);
+    let own = people.socket.local_addr().unwrap();
+    people.send(&format!(
+        "MESSAGE sip:bob@offhook.internal SIP/2.0\r\nVia: SIP/2.0/UDP {own};rport;branch=z9hG4bK-m1\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:alice@offhook.internal>;tag=a\r\nTo: <sip:bob@offhook.internal>\r\n\
+         Call-ID: 1\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
+    ));
+    let begun = Instant::now();
+    let status = loop {
+        assert!(begun.elapsed() < PATIENCE, "no answer");
+        if let Some((_, status)) = people.hear() {
+            break status;
+        }
+    };
+    assert_eq!(status, 202);
+    let said = dry_run();
+    assert!(
+        said.contains(
+            "  is not kept: as much waits for bob@offhook.internal as messages.per_account_max (1)"
+        ),
+        "{said}"
+    );
+    assert!(said.contains("answers 480"), "{said}");
+    let said = place.print(&["route", "bob", "alice", "--method", "MESSAGE"]);
+    assert!(said.contains("  is kept for alice@offhook.internal until 20"), "{said}");
+    drop(server);
+    place.configure(&format!("{OPEN}[messages]\nkeep = false\n"));
+    let said = dry_run();
+    assert!(said.contains("answers 480") && said.contains("  is not kept: messages.keep is false"), "{said}");
+}

@@ -12,7 +12,7 @@ use offhook_location::{Location, LocationError};
 use offhook_net::{ConnectionId, Engine, Flow, Outbox};
 use offhook_seal::Ring;
 use offhook_sip::{Essentials, Message, Transport, Uri};
-use offhook_undelivered::Desk;
+use offhook_undelivered::{Ask, Desk, NewMessage, Office};
 
 use crate::drain::Drain;
 use crate::settings::Settings;
@@ -35,6 +35,8 @@ pub struct Supposed<'q> {
     pub source: SocketAddr,
     /// When, milliseconds of the Unix epoch.
     pub now_ms: u64,
+    /// Whether the server keeps messages for those who cannot be reached.
+    pub keeps: bool,
 }
 
 /// What would happen.
@@ -46,6 +48,8 @@ pub struct Rehearsed {
     pub sent: Vec<Sent>,
     /// Names that would have to be looked up first.
     pub names: Vec<String>,
+    /// The message that would be kept, if there is room for it.
+    pub kept: Option<Box<NewMessage>>,
     /// The user name and the realm with which a challenge of the trunk would be answered.
     pub login: Option<(String, String)>,
 }
@@ -94,7 +98,10 @@ pub fn rehearse(
 ) -> Result<Rehearsed, RehearsalError> {
     let flow = flow_of(settings, supposed)?;
     let text = written(supposed);
-    let mut shard = Shard::new(0, Arc::new(settings.clone()), resources(location, directory))?;
+    let office = supposed.keeps.then(|| Office::new(1));
+    let desk = office.as_ref().map_or_else(Desk::off, |office| office.desk(0));
+    let resources = resources(location, directory, desk);
+    let mut shard = Shard::new(0, Arc::new(settings.clone()), resources)?;
     let rules = explained(settings, &flow, text.as_bytes(), supposed)?;
     let mut out = Outbox::new();
     shard.receive(supposed.now_ms, &flow, text.as_bytes(), &mut out);
@@ -111,7 +118,11 @@ pub fn rehearse(
     let taker = rules.iter().position(|(_, unmet)| unmet.is_none());
     let login = taker.and_then(|index| settings.routing.login_of(settings.routing.rule(index)?));
     let login = login.map(|login| (login.user.clone(), login.realm.clone()));
-    Ok(Rehearsed { rules, sent: sent.collect(), names, login })
+    let kept = office.iter().flat_map(Office::take).find_map(|ask| match ask {
+        Ask::Keep { message, .. } => Some(message),
+        _ => None,
+    });
+    Ok(Rehearsed { rules, sent: sent.collect(), names, kept, login })
 }
 
 fn flow_of(settings: &Settings, supposed: &Supposed<'_>) -> Result<Flow, RehearsalError> {
@@ -132,13 +143,13 @@ fn written(supposed: &Supposed<'_>) -> String {
     )
 }
 
-fn resources(location: Location, directory: Directory) -> Resources {
+fn resources(location: Location, directory: Directory, undelivered: Desk) -> Resources {
     Resources {
         location,
         directory: Arc::new(ArcSwap::from_pointee(directory)),
         journal: Journal::silent(),
         spool: Spool::off(),
-        undelivered: Desk::off(),
+        undelivered,
         secrets: Secrets { cookies: [0; 16], nonces: [0; 32], hashes: [0; 16], gruus: [0; 32] },
         seals: Arc::new(ArcSwap::from_pointee(Ring::of_one([0; 32]))),
         drain: Arc::new(Drain::new(1)),

@@ -49,6 +49,7 @@ fn sent(to: &str) -> Vec<(String, Option<String>)> {
         transport: Transport::Udp,
         source: ([192, 0, 2, 1], 5060).into(),
         now_ms: 1_793_620_800_000,
+        keeps: false,
     };
     let location = Location::in_memory(Limits::default());
     let rehearsed = rehearse(&settings, location, Directory::of_passwords([]), &supposed).expect("an answer");

@@ -130,7 +130,8 @@ impl Drop for Closing {
     }
 }
 
-fn limits(config: &Config) -> Limits {
+/// What the configuration says about how much is kept.
+pub fn limits(config: &Config) -> Limits {
     let keys = &config.messages;
     Limits {
         per_recipient_max: keys.per_account_max,

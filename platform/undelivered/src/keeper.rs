@@ -230,8 +230,8 @@ impl Keeper {
         journal.note(now_ms, &Event::LimitReached { which, limit: limit as u64, source: None });
     }
 
-    /// Counts a message, or says why it may not be kept.
-    fn make_room(&mut self, shard: u8, message: &NewMessage) -> Option<NotKept> {
+    /// Why a message would not be kept now; `None`: it would.
+    pub fn refuses(&self, message: &NewMessage) -> Option<NotKept> {
         let limits = &self.limits;
         let (messages, bytes) =
             self.lines.get(&message.aor).map_or((0, 0), |line| (line.messages, line.bytes));
@@ -246,9 +246,17 @@ impl Keeper {
         if self.messages >= limits.messages_max || self.bytes + message.len() > limits.bytes_max {
             return Some(NotKept::Full);
         }
+        None
+    }
+
+    /// Counts a message, or says why it may not be kept.
+    fn make_room(&mut self, shard: u8, message: &NewMessage) -> Option<NotKept> {
+        if let Some(why) = self.refuses(message) {
+            return Some(why);
+        }
         // A device may have registered since it was looked for: the line is tried once.
         let state = match message.failed_at_ms {
-            Some(at_ms) => State::Later { at_ms: at_ms + limits.retry_after_ms },
+            Some(at_ms) => State::Later { at_ms: at_ms + self.limits.retry_after_ms },
             None => State::Ready,
         };
         self.count(shard, state, &message.aor, &message.sender, message.len());
