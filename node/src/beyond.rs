@@ -89,16 +89,20 @@ impl Switchboard {
         let arrival = passage.arrival;
         let tries_of = |number| self.tries_of(passage, number);
         Some(match arrival.message.method() {
-            Some(Method::Ack) => Renumber { tries: tries_of(arrival.parts.cseq.number), invite_tries: 0 },
+            Some(Method::Ack) => Renumber { tries: tries_of(arrival.parts.cseq.number), earlier_tries: 0 },
             Some(Method::Prack) => {
                 let invite = renumber::invite_of(arrival.message);
-                Renumber { tries: 0, invite_tries: invite.map_or(0, tries_of) }
+                Renumber { tries: 0, earlier_tries: invite.map_or(0, tries_of) }
             }
-            _ => Renumber { tries: 0, invite_tries: 0 },
+            Some(Method::Subscribe) => {
+                let refer = renumber::refer_of(arrival.message);
+                Renumber { tries: 0, earlier_tries: refer.map_or(0, tries_of) }
+            }
+            _ => Renumber { tries: 0, earlier_tries: 0 },
         })
     }
 
-    /// How often the INVITE of this dialog with this number was repeated.
+    /// How often the INVITE or REFER of this dialog with this number was repeated.
     fn tries_of(&self, passage: &Passage<'_, '_, '_>, number: u32) -> u8 {
         let parts = &passage.arrival.parts;
         let noted = self.repeated.tries(passage.arrival.now_ms, (parts.call_id, parts.from_tag, number));

@@ -140,7 +140,7 @@ impl Switchboard {
         let end = out.begin();
         self.transactions.set_request(new, out.bytes(start..end));
         out.send(start, flow, new.to_bits());
-        if retry.copy.method() == Some(Method::Invite) {
+        if matches!(retry.copy.method(), Some(Method::Invite | Method::Refer)) {
             self.note_repeated(now_ms, retry);
         }
         self.take_over(settings, now_ms, (server, old, new), retry.copy.method() == Some(Method::Invite));
@@ -197,7 +197,7 @@ impl Switchboard {
         }
     }
 
-    /// An INVITE in a dialog: its ACK must know which try it was.
+    /// An INVITE or a REFER in a dialog: its ACK, or who asks for its subscription, must know which try it was.
     fn note_repeated(&mut self, now_ms: u64, retry: &Retry<'_>) {
         let (copy, leg) = (retry.copy, retry.leg);
         let (Ok(call_id), Ok(cseq), Ok(from)) = (copy.call_id(), copy.cseq(), copy.from()) else { return };

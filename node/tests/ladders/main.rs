@@ -51,6 +51,7 @@ mod tcp;
 mod timers;
 mod tls;
 mod transactions;
+mod trunk_transfers;
 mod trunks;
 mod two_exchanges;
 mod websocket;

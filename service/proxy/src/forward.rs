@@ -128,6 +128,9 @@ pub fn write(
     if let Some(how) = forward.renumber {
         renumber::write(&mut splice, message, how);
     }
+    if forward.routed.in_dialog.is_some_and(|dialog| dialog.from_beyond) {
+        renumber::write_back(&mut splice, message);
+    }
     via(&mut splice, message, key, forward);
     // §18.3: on a stream the length must be said; saying it always costs nothing.
     if forward.local.transport.is_reliable() && !message.has(Name::ContentLength) {

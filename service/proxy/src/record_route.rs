@@ -73,6 +73,8 @@ pub struct InDialog {
     pub toward: Option<Flow>,
     /// The trunk on that side, if its requests are renumbered.
     pub beyond: Option<Beyond>,
+    /// Whether it comes from a trunk that knows requests of the other side by other numbers.
+    pub from_beyond: bool,
     /// Whether it is forwarded without a transaction (§16.11), as the one that made the dialog was.
     pub stateless: bool,
 }
@@ -129,11 +131,12 @@ pub fn read(
     let (sender, state) = key.seals().open_either(Purpose::Dialog, either, token)?;
     let (sides, _) = read_sides(state.as_bytes(), key.process())?;
     let beyond = |mark: Option<NonZeroU32>, first| mark.map(|mark| Beyond { mark, first });
-    let (toward, beyond) = match sender {
-        0 => (sides.callee, beyond(sides.trunks.callee, Some(sides.trunks.first))),
-        _ => (sides.caller, beyond(sides.trunks.caller, None)),
+    let Trunks { caller, callee, first } = sides.trunks;
+    let (toward, beyond, from_beyond) = match sender {
+        0 => (sides.callee, beyond(callee, Some(first)), caller.is_some()),
+        _ => (sides.caller, beyond(caller, None), callee.is_some()),
     };
-    Some(InDialog { toward, beyond, stateless: sides.stateless })
+    Some(InDialog { toward, beyond, from_beyond, stateless: sides.stateless })
 }
 
 /// The token of a Record-Route value of ours in an INVITE that is sent once more. `None`: it is none of ours, or no trunk's.
@@ -232,21 +235,21 @@ mod tests {
         assert!(text.starts_with("<sip:192.0.2.1;transport=tcp;lr;oh="), "{text}");
         assert_eq!(
             read_back(&text, "call", "tagA", "tagB"),
-            Some(InDialog { toward: Some(callee), stateless: true, beyond: None })
+            Some(InDialog { toward: Some(callee), stateless: true, beyond: None, from_beyond: false })
         );
         assert_eq!(
             read_back(&text, "call", "tagB", "tagA"),
-            Some(InDialog { toward: Some(caller), stateless: true, beyond: None })
+            Some(InDialog { toward: Some(caller), stateless: true, beyond: None, from_beyond: false })
         );
         let plain = value(Sides::default());
         assert_eq!(
             read_back(&plain, "call", "tagB", "tagA"),
-            Some(InDialog { toward: None, stateless: false, beyond: None })
+            Some(InDialog { toward: None, stateless: false, beyond: None, from_beyond: false })
         );
         let stateless = value(Sides { stateless: true, ..Sides::default() });
         assert_eq!(
             read_back(&stateless, "call", "tagB", "tagA"),
-            Some(InDialog { toward: None, stateless: true, beyond: None })
+            Some(InDialog { toward: None, stateless: true, beyond: None, from_beyond: false })
         );
     }
 

@@ -13,7 +13,14 @@
 //!     ACK 7     ──────────────────────►  29               the number of its INVITE: how often that was repeated
 //!     BYE 8     ──────────────────────►  32                 stands in our Record-Route
 //! ```
-//! Each request has room for its repetitions below the next one. The number in RAck (RFC 3262 §7.2) is one of these too.
+//! Each request has room for its repetitions below the next one. The number in RAck (RFC 3262 §7.2) is one of these too,
+//! and so is the one that names a REFER in `Event: refer;id=…` (RFC 3515 §2.4.6), in either direction:
+//!
+//! ```text
+//!     REFER 9          ──────────────►  36
+//!     NOTIFY id=9      ◄──────────────  NOTIFY id=36
+//!     SUBSCRIBE id=9   ──────────────►  id=36
+//! ```
 
 use offhook_sip::{Message, Method, Name, Splice};
 
@@ -31,8 +38,8 @@ const NUMBER_MAX: u32 = (1 << 29) - (1 << 20);
 pub struct Renumber {
     /// Which try this is, 0 for the first; of an ACK: which try of its INVITE was answered.
     pub tries: u8,
-    /// Which try of its INVITE a PRACK is for.
-    pub invite_tries: u8,
+    /// Which try of an earlier request it names: a PRACK its INVITE, a SUBSCRIBE a REFER.
+    pub earlier_tries: u8,
 }
 
 /// Whether a dialog that begins with this number has room.
@@ -61,9 +68,44 @@ pub(crate) fn write(splice: &mut Splice<'_, '_>, message: &Message<'_>, how: Ren
         splice.set(Name::RAck, |out| {
             out.extend_from_slice(rseq);
             out.push(b' ');
-            write_cseq(outward(number, how.invite_tries), method, out);
+            write_cseq(outward(number, how.earlier_tries), method, out);
         });
     }
+    if message.method() == Some(Method::Subscribe) {
+        write_refer_id(splice, message, |number| outward(number, how.earlier_tries));
+    }
+}
+
+/// A request from the far side: where it names a REFER of the near side, by the number that is known there.
+pub(crate) fn write_back(splice: &mut Splice<'_, '_>, message: &Message<'_>) {
+    if message.method() == Some(Method::Notify) {
+        write_refer_id(splice, message, inward);
+    }
+}
+
+fn write_refer_id(splice: &mut Splice<'_, '_>, message: &Message<'_>, map: impl Fn(u32) -> u32) {
+    if let Some((text, number)) = refer_id(message) {
+        splice.replace(message.range_of(text), |out| {
+            out.extend_from_slice(itoa::Buffer::new().format(map(number)).as_bytes());
+        });
+    }
+}
+
+/// The number of the REFER whose subscription a request belongs to, if it says so: RFC 3515 §2.4.6.
+pub fn refer_of(message: &Message<'_>) -> Option<u32> {
+    refer_id(message).map(|(_, number)| number)
+}
+
+fn refer_id<'m>(message: &Message<'m>) -> Option<(&'m [u8], u32)> {
+    let mut parts = message.value(Name::Event)?.split(|&c| c == b';').map(<[u8]>::trim_ascii);
+    if !parts.next()?.eq_ignore_ascii_case(b"refer") {
+        return None;
+    }
+    let text = parts.find_map(|part| {
+        let (name, value) = part.split_at_checked(part.iter().position(|&c| c == b'=')?)?;
+        name.trim_ascii().eq_ignore_ascii_case(b"id").then(|| value[1..].trim_ascii())
+    })?;
+    Some((text, std::str::from_utf8(text).ok()?.parse().ok()?))
 }
 
 /// The number of the INVITE that a PRACK is for: RFC 3262 §7.2.
@@ -108,10 +150,35 @@ mod tests {
         let prack = Message::parse(prack).expect("a PRACK");
         let (mut scratch, mut out) = (Scratch::default(), Vec::new());
         let mut splice = Splice::new(&prack, &mut scratch);
-        write(&mut splice, &prack, Renumber { tries: 0, invite_tries: 1 });
+        write(&mut splice, &prack, Renumber { tries: 0, earlier_tries: 1 });
         splice.write_to(&mut out);
         let text = String::from_utf8(out).expect("ASCII");
         assert!(text.contains("CSeq: 32 PRACK\r\nRAck: 776656 29 INVITE\r\n"), "{text}");
         assert_eq!(invite_of(&prack), Some(7));
+    }
+
+    /// RFC 3515 §2.4.6: of the event package `refer` alone, however it is written.
+    #[test]
+    fn a_refer_is_named_by_its_number() {
+        for (event, want) in [
+            ("refer;id=7", Some(7)),
+            ("Refer ; foo=bar; ID = 7 ;x", Some(7)),
+            ("refer", None),
+            ("refer;id=x", None),
+            ("refer;id=99999999999", None),
+            ("presence;id=7", None),
+            ("referral;id=7", None),
+        ] {
+            let notify = format!("NOTIFY sip:a SIP/2.0\r\nEvent: {event}\r\n\r\n");
+            let notify = Message::parse(notify.as_bytes()).expect("a NOTIFY");
+            assert_eq!(refer_of(&notify), want, "{event}");
+        }
+        let notify = b"NOTIFY sip:a SIP/2.0\r\no: refer;id=29;x=1\r\n\r\n";
+        let notify = Message::parse(notify).expect("a NOTIFY");
+        let (mut scratch, mut out) = (Scratch::default(), Vec::new());
+        let mut splice = Splice::new(&notify, &mut scratch);
+        write_back(&mut splice, &notify);
+        splice.write_to(&mut out);
+        assert!(String::from_utf8_lossy(&out).contains("o: refer;id=7;x=1\r\n"));
     }
 }

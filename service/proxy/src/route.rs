@@ -108,7 +108,8 @@ impl<'a> Routed<'a> {
         let both = || [read, before].into_iter().flatten();
         let stateless = both().any(|dialog| dialog.stateless);
         let beyond = both().find_map(|dialog| dialog.beyond);
-        self.in_dialog = read.or(before).map(|dialog| InDialog { stateless, beyond, ..dialog });
+        let from_beyond = both().any(|dialog| dialog.from_beyond);
+        self.in_dialog = read.or(before).map(|dialog| InDialog { stateless, beyond, from_beyond, ..dialog });
     }
 }
 
