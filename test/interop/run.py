@@ -86,13 +86,15 @@ def in_calls(kind, other, transport, attended=True):
 
 
 def pjsua_options(check, lab):
-    """Provisional responses that are acknowledged, and session timers."""
+    """What other phones here do not do: 100rel, session timers that are too short, INFO, UPDATE, watching somebody."""
     with lab.phone(Reliable, "alice", "tls") as alice, lab.phone(Reliable, "bob", "tcp") as bob:
         calls.register(check, alice, bob)
         desk.reliable(check, alice, bob)
     with lab.phone(Timed, "alice", "udp") as alice, lab.phone(Pjsua, "bob", "tls") as bob:
         calls.register(check, alice, bob)
         desk.timed(check, alice, bob)
+        desk.info_and_update(check, alice, bob)
+        desk.watches(check, alice, bob)
 
 
 def mixed(check, lab):
@@ -241,7 +243,7 @@ GROUPS = {
     "pjsua-udp": ("the same with another kind", phones(Pjsua, "udp", "SHA-256"), SHA_TOO),
     "pjsua-tcp": ("the same over TCP", phones(Pjsua, "tcp", "SHA-256"), SHA_TOO),
     "pjsua-tls": ("the same over TLS", phones(Pjsua, "tls", "SHA-256"), SHA_TOO),
-    "pjsua-options": ("100rel, and session timers that are too short", pjsua_options, desk.TIMERS),
+    "pjsua-options": ("100rel, session timers that are too short, INFO, UPDATE, SUBSCRIBE", pjsua_options, desk.TIMERS),
     "linphone-tls": ("the same with another kind", phones(Linphone, "tls", "SHA-256"), SHA_TOO),
     "mixed-tls": ("a phone on TLS and one on UDP, of two makers", mixed_tls, ""),
     "mixed": ("phones of two makers on two transports; a user with two phones", mixed, ""),

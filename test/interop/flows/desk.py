@@ -120,3 +120,27 @@ def timed(check, a, b):
         check(agreed, "%s: they agree, and on who refreshes" % what, tails(a, b))
         b.hangup()
         check(a.wait_down() and b.wait_down(), "%s; hung up" % what, tails(a, b))
+
+
+# RFC 3261 §16.6, §16.12, RFC 6665 §4.3
+def watches(check, a, b):
+    """a subscribes to b's presence at b's phone: SUBSCRIBE and NOTIFY pass, also those that come later in the dialog."""
+    b.appear("online")
+    a.watch(b.account.aor)
+    check(a.wait_state(b.account.aor, "online"), "%s watches %s: SUBSCRIBE and NOTIFY pass" % (a, b), tails(a, b))
+    b.appear("offline")
+    check(a.wait_state(b.account.aor, "offline"), "%s is told that %s goes" % (a, b), tails(a, b))
+
+
+# RFC 3261 §16.6, RFC 3311 §5
+def info_and_update(check, a, b):
+    """Requests within a dialog that are no re-INVITE."""
+    what = "%s calls %s" % (a, b)
+    if calls.up(check, a, b, what):
+        a.info("7")
+        check(b.wait_dtmf("7"), "%s: a key by INFO" % what, tails(a, b))
+        b.update()
+        passed = child.wait_for(lambda: a.count("^UPDATE sip:") and b.count(r"^CSeq: *\d+ UPDATE"), 5)
+        check(passed, "%s: UPDATE passes" % what, tails(a, b))
+        a.hangup()
+        check(a.wait_down() and b.wait_down(), "%s; hung up" % what, tails(a, b))

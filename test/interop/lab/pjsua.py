@@ -114,6 +114,26 @@ class Pjsua(Phone):
     def wait_message(self, text, timeout_s=8):
         return self.child.expect("^message .*" + re.escape(text), timeout_s, from_start=True)
 
+    def watch(self, uri):
+        """Asks to be told whether somebody is there (RFC 3856)."""
+        self.child.send("watch " + uri)
+
+    def appear(self, state):
+        """Tells who watches that it is `online` or `offline`."""
+        self.child.send("appear " + state)
+
+    def wait_state(self, uri, state, timeout_s=8):
+        """Was told so about somebody."""
+        return self.child.expect("^state .*%s.* %s$" % (re.escape(uri), state), timeout_s)
+
+    def info(self, digit):
+        """Presses a key during the call, by INFO."""
+        self.child.send("info " + digit)
+
+    def update(self):
+        """Changes the session by UPDATE."""
+        self.child.send("update")
+
     def recordings(self):
         lines = self.child.lines[self._first:]
         return [line.partition(" ")[2] for line in lines if line.startswith("recording ")]

@@ -103,6 +103,15 @@ class Account(pj.Account):
         say("message-status", event.code)
 
 
+class Buddy(pj.Buddy):
+    """Somebody who is watched or written to."""
+
+    def onBuddyState(self):
+        info = self.getInfo()
+        status = info.presStatus
+        say("state", info.uri, {pj.PJSUA_BUDDY_STATUS_ONLINE: "online", pj.PJSUA_BUDDY_STATUS_OFFLINE: "offline"}.get(status.status, "unknown"))
+
+
 class Phone:
     """The library, one account, and its calls in the order in which they came."""
 
@@ -114,7 +123,7 @@ class Phone:
         self.player.createPlayer(settings["say"])
         self.account = Account(self)
         self.account.create(self._account_config())
-        self.writer = None
+        self.buddies = {}
 
     def _start_library(self):
         settings, config, transport = self.settings, pj.EpConfig(), pj.TransportConfig()
@@ -210,12 +219,32 @@ class Phone:
 
     def write(self, rest):
         uri, _, text = rest.partition(" ")
-        config, content = pj.BuddyConfig(), pj.SendInstantMessageParam()
-        config.uri, config.subscribe = uri, False
+        content = pj.SendInstantMessageParam()
         content.content, content.contentType = text, "text/plain"
-        self.writer = pj.Buddy()
-        self.writer.create(self.account, config)
-        self.writer.sendInstantMessage(content)
+        self._buddy(uri).sendInstantMessage(content)
+
+    def watch(self, uri):
+        self._buddy(uri).subscribePresence(True)
+
+    def _buddy(self, uri):
+        if uri not in self.buddies:
+            config = pj.BuddyConfig()
+            config.uri, config.subscribe = uri, False
+            self.buddies[uri] = Buddy()
+            self.buddies[uri].create(self.account, config)
+        return self.buddies[uri]
+
+    def appear(self, state):
+        """`online` or `offline`, for who watches."""
+        status = pj.PresenceStatus()
+        status.status = pj.PJSUA_BUDDY_STATUS_ONLINE if state == "online" else pj.PJSUA_BUDDY_STATUS_OFFLINE
+        self.account.setOnlineStatus(status)
+
+    def info(self, digit):
+        """A key by INFO, as older gateways want it."""
+        parameters = pj.CallSendDtmfParam()
+        parameters.method, parameters.digits = pj.PJSUA_DTMF_METHOD_SIP_INFO, digit
+        self.calls[-1].sendDtmf(parameters)
 
     def run(self):
         """Until its input ends or says `quit`."""
