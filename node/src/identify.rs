@@ -106,22 +106,21 @@ impl Switchboard {
         let (stored, is_known) =
             found.filter(|(c, _)| c.has(credentials.algorithm)).unwrap_or((&self.decoy, false));
         let ha1 = stored.ha1(credentials.algorithm);
-        let right = ha1.is_some_and(|ha1| {
-            verify(credentials, &ha1, arrival.message.method_text(), arrival.message.body())
-        });
+        let right = ha1.is_some_and(|ha1| is_right(credentials, &ha1, arrival));
         drop(directory);
         if !is_known {
             self.note_failure(arrival, user, realm);
             return self.wrong(arrival, credentials, AuthFailure::UnknownUser);
         }
-        if !right || !speaks_of(credentials, arrival) {
+        if !right {
             self.note_failure(arrival, user, realm);
             return self.wrong(arrival, credentials, AuthFailure::WrongResponse);
         }
         self.guard.proved(arrival.now_ms, source);
         // An ACK repeats the credentials of its INVITE (RFC 3261 §22.1). Without a count, a nonce is good once.
         let is_ack = arrival.message.method() == Some(Method::Ack);
-        if is_ack || self.guard.takes_count(issue.counter, issue.at_ms, credentials.nc.unwrap_or(1)) {
+        let count = credentials.nc.unwrap_or(1);
+        if is_ack || self.guard.takes_count(issue.counter, issue.at_ms, count, lifetime_ms) {
             Proof::Valid { user, line }
         } else {
             Proof::Again { user, line }

@@ -231,10 +231,10 @@ impl Guard {
     }
 
     /// Credentials were right: uses a count of their nonce, which has this serial number. Whether it was there to be used;
-    /// if not, somebody may have overheard them.
+    /// if not, somebody may have overheard them. `lifetime_ms`: how long nonces live.
     #[inline]
-    pub fn takes_count(&self, serial: u64, issued_ms: u64, count: u32) -> bool {
-        self.0.counts.take(serial, issued_ms, count)
+    pub fn takes_count(&self, serial: u64, issued_ms: u64, count: u32, lifetime_ms: u64) -> bool {
+        self.0.counts.take(serial, issued_ms, count, lifetime_ms)
     }
 
     /// A known scanner has shown itself over a connection.
