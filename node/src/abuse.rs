@@ -95,6 +95,9 @@ impl Switchboard {
     #[inline]
     pub(crate) fn is_silenced(&mut self, arrival: &Arrival<'_, '_>, user: &[u8], realm: &str) -> bool {
         let from = arrival.from.remote.ip();
+        if self.guard.is_at_rest(arrival.now_ms) || !arrival.settings.counts(from) {
+            return false;
+        }
         let guess = Guess { from, user, realm: realm.as_bytes() };
         let location = &self.location;
         let lives_here = || {
@@ -104,7 +107,6 @@ impl Switchboard {
         };
         match self.guard.judge(arrival.now_ms, &guess, lives_here) {
             Verdict::Heard => false,
-            _ if !arrival.settings.counts(from) => false,
             Verdict::Silence => {
                 self.note_silence(arrival, user);
                 true

@@ -60,9 +60,6 @@ impl Switchboard {
         if peer.is_some() {
             return self.admit_peer(arrival, screened.method, way.aim(peer), out);
         }
-        if self.subscribes_without_rest(arrival) {
-            return None;
-        }
         let from_uri = arrival.parts.from.parsed_uri().ok();
         let (home, realm) = home_and_realm(arrival, from_uri.as_ref());
         let realm = realm?;
@@ -87,6 +84,10 @@ impl Switchboard {
             _ if home.is_some() => (Sender::ClaimsOurs, None),
             _ => (Sender::Stranger, own_credentials(arrival)),
         };
+        if self.subscribes_without_rest(arrival, matches!(sender, Sender::Proved | Sender::ProvedAnother)) {
+            return None;
+        }
+        let rights = arrival.settings.rights_at(way.domain(&arrival.settings.identity));
         match access::decide(screened.method, in_dialog, sender, way.aim(None), rights) {
             Access::Allow => Some(Admitted { spent, sender, again }),
             Access::Refuse(refusal) => {

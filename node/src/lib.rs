@@ -45,7 +45,6 @@ mod names;
 mod neighbours;
 mod numbers;
 mod overload;
-mod pace;
 mod parked;
 mod preference;
 mod probe;

@@ -46,7 +46,9 @@ impl Switchboard {
                 }
                 Proof::Silenced => return,
                 Proof::Stale => return self.challenge(arrival, Door::Registrar, domain, true, out),
-                Proof::Absent | Proof::Wrong if self.is_scanner(arrival) || self.repeats_itself(arrival) => {
+                Proof::Absent | Proof::Wrong
+                    if self.is_scanner(arrival) || self.repeats_itself(arrival, false) =>
+                {
                     return;
                 }
                 Proof::Absent | Proof::Wrong => {

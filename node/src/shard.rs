@@ -31,7 +31,6 @@ use crate::enrol::Enrolments;
 use crate::health::Health;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
-use crate::pace::Pace;
 use crate::parked::Parked;
 use crate::relay::TRYING_AFTER_MS;
 use crate::repeated::Repeated;
@@ -163,7 +162,6 @@ impl Shard {
             trust: settings.trust.clone(),
             drain,
             whereabouts,
-            pace: Pace::default(),
             hash_key: secrets.hashes,
             at_work: 0,
             unsettled: Vec::new(),

@@ -29,7 +29,6 @@ use crate::enrol::Enrolments;
 use crate::health::Health;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
-use crate::pace::Pace;
 use crate::parked::Parked;
 use crate::repeated::Repeated;
 use crate::stranded::Stranded;
@@ -100,8 +99,6 @@ pub(crate) struct Switchboard {
     pub drain: Arc<Drain>,
     /// Which shard works on what.
     pub whereabouts: Whereabouts,
-    /// What is asked for again and again.
-    pub pace: Pace,
     /// Keeps strangers from choosing places in it.
     pub hash_key: [u8; 16],
     /// Requests forwarded that wait for their final response.

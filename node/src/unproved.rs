@@ -23,11 +23,6 @@ use crate::switchboard::Switchboard;
 /// So many times the bytes of a request may leave for it.
 const BYTES_FACTOR: usize = 2;
 
-/// The same registration or subscription from the same port may be asked for so often in this time. A phone that works
-/// needs two: without credentials and with.
-const REPEATS_MAX: u32 = 20;
-const REPEATS_INTERVAL_MS: u64 = 10_000;
-
 impl Settings {
     /// Whether what we send there may go to somebody who has asked for nothing.
     #[inline]
@@ -84,19 +79,24 @@ impl Switchboard {
         settings.doubts(from) && !self.guard.knows(now_ms, from.remote.ip())
     }
 
-    /// Whether the same is asked for again and again: a phone that has no rest. To be asked once for each request.
-    pub(crate) fn repeats_itself(&mut self, arrival: &Arrival<'_, '_>) -> bool {
-        if !arrival.settings.counts(arrival.from.remote.ip()) {
+    /// Whether the same is asked for again and again: a phone that has no rest. To be asked once for each request. `proved`:
+    /// whether it has shown the right password. A datagram that has not may be anybody's: it is counted apart, and not at all
+    /// where phones live that it could silence.
+    pub(crate) fn repeats_itself(&mut self, arrival: &Arrival<'_, '_>, proved: bool) -> bool {
+        let (now_ms, from) = (arrival.now_ms, &arrival.from);
+        let is_weak = || from.transport == Transport::Udp && self.guard.knows(now_ms, from.remote.ip());
+        if !arrival.settings.counts(from.remote.ip()) || !proved && is_weak() {
             return false;
         }
         let mut hasher = SipHasher13::new_with_key(&self.hash_key);
-        hasher.write_u16(arrival.from.remote.port());
-        hasher.write_u64(self.guard.number_of(arrival.from.remote.ip()));
+        hasher.write_u16(from.remote.port());
+        hasher.write_u8(proved.into());
+        hasher.write_u64(self.guard.number_of(from.remote.ip()));
         hasher.write(arrival.message.method_text());
         hasher.write(arrival.message.request_uri_text());
         hasher.write_u8(0);
         hasher.write(arrival.parts.from.uri);
-        let allowed = self.pace.allows(arrival.now_ms, hasher.finish(), REPEATS_INTERVAL_MS, REPEATS_MAX);
+        let allowed = self.guard.may_repeat(now_ms, hasher.finish());
         if !allowed {
             self.journal.count(EventKind::RequestUnanswered);
         }
@@ -104,9 +104,9 @@ impl Switchboard {
     }
 
     /// Whether a request that begins a subscription or a publication repeats itself.
-    pub(crate) fn subscribes_without_rest(&mut self, arrival: &Arrival<'_, '_>) -> bool {
+    pub(crate) fn subscribes_without_rest(&mut self, arrival: &Arrival<'_, '_>, proved: bool) -> bool {
         matches!(arrival.message.method(), Some(Method::Subscribe | Method::Publish))
             && arrival.parts.to_tag.is_empty()
-            && self.repeats_itself(arrival)
+            && self.repeats_itself(arrival, proved)
     }
 }

@@ -20,6 +20,7 @@ mod early;
 mod forking;
 mod forwarding;
 mod gruu;
+mod guessing;
 mod history;
 mod identity;
 mod ipv6;

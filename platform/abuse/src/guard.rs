@@ -17,12 +17,14 @@ use crate::score::Score;
 use crate::slots::{Entry, Slots};
 use crate::source::Source;
 
-/// Sources, accounts and accounts at sources that are remembered: half a megabyte. Bans are the last to give way.
+/// Sources that are remembered: 384 KiB. Bans are the last to give way.
 const RECORDS: usize = 8_192;
+/// Accounts, and accounts at known sources, that are remembered: as much. Whoever has more addresses to be banned than
+/// anybody can remember makes nobody forget where they guess.
+const ACCOUNTS: usize = 8_192;
 
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60_000;
-const HOUR_MS: u64 = 3_600_000;
 
 /// The first silence, ms: what a phone waits before it repeats (T1). Each failure doubles it.
 const SILENCE_MS: u64 = 500;
@@ -44,16 +46,23 @@ const KNOWN_FACTOR: u32 = 10;
 /// nothing else.
 const ANSWERED: usize = 4_096;
 
-/// Kinds of keys that no source has, see [`Source`].
+/// Requests that are watched for being sent again without pause: 64 KiB.
+const REPEATED: usize = 4_096;
+/// The same request is heard so often at once, and then once in this time. A phone that works needs two: without
+/// credentials and with.
+const REPEATS_MAX: u32 = 20;
+const REPEAT_LEAK_MS: u64 = 500;
+
+/// Keys of accounts, and of accounts at sources: neither is that of the other.
 const PAIR: u64 = 1 << 56;
 const ACCOUNT: u64 = 2 << 56;
 const BELOW_KIND: u64 = (1 << 56) - 1;
 
-/// What one source was answered, as a score.
+/// How often something has happened, as a score.
 #[derive(Default)]
-struct Answers(AtomicU64);
+struct Pace(AtomicU64);
 
-impl Entry for Answers {
+impl Entry for Pace {
     fn wipe(&self) {
         self.0.store(0, Relaxed);
     }
@@ -88,9 +97,11 @@ pub struct Guard(Arc<Inner>);
 struct Inner {
     policy: Policy,
     records: Slots<Record>,
+    accounts: Slots<Record>,
     known: Known,
     counts: Counts,
-    answers: Slots<Answers>,
+    answers: Slots<Pace>,
+    repeats: Slots<Pace>,
     hash_key: [u8; 16],
     /// How many bans were made.
     made: AtomicU64,
@@ -106,9 +117,11 @@ impl Guard {
         Self(Arc::new(Inner {
             policy,
             records: Slots::new(RECORDS, hash_key),
+            accounts: Slots::new(ACCOUNTS, hash_key),
             known: Known::new(hash_key),
             counts: Counts::new(shards),
             answers: Slots::new(ANSWERED, hash_key),
+            repeats: Slots::new(REPEATED, hash_key),
             hash_key,
             made: AtomicU64::new(0),
             bans_until_s: AtomicU64::new(0),
@@ -155,14 +168,13 @@ impl Guard {
     /// Whether a source that has proved nothing gets one more answer. To be asked once for each: it counts.
     pub fn may_answer(&self, now_ms: u64, from: IpAddr) -> bool {
         let most = self.0.policy.answers_max;
-        let key = Source::of(from).key();
-        let Some(Answers(answers)) = self.0.answers.claim(key, |answers| answers.0.load(Relaxed)) else {
-            return true;
-        };
-        let score = Score(answers.load(Relaxed)).at(now_ms, SECOND_MS / u64::from(most.max(1)));
-        let may = score.failures() < most;
-        answers.store(if may { score.plus(1) } else { score }.0, Relaxed);
-        may
+        let leak_ms = SECOND_MS / u64::from(most.max(1));
+        allows(&self.0.answers, now_ms, Source::of(from).key(), (most, leak_ms))
+    }
+
+    /// Whether a request may be heard, of whose kind this number is (a keyed hash). To be asked once for each: it counts.
+    pub fn may_repeat(&self, now_ms: u64, number: u64) -> bool {
+        allows(&self.0.repeats, now_ms, number.clamp(1, u64::MAX - 1), (REPEATS_MAX, REPEAT_LEAK_MS))
     }
 
     /// A number that stands for a source, for tables of others.
@@ -170,9 +182,20 @@ impl Guard {
         Source::of(from).key()
     }
 
-    /// Whether a guess may be looked at. `lives_here`: whether the account is registered from this very address.
+    /// Whether nobody is silenced or banned: then every guess may be looked at.
     #[inline]
+    pub fn is_at_rest(&self, now_ms: u64) -> bool {
+        let quiet_from_ms =
+            self.0.silence_until_ms.load(Relaxed).max(self.0.bans_until_s.load(Relaxed) * 1000);
+        now_ms >= quiet_from_ms
+    }
+
+    /// Whether a guess may be looked at. `lives_here`: whether the account is registered from this very address.
     pub fn judge(&self, now_ms: u64, guess: &Guess<'_>, lives_here: impl FnOnce() -> bool) -> Verdict {
+        // What is read of a banned source may belong to a call. Nobody proves anything by it.
+        if self.is_banned(now_ms, guess.from) {
+            return Verdict::Silence;
+        }
         if now_ms >= self.0.silence_until_ms.load(Relaxed) {
             return Verdict::Heard;
         }
@@ -182,13 +205,18 @@ impl Guard {
     #[cold]
     fn judge_closely(&self, now_ms: u64, guess: &Guess<'_>, lives_here: impl FnOnce() -> bool) -> Verdict {
         let source = Source::of(guess.from);
-        let is_closed = |key| self.0.records.find(key).is_some_and(|record| record.is_closed(now_ms));
-        if is_closed(self.pair_key(source, guess)) {
+        let closed = |record: Option<&Record>| record.is_some_and(|record| record.is_closed(now_ms));
+        if closed(self.0.accounts.find(self.pair_key(source, guess))) {
             return Verdict::Silence;
         }
-        let is_closed = is_closed(source.key()) || is_closed(self.account_key(guess));
+        let source_closed = closed(self.0.records.find(source.key()));
+        let is_closed = source_closed || closed(self.0.accounts.find(self.account_key(guess)));
         if !is_closed || lives_here() {
             return Verdict::Heard;
+        }
+        // What others have guessed at an account is no fault of who comes now.
+        if !source_closed {
+            return Verdict::Silence;
         }
         // Who does not wait is counted on. The repetitions of one request (11 in 32 s) are forgiven as fast as they come.
         self.blame(now_ms, source, guess, false).map_or(Verdict::Silence, Verdict::Banned)
@@ -198,26 +226,24 @@ impl Guard {
     pub fn failed(&self, now_ms: u64, guess: &Guess<'_>) -> Option<Ban> {
         let source = Source::of(guess.from);
         let policy = &self.0.policy;
-        if let Some(account) = self.claim(now_ms, self.account_key(guess)) {
-            let leak_ms = HOUR_MS / u64::from(policy.account_failures_max.max(1));
-            if account.add(now_ms, leak_ms, 1) > policy.account_free() {
-                self.close(now_ms, account, ACCOUNT_SILENCE_MS);
-            }
+        if let Some(account) = self.account(now_ms, self.account_key(guess))
+            && account.add(now_ms, policy.account_leak_ms(), 1) > policy.account_free()
+        {
+            self.close(now_ms, account, ACCOUNT_SILENCE_MS);
         }
         self.blame(now_ms, source, guess, true)
     }
 
     fn blame(&self, now_ms: u64, source: Source, guess: &Guess<'_>, answered: bool) -> Option<Ban> {
         let policy = &self.0.policy;
-        let leak_ms = MINUTE_MS / u64::from(policy.failures_max.max(1));
         let known = self.0.known.has(now_ms, source, policy.known_s);
-        if known && let Some(pair) = self.claim(now_ms, self.pair_key(source, guess)) {
+        if known && let Some(pair) = self.account(now_ms, self.pair_key(source, guess)) {
             let failures = pair.add(now_ms, PAIR_LEAK_MS, 1);
             self.close_by(now_ms, pair, failures, policy.free(), PAIR_DOUBLINGS);
         }
         let record = self.claim(now_ms, source.key())?;
         let walks = record.meets_other_user(self.account_key(guess) as u16);
-        let failures = record.add(now_ms, leak_ms, if walks { 2 } else { 1 });
+        let failures = record.add(now_ms, policy.source_leak_ms(), if walks { 2 } else { 1 });
         let tolerance = if known { KNOWN_FACTOR } else { 1 };
         if failures >= policy.failures_max && !known {
             let offence = if walks { Offence::ManyUsers } else { Offence::WrongPassword };
@@ -326,7 +352,13 @@ impl Guard {
     }
 
     fn claim(&self, now_ms: u64, key: u64) -> Option<&Record> {
-        self.0.records.claim(key, |record| record.worth(now_ms))
+        let leak_ms = self.0.policy.source_leak_ms();
+        self.0.records.claim(key, |record| record.worth(now_ms, leak_ms))
+    }
+
+    fn account(&self, now_ms: u64, key: u64) -> Option<&Record> {
+        let leak_ms = self.0.policy.account_leak_ms();
+        self.0.accounts.claim(key, |record| record.worth(now_ms, leak_ms))
     }
 
     fn account_key(&self, guess: &Guess<'_>) -> u64 {
@@ -345,4 +377,13 @@ impl Guard {
         hasher.write(guess.user);
         hasher.finish()
     }
+}
+
+/// Counts one more, unless there were `most` already of which one is forgiven in `leak_ms`.
+fn allows(slots: &Slots<Pace>, now_ms: u64, key: u64, (most, leak_ms): (u32, u64)) -> bool {
+    let Some(Pace(pace)) = slots.claim(key, |pace| pace.0.load(Relaxed)) else { return true };
+    let score = Score(pace.load(Relaxed)).at(now_ms, leak_ms);
+    let may = score.failures() < most;
+    pace.store(if may { score.plus(1) } else { score }.0, Relaxed);
+    may
 }

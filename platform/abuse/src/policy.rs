@@ -30,7 +30,20 @@ impl Default for Policy {
     }
 }
 
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 3_600_000;
+
 impl Policy {
+    /// One failure of a source is forgiven in this time, ms.
+    pub(crate) fn source_leak_ms(&self) -> u64 {
+        MINUTE_MS / u64::from(self.failures_max.max(1))
+    }
+
+    /// One failure at an account is forgiven in this time, ms.
+    pub(crate) fn account_leak_ms(&self) -> u64 {
+        HOUR_MS / u64::from(self.account_failures_max.max(1))
+    }
+
     /// Failures of a source without penalty: mistyped passwords.
     pub(crate) fn free(&self) -> u32 {
         self.failures_max / 4

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::ban::{Ban, Offence};
-use crate::score::Score;
+use crate::score::{Score, TIME_BITS};
 use crate::slots::Entry;
 use crate::source::Source;
 
@@ -138,9 +138,14 @@ impl Record {
         }
     }
 
-    /// What a full bucket keeps: bans that last, then what has failed last.
-    pub(crate) fn worth(&self, now_ms: u64) -> u64 {
-        if self.is_banned(now_ms) { 1 << 63 | u64::from(self.until_s()) } else { self.score.load(Relaxed) }
+    /// What a full bucket keeps: bans that last, then who has failed most if one failure is forgiven in `leak_ms`, then who
+    /// has failed last.
+    pub(crate) fn worth(&self, now_ms: u64, leak_ms: u64) -> u64 {
+        if self.is_banned(now_ms) {
+            return 1 << 63 | u64::from(self.until_s());
+        }
+        let score = Score(self.score.load(Relaxed));
+        u64::from(score.at(now_ms, leak_ms).failures()) << TIME_BITS | score.at_ms()
     }
 
     fn until_s(&self) -> u32 {

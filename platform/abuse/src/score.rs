@@ -5,6 +5,8 @@ const PARTS: u64 = 1 << 8;
 
 /// Bits of the count; the rest is the time, ms: enough until the year 2500.
 const COUNT_BITS: u32 = 20;
+/// Bits of the time.
+pub(crate) const TIME_BITS: u32 = u64::BITS - COUNT_BITS;
 const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
 
 /// A score and when it was last brought up to date, in one word.
@@ -30,6 +32,11 @@ impl Score {
     /// Whole failures.
     pub(crate) fn failures(self) -> u32 {
         ((self.0 & COUNT_MAX) / PARTS) as u32
+    }
+
+    /// When it was last brought up to date, ms.
+    pub(crate) fn at_ms(self) -> u64 {
+        self.0 >> COUNT_BITS
     }
 
     fn new(at_ms: u64, count: u64) -> Self {

@@ -1,6 +1,6 @@
 //! What the guard tolerates, and what follows.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use offhook_abuse::{Ban, Guard, Guess, Offence, Policy, Verdict};
 
@@ -15,6 +15,11 @@ fn guard() -> Guard {
 
 fn ip(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
+}
+
+/// Networks of one /48, and of others.
+fn network(n: u32) -> IpAddr {
+    Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(n) << 64).into()
 }
 
 fn guess(from: IpAddr, user: &str) -> Guess<'_> {
@@ -220,12 +225,99 @@ fn a_scanner_over_a_connection_is_banned_at_once_unless_phones_live_there() {
     assert_eq!(guard.scanned(NOW_MS, ip(2)), None);
 }
 
+/// BYE is read even from a banned source, for it may belong to a call: its credentials are not.
+#[test]
+fn a_banned_source_guesses_no_more() {
+    let guard = guard();
+    pound(&guard, NOW_MS, 100, alice(1));
+    for at_s in 0..300 {
+        assert_eq!(pound(&guard, NOW_MS + at_s * SECOND_MS, 3, alice(1)), (0, None), "after {at_s} s");
+    }
+    assert_eq!(guard.judge(NOW_MS + 10 * SECOND_MS, &guess(ip(1), "alice"), || true), Verdict::Silence);
+    assert_eq!(guard.bans(NOW_MS)[0].times, 1, "and its ban does not grow");
+    assert_eq!(guard.judge(NOW_MS + 300 * SECOND_MS, &guess(ip(1), "alice"), || false), Verdict::Heard);
+}
+
+/// An office that was away for the weekend: strangers guess at one of its accounts meanwhile.
+#[test]
+fn what_others_guess_is_not_blamed_on_who_comes_with_the_password() {
+    let guard = guard();
+    for n in 0..40 {
+        guard.failed(NOW_MS, &guess(IpAddr::from([198, 51, 100, n]), "alice"));
+    }
+    for _ in 0..100 {
+        assert_eq!(guard.judge(NOW_MS, &guess(ip(1), "alice"), || false), Verdict::Silence);
+    }
+    assert_eq!(guard.judge(NOW_MS, &guess(ip(1), "bob"), || false), Verdict::Heard);
+    assert!(guard.bans(NOW_MS).is_empty());
+}
+
+/// Whoever makes many records does not make the guard forget an account that is guessed at.
+#[test]
+fn neither_random_names_nor_many_addresses_flush_an_account() {
+    let later_ms = NOW_MS + 10 * SECOND_MS;
+    for many in
+        [|n: u32| (IpAddr::from([203, 0, 113, 5]), format!("{n}")), |n: u32| (network(n), "alice".to_owned())]
+    {
+        let guard = guard();
+        guard.proved(NOW_MS, IpAddr::from([203, 0, 113, 5]));
+        for n in 0..40 {
+            guard.failed(NOW_MS, &guess(IpAddr::from([198, 51, 100, n]), "carol"));
+        }
+        for n in 0..100_000 {
+            let (from, user) = many(n);
+            guard.failed(later_ms, &guess(from, &user));
+        }
+        assert_eq!(guard.judge(later_ms, &guess(ip(9), "carol"), || false), Verdict::Silence);
+    }
+}
+
+/// A /48 has more networks that can be banned than anybody can remember.
+#[test]
+fn not_even_bans_flush_an_account() {
+    let guard = guard();
+    for n in 0..40 {
+        guard.failed(NOW_MS, &guess(IpAddr::from([198, 51, 100, n]), "carol"));
+    }
+    for n in 0..30_000_u32 {
+        guard.scanned(NOW_MS, network(n));
+    }
+    assert_eq!(guard.judge(NOW_MS, &guess(ip(9), "carol"), || false), Verdict::Silence);
+}
+
+/// 2,500 phones with a nonce an hour each: the ring of a shard goes round in 13 hours.
+#[test]
+fn a_week_of_nonces_refuses_nobody() {
+    let guard = guard();
+    for serial in 0..2_500 * 24 * 7_u64 {
+        let now_ms = NOW_MS + serial * 3_600_000 / 2_500;
+        for count in 1..=2 {
+            assert!(
+                guard.takes_count(serial, now_ms, count, 5 * MINUTE_MS),
+                "{serial} after {} s",
+                (now_ms - NOW_MS) / 1_000
+            );
+        }
+    }
+}
+
+/// RFC 7616 §5.4: what was overheard is of no use, however long a nonce lives and however often the ring has gone round.
+#[test]
+fn no_count_comes_back_while_its_nonce_lives() {
+    let guard = Guard::new(Policy::default(), [7; 16], 1);
+    assert!(guard.takes_count(7, NOW_MS, 1, DAY_MS));
+    for later_s in (10_000..86_400).step_by(10_000) {
+        assert!(guard.takes_count(7 + 32_768 * later_s, NOW_MS + later_s * SECOND_MS, 1, DAY_MS));
+        assert!(!guard.takes_count(7, NOW_MS, 1, DAY_MS), "overheard {later_s} s ago");
+    }
+}
+
 /// Whoever has many sources does not push out the bans that are there, and nothing grows.
 #[test]
 fn a_full_table_keeps_its_bans() {
     let guard = guard();
     for n in 0..100 {
-        pound(&guard, NOW_MS, 100, alice(n));
+        pound(&guard, NOW_MS, 100, |_| (ip(n), format!("{n}")));
     }
     for n in 0..200_000_u32 {
         let from = IpAddr::from(n.to_be_bytes());
@@ -244,4 +336,17 @@ fn ten_answers_a_second() {
     let later: usize = (0..10_000).step_by(10).map(|at_ms| answers(1, at_ms)).sum();
     assert!((95..=101).contains(&later), "{later} in ten seconds");
     assert_eq!(answers(2, 0), 10);
+}
+
+/// The promise of the manual: twenty at once, then two a second.
+#[test]
+fn a_request_may_be_repeated_twenty_times_in_ten_seconds() {
+    let guard = guard();
+    let heard =
+        |number: u64, at_ms: u64| (0..100).filter(|_| guard.may_repeat(NOW_MS + at_ms, number)).count();
+    assert_eq!(heard(7, 0), 20);
+    assert_eq!(heard(8, 0), 20, "another request");
+    assert_eq!(heard(7, 10_000), 20);
+    assert_eq!((heard(0, 0), heard(u64::MAX, 0)), (20, 20), "any number will do");
+    (0..100_000).for_each(|number| assert!(guard.may_repeat(NOW_MS + 20_000, number)));
 }
