@@ -50,9 +50,8 @@ impl Switchboard {
         way: &Way<'_, 'a>,
         out: &mut Outbox,
     ) -> Option<Admitted<'m>> {
-        let rights = arrival.settings.rights_at(way.domain());
         let in_dialog = screened.routed.in_dialog.is_some();
-        if in_dialog || !rights.authenticate_calls {
+        if in_dialog || !arrival.settings.rights.authenticate_calls {
             return Some(Admitted::by(Sender::Proved, arrival));
         }
         let known = self.known_trunk(arrival.settings, &arrival.from, &screened.routed.uri);

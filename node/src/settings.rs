@@ -1,5 +1,7 @@
 //! What a shard is told once, at its start: the configuration, in the form that decisions use.
 
+use std::collections::HashMap;
+
 use offhook_config::{Config, DigestAlgorithm, Domain, Recursion};
 use offhook_digest::Algorithm;
 use offhook_locate::{Abilities, Reach};
@@ -49,8 +51,8 @@ pub struct Settings {
     pub messages: MessagePolicy,
     /// The registrar's policy.
     pub registrar: Policy,
-    /// Domains with settings of their own.
-    pub domains: Vec<DomainSettings>,
+    /// Domains with settings of their own, by their names in lower case.
+    pub domains: HashMap<String, DomainSettings>,
     /// Algorithms offered in challenges, the preferred one first.
     pub algorithms: Vec<Algorithm>,
     /// How long a nonce is good, ms.
@@ -119,7 +121,7 @@ impl Settings {
                 authenticate_calls: config.access.authenticate_calls,
                 strangers_may_call_users: config.access.strangers_may_call_users,
             },
-            abuse: crate::AbuseSettings::new(&config.abuse, config.registrar.expires_max_s),
+            abuse: crate::AbuseSettings::new(&config.abuse, registration_max_s(config)),
             authenticate_register: config.access.authenticate_register,
             require_path: config.proxy.require_path,
             service_route: service_route(&config.registrar.service_route),
@@ -129,7 +131,7 @@ impl Settings {
                 from_registered_flows: config.messages.from_registered_flows,
             },
             registrar: policy(config),
-            domains: config.domain.iter().map(|domain| DomainSettings::new(config, domain)).collect(),
+            domains: config.domain.iter().map(|domain| own_settings(config, domain)).collect(),
             algorithms: config.digest.algorithms.iter().map(algorithm).collect(),
             nonce_lifetime_ms: config.digest.nonce_lifetime_s * 1000,
             timer_c_ms: config.proxy.timer_c_s * 1000,
@@ -163,13 +165,12 @@ impl Settings {
 impl Settings {
     /// The registrar's policy for this domain.
     pub fn registrar_of(&self, domain: &str) -> &Policy {
-        self.domains.iter().find(|own| own.name == domain).map_or(&self.registrar, |own| &own.registrar)
+        self.domains.get(domain).map_or(&self.registrar, |own| &own.registrar)
     }
 
     /// Who may do what at this domain, or where none is meant.
     pub fn rights_at(&self, domain: Option<&str>) -> Rights {
-        let own = self.domains.iter().find(|own| Some(own.name.as_str()) == domain);
-        own.map_or(self.rights, |own| Rights {
+        domain.and_then(|domain| self.domains.get(domain)).map_or(self.rights, |own| Rights {
             strangers_may_call_users: own.strangers_may_call_users,
             ..self.rights
         })
@@ -192,32 +193,28 @@ impl Settings {
 /// What one domain has of its own.
 #[derive(Clone, Debug)]
 pub struct DomainSettings {
-    /// Its name, in lower case.
-    pub name: String,
     /// Its registrations.
     pub registrar: Policy,
     /// Whether strangers may call its users.
     pub strangers_may_call_users: bool,
 }
 
-impl DomainSettings {
-    fn new(config: &Config, domain: &Domain) -> Self {
-        let (expires_min_s, expires_default_s, expires_max_s) = domain.expires_s(config);
-        let all = policy(config);
-        let bindings_per_aor_max = domain.bindings_per_aor_max.unwrap_or(all.bindings_per_aor_max);
-        let strangers = domain.strangers_may_call_users;
-        Self {
-            name: domain.name.as_str().to_ascii_lowercase(),
-            registrar: Policy {
-                expires_min_s,
-                expires_default_s,
-                expires_max_s,
-                bindings_per_aor_max,
-                ..all
-            },
-            strangers_may_call_users: strangers.unwrap_or(config.access.strangers_may_call_users),
-        }
-    }
+fn own_settings(config: &Config, domain: &Domain) -> (String, DomainSettings) {
+    let (expires_min_s, expires_default_s, expires_max_s) = domain.expires_s(config);
+    let all = policy(config);
+    let bindings_per_aor_max = domain.bindings_per_aor_max.unwrap_or(all.bindings_per_aor_max);
+    let strangers = domain.strangers_may_call_users;
+    let own = DomainSettings {
+        registrar: Policy { expires_min_s, expires_default_s, expires_max_s, bindings_per_aor_max, ..all },
+        strangers_may_call_users: strangers.unwrap_or(config.access.strangers_may_call_users),
+    };
+    (domain.name.as_str().to_ascii_lowercase(), own)
+}
+
+/// The longest that a registration of any domain can last, seconds.
+fn registration_max_s(config: &Config) -> u32 {
+    let own = config.domain.iter().map(|domain| domain.expires_s(config).2);
+    own.fold(config.registrar.expires_max_s, u32::max)
 }
 
 fn policy(config: &Config) -> Policy {

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use offhook_net::{ConnectionId, Flow};
-use offhook_proxy::Screened;
 use offhook_proxy::access::Aim;
 use offhook_proxy::flow_token::FlowRoute;
+use offhook_proxy::{Identity, Screened};
 use offhook_registrar::gruu;
 use offhook_route::{Facts, Rule, Then};
 use offhook_sip::{NameAddr, Uri};
@@ -81,10 +81,15 @@ impl Way<'_, '_> {
         }
     }
 
-    /// The domain of ours whose user is meant, if that is known without a look at rules.
-    pub(crate) fn domain(&self) -> Option<&str> {
+    /// The domain of ours whose user is meant.
+    pub(crate) fn domain<'i>(&'i self, identity: &'i Identity) -> Option<&'i str> {
         match self {
             Self::User { domain, .. } | Self::Gruu { domain, .. } => Some(domain),
+            // A number without a domain is one of the first, see `follow_rule`.
+            Self::Rule(rule, uri) => {
+                let first = || identity.first_domain().filter(|_| matches!(rule.then, Then::Users));
+                identity.domain_of(uri).or_else(first)
+            }
             _ => None,
         }
     }

@@ -136,6 +136,41 @@ fn a_domain_may_keep_strangers_out() {
         .leaves_nothing();
 }
 
+/// The manual's school: a short number is one of its users, and strangers may not call those; nor may they be kept out of
+/// another domain by what holds for the first. RFC 3261 §16.3 step 6.
+#[test]
+fn a_short_number_opens_no_door() {
+    let rules = "
+        [[route]]
+        match = { domain = \"school.example\", number = \"11\" }
+        users = true
+        user = \"bob\"
+        [[route]]
+        match = { number = \"12\" }
+        users = true
+        user = \"bob\"
+    ";
+    let calls = |open: u16, closed: u16| {
+        format!(
+            "
+            trudy  -> proxy            OPTIONS sip:11@school.example
+                From: <sip:trudy@elsewhere.example>;tag=t1
+            trudy  <- proxy            {closed}
+            trudy  -> proxy            OPTIONS sip:12@old.example #2
+                From: <sip:trudy@elsewhere.example>;tag=t2
+            trudy  <- proxy            {closed} #2
+            trudy  -> proxy            OPTIONS sip:12@example.com #3
+                From: <sip:trudy@elsewhere.example>;tag=t3
+            trudy  <- proxy            {open} #3
+            "
+        )
+    };
+    scene(&domains(rules)).user("bob").run(&calls(480, 407)).leaves_nothing();
+    let other = DOMAINS.replace("strangers_may_call_users = false", "strangers_may_call_users = true");
+    let closed = "[access]\nstrangers_may_call_users = false\n";
+    scene(&format!("{other}{closed}{rules}")).user("bob").run(&calls(407, 480)).leaves_nothing();
+}
+
 /// A short number of one domain, by a rule: it holds under every name of the domain, and in no other. RFC 3261 §16.5.
 #[test]
 fn a_short_number_belongs_to_a_domain() {

@@ -1,5 +1,7 @@
 //! Who we are: the domains we are responsible for and the addresses we listen on (RFC 3261 §16.4, §16.5).
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::{IpAddr, SocketAddr};
 
 use offhook_sip::{Host, HostPort, Transport, Uri};
@@ -42,12 +44,23 @@ impl Local {
     }
 }
 
+/// The longest name of a domain, bytes: RFC 1035 §2.3.4.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Names in lower case, each with the place of the domain it means. Only the configuration puts names in, so nobody can choose
+/// them to meet in one bucket.
+type Places = HashMap<Box<[u8]>, usize, BuildHasherDefault<DefaultHasher>>;
+
 /// The domains and addresses of this server.
 #[derive(Clone, Debug)]
 pub struct Identity {
     domains: Vec<String>,
-    /// Other names of domains, each with the place of the one it means.
-    aliases: Vec<(String, usize)>,
+    /// Where there is more than one.
+    places: Places,
+    /// Other names of domains.
+    aliases: Places,
+    /// Domains that are addresses.
+    addresses: Vec<(IpAddr, usize)>,
     locals: Vec<Local>,
 }
 
@@ -55,13 +68,21 @@ impl Identity {
     /// `domains` in lower case; the first is the one that requests to our bare addresses mean. There must be one.
     pub fn new(domains: Vec<String>, locals: Vec<Local>) -> Self {
         debug_assert!(!domains.is_empty(), "a server has at least one domain");
-        Self { domains, aliases: Vec::new(), locals }
+        let (mut places, mut addresses) = (Places::default(), Vec::new());
+        for (place, domain) in domains.iter().enumerate() {
+            places.insert(domain.as_bytes().into(), place);
+            if let Some(Host::Ip(ip)) = Host::parse(domain.as_bytes()) {
+                addresses.push((ip, place));
+            }
+        }
+        Self { domains, places, aliases: Places::default(), addresses, locals }
     }
 
     /// The same with another name of a domain, in lower case. Nothing happens if there is no such domain.
     pub fn with_alias(mut self, alias: String, domain: &str) -> Self {
-        let place = self.domains.iter().position(|own| own.eq_ignore_ascii_case(domain));
-        self.aliases.extend(place.map(|place| (alias, place)));
+        if let Some(place) = place_in(&self.places, domain.as_bytes()) {
+            self.aliases.insert(alias.into_bytes().into(), place);
+        }
         self
     }
 
@@ -92,7 +113,14 @@ impl Identity {
 
     /// Whether this is the name of one of our domains.
     pub fn is_domain(&self, name: &[u8]) -> bool {
-        self.domains.iter().any(|d| d.as_bytes().eq_ignore_ascii_case(name))
+        self.place_of(name).is_some()
+    }
+
+    fn place_of(&self, name: &[u8]) -> Option<usize> {
+        match &self.domains[..] {
+            [only] => only.as_bytes().eq_ignore_ascii_case(name).then_some(0),
+            _ => place_in(&self.places, name),
+        }
     }
 
     /// Whether this is an address that only we answer on.
@@ -104,26 +132,33 @@ impl Identity {
     /// addresses, which stands for the first domain.
     pub fn domain_of(&self, uri: &Uri<'_>) -> Option<&str> {
         let at = uri.address?;
-        if let Host::Name(name) = at.host {
-            let name = name.strip_suffix(b".").unwrap_or(name);
-            if let Some(own) = self.domains.iter().find(|d| d.as_bytes().eq_ignore_ascii_case(name)) {
-                return Some(own);
+        let place = match at.host {
+            Host::Name(name) => {
+                let name = name.strip_suffix(b".").unwrap_or(name);
+                self.place_of(name).or_else(|| place_in(&self.aliases, name))
             }
-            if let Some((_, place)) =
-                self.aliases.iter().find(|(a, _)| a.as_bytes().eq_ignore_ascii_case(name))
-            {
-                return self.domains.get(*place).map(String::as_str);
+            Host::Ip(ip) => {
+                let own = self.addresses.iter().find(|(own, _)| *own == ip).map(|(_, place)| *place);
+                own.filter(|_| self.is_us(&at))
             }
-        }
-        if let Host::Ip(_) = at.host
-            && let Some(own) =
-                self.domains.iter().find(|d| Host::parse(d.as_bytes()).is_some_and(|h| h.same(at.host)))
-            && self.is_us(&at)
-        {
+        };
+        if let Some(own) = place.and_then(|place| self.domains.get(place)) {
             return Some(own);
         }
         self.is_us(&at).then(|| self.domains.first().map(String::as_str)).flatten()
     }
+}
+
+/// The place of a name, in either case.
+fn place_in(places: &Places, name: &[u8]) -> Option<usize> {
+    if places.is_empty() {
+        return None;
+    }
+    let mut lower = [0; NAME_BYTES_MAX];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    places.get(&*lower).copied()
 }
 
 #[cfg(test)]
@@ -158,5 +193,24 @@ mod tests {
         assert!(!aliased.is_domain(b"old.example"), "it is no realm");
         assert_eq!(of("sip:a@example.net"), None);
         assert_eq!(of("tel:+1"), None);
+    }
+
+    /// RFC 3261 §16.5: however many there are, and in whatever letters.
+    #[test]
+    fn a_thousand_domains() {
+        let names = (0..1_000).map(|n| format!("d{n}.example")).chain(["192.0.2.9".into()]).collect();
+        let local = Local::new(Transport::Udp, "192.0.2.9:5060".parse().expect("address"), None);
+        let id = Identity::new(names, vec![local]).with_alias("old.example".into(), "D7.example");
+        let of = |text: &str| id.domain_of(&Uri::parse(text.as_bytes()).expect(text)).map(str::to_owned);
+        assert_eq!(of("sip:a@D999.Example").as_deref(), Some("d999.example"));
+        assert_eq!(of("sip:a@OLD.example").as_deref(), Some("d7.example"));
+        assert_eq!(
+            of("sip:a@192.0.2.9").as_deref(),
+            Some("192.0.2.9"),
+            "an address of ours that is a domain"
+        );
+        assert_eq!(of("sip:a@192.0.2.9:9"), None);
+        assert_eq!(of("sip:a@d1000.example"), None);
+        assert!(id.is_domain(b"D0.example") && !id.is_domain(b"old.example") && !id.is_domain(&[b'x'; 300]));
     }
 }
