@@ -256,7 +256,7 @@ impl Switchboard {
 
 /// The domain of ours that the sender says he is of, and the one for which he proves who he is: a stranger with an account
 /// does for the first.
-fn home_and_realm<'m>(
+pub(crate) fn home_and_realm<'m>(
     arrival: &Arrival<'m, '_>,
     from: Option<&Uri<'_>>,
 ) -> (Option<&'m str>, Option<&'m str>) {

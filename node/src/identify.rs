@@ -1,10 +1,10 @@
 //! Who sent a request: digest credentials checked, challenges made (RFC 3261 §22). Nothing is remembered between a
 //! challenge and its answer: nonces are sealed.
 
-use offhook_digest::{Algorithm, Challenge, Credentials, NonceVerdict, verify};
+use offhook_digest::{Algorithm, Challenge, Credentials, Ha1, NonceVerdict, verify};
 use offhook_journal::{AuthFailure, Event};
 use offhook_net::Outbox;
-use offhook_sip::{Line, Method, Name, Reply, Uri};
+use offhook_sip::{Line, Message, Method, Name, Reply, Uri};
 
 use crate::arrival::Arrival;
 use crate::switchboard::Switchboard;
@@ -69,14 +69,10 @@ impl Switchboard {
         door: Door,
         realm: &str,
     ) -> Proof<'m, 'a> {
-        let message: &'m offhook_sip::Message<'a> = arrival.message;
-        for line in message.lines_of(door.credentials()) {
-            let Ok(credentials) = Credentials::parse(message.line_value(line)) else { continue };
-            if credentials.realm.eq_ignore_ascii_case(realm.as_bytes()) {
-                return self.check(arrival, &credentials, line, realm);
-            }
+        match shown_for(arrival.message, door, realm) {
+            Some((credentials, line)) => self.check(arrival, &credentials, line, realm),
+            None => Proof::Absent,
         }
-        Proof::Absent
     }
 
     fn check<'m, 'a>(
@@ -194,12 +190,41 @@ impl Switchboard {
     }
 }
 
+/// The credentials that a request shows for this realm.
+fn shown_for<'m, 'a>(
+    message: &'m Message<'a>,
+    door: Door,
+    realm: &str,
+) -> Option<(Credentials<'a>, &'m Line)> {
+    message.lines_of(door.credentials()).find_map(|line| {
+        let credentials = Credentials::parse(message.line_value(line)).ok()?;
+        credentials.realm.eq_ignore_ascii_case(realm.as_bytes()).then_some((credentials, line))
+    })
+}
+
+/// The account that a request has proved to be of, if it was let in by credentials for this realm.
+pub(crate) fn account_shown<'a>(message: &Message<'a>, realm: &str) -> Option<&'a [u8]> {
+    let (credentials, _) = shown_for(message, Door::Proxy, realm)?;
+    Some(account_name(credentials.username, realm))
+}
+
 /// Some phones send `alice@example.org` as user name.
 fn account_name<'a>(username: &'a [u8], realm: &str) -> &'a [u8] {
     match username.iter().position(|&c| c == b'@') {
         Some(at) if username[at + 1..].eq_ignore_ascii_case(realm.as_bytes()) => &username[..at],
         _ => username,
     }
+}
+
+/// Whether credentials are right, and for this request. RFC 3261 §22.1: "any credentials in the INVITE that were accepted by
+/// a server MUST be accepted by that server for the ACK", which has the method and often the target of its own.
+fn is_right(credentials: &Credentials<'_>, ha1: &Ha1, arrival: &Arrival<'_, '_>) -> bool {
+    let fits = |method: &[u8]| verify(credentials, ha1, method, arrival.message.body());
+    let method = arrival.message.method_text();
+    if arrival.message.method() == Some(Method::Ack) && fits(b"INVITE") {
+        return true;
+    }
+    fits(method) && speaks_of(credentials, arrival)
 }
 
 /// Whether the credentials were made for this target. Credentials overheard for one user must not call another, so a user

@@ -8,16 +8,17 @@
 //! Only who is known may leave a message: what strangers send makes no state. The request waits with its transaction,
 //! where repetitions of it end; the shard goes on meanwhile.
 
-use offhook_digest::Credentials;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::Screened;
 use offhook_proxy::access::Sender;
 use offhook_route::Then;
-use offhook_sip::{Essentials, Hint, Host, Message, Method, Name, Refusal, Reply, Splice, Uri};
+use offhook_sip::{Essentials, Hint, Host, Message, Method, Refusal, Reply, Splice, Uri};
 use offhook_transaction::{ServerId, ServerKey};
 use offhook_undelivered::{NewMessage, NotKept, Told};
 
+use crate::admit::home_and_realm;
 use crate::arrival::Arrival;
+use crate::identify::account_shown;
 use crate::relay::Passage;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -118,7 +119,7 @@ impl Switchboard {
     ) {
         self.transactions.stop_user_timer(id);
         let Some(record) = self.transactions.server(id) else { return };
-        let (request, from) = (record.request().to_vec(), record.user.reply_to);
+        let (request, from) = (record.request().to_vec(), (record.user.reply_to, record.user.sender));
         let Ok(message) = Message::parse(&request) else { return self.give_up(now_ms, id) };
         let new = self.new_message(settings, now_ms, (&message, from), failed_at_ms);
         let refusal = match new.map(|new| self.undelivered.keep(id.to_bits(), new)) {
@@ -133,7 +134,7 @@ impl Switchboard {
         &self,
         settings: &Settings,
         now_ms: u64,
-        (message, from): (&Message<'_>, Flow),
+        (message, (from, sender)): (&Message<'_>, (Flow, Sender)),
         failed_at_ms: Option<u64>,
     ) -> Result<NewMessage, Refusal<'static>> {
         let unreadable = || Refusal::new(480);
@@ -159,7 +160,7 @@ impl Switchboard {
         offhook_message::write_content(message, now_ms, &mut content);
         Ok(NewMessage {
             aor: aor.into(),
-            sender: left_by(&arrival).into(),
+            sender: left_by(&arrival, sender).into(),
             request: request.into(),
             received_ms: now_ms,
             expires_at_ms,
@@ -265,23 +266,20 @@ fn recipient<'m>(arrival: &Arrival<'m, '_>, way: &Way<'m, '_>) -> Option<(Vec<u8
     Some((aor, domain))
 }
 
-/// Whose messages this one is counted among: the account that has proved itself, else the neighbour, else who it says.
-fn left_by(arrival: &Arrival<'_, '_>) -> Vec<u8> {
-    let message = arrival.message;
+/// Whose messages this one is counted among: the neighbour, or the account that has proved itself, or who it says where
+/// nobody has to.
+fn left_by(arrival: &Arrival<'_, '_>, sender: Sender) -> Vec<u8> {
     let settings = arrival.settings;
-    for line in message.lines_of(Name::ProxyAuthorization) {
-        if let Ok(shown) = Credentials::parse(message.line_value(line))
-            && settings.identity.is_domain(shown.realm)
-        {
-            let user = shown.username.split(|&c| c == b'@').next().unwrap_or_default();
-            return [user, b"@", &shown.realm.to_ascii_lowercase()].concat();
-        }
-    }
-    let source = arrival.from.remote.ip();
-    if settings.routing.peer(source).is_some() {
-        return source.to_string().into_bytes();
+    if sender == Sender::Peer {
+        return arrival.from.remote.ip().to_string().into_bytes();
     }
     let from = arrival.parts.from.parsed_uri().ok();
+    if settings.rights.authenticate_calls
+        && let (_, Some(realm)) = home_and_realm(arrival, from.as_ref())
+        && let Some(user) = account_shown(arrival.message, realm)
+    {
+        return [user, b"@", realm.as_bytes()].concat();
+    }
     let domain = from.as_ref().and_then(|uri| settings.identity.domain_of(uri)).unwrap_or_default();
     let mut aor = Vec::new();
     match from.and_then(|uri| uri.write_aor(Host::Name(domain.as_bytes()), &mut aor)) {

@@ -388,3 +388,30 @@ fn a_number_has_a_mailbox_too() {
         )
         .leaves_nothing();
 }
+
+/// A neighbour's messages are the neighbour's, whatever credentials for us it lets pass: nobody has looked at them. RFC 3428
+/// §8.
+#[test]
+fn a_neighbour_leaves_messages_in_its_own_name() {
+    let keys = "
+        [messages]
+        per_sender_max = 2
+        [[trunk]]
+        name = \"provider\"
+        targets = [{ to = \"sip:192.0.2.50\" }]
+        peers = [\"192.0.2.50\"]
+    ";
+    let mut ladder = String::new();
+    for (n, status) in [(1, 202), (2, 202), (3, 403)] {
+        ladder += &format!(
+            "
+            provider -> proxy          MESSAGE bob #{n}
+                From: <sip:{n}@elsewhere.example>;tag=p{n}
+                Proxy-Authorization: Digest username=\"{n}\", realm=\"example.com\", nonce=\"x\", uri=\"sip:bob@example.com\", response=\"00000000000000000000000000000000\"
+            provider <- proxy          {status} #{n}
+            "
+        );
+    }
+    let scene = scene_with_messages(keys).user("bob").address("provider", "192.0.2.50:5060");
+    assert_eq!(scene.run(&ladder).exchange().messages(), 2);
+}
