@@ -93,7 +93,8 @@ impl KeeperAtWork {
     fn turn(&mut self) -> bool {
         let idle_ms = IDLE.as_millis() as u64;
         let next_ms = self.keeper.as_ref().map(Keeper::next_ms);
-        let patience_ms = next_ms.map_or(idle_ms, |next_ms| next_ms.saturating_sub(self.clock.now_ms()));
+        let wait_ms = |next_ms: u64| next_ms.saturating_sub(self.clock.now_ms()).min(idle_ms);
+        let patience_ms = next_ms.map_or(idle_ms, wait_ms);
         let Some(asks) = self.closing.0.wait(Duration::from_millis(patience_ms)) else { return false };
         let now_ms = self.clock.now_ms();
         if self.keeper.is_none()
@@ -140,5 +141,7 @@ pub fn limits(config: &Config) -> Limits {
         messages_max: keys.messages_max,
         bytes_max: keys.bytes_max,
         retry_after_ms: keys.retry_after_s * 1_000,
+        // RFC 3261 §17.1.2.2: Timer F. What a shard says of its end needs a moment to get here.
+        under_way_max_ms: 64 * config.timers.t1_ms + 8_000,
     }
 }

@@ -38,6 +38,7 @@ impl MessageRoom {
             messages_max: keys.messages_max,
             bytes_max: keys.bytes_max,
             retry_after_ms: keys.retry_after_s * 1_000,
+            under_way_max_ms: 40_000,
         };
         let keeper = Keeper::open(store, office.clone(), limits, now_ms).expect("a store that works");
         Self { office, keeper: Mutex::new(keeper), folder, keys, shards }

@@ -1,6 +1,6 @@
 //! Who keeps messages and says whose turn it is. One for a server; it owns the counts, the store owns the messages.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use offhook_journal::{Event, Journal};
 use offhook_store::{Store, StoreError};
@@ -37,6 +37,8 @@ pub struct Limits {
     pub bytes_max: u64,
     /// From the first failure to the next try, ms.
     pub retry_after_ms: u64,
+    /// A delivery that nobody has said anything about for so long has failed, ms: longer than its transaction lasts.
+    pub under_way_max_ms: u64,
 }
 
 /// The keeper. Drive it with [`turn`](Self::turn).
@@ -49,8 +51,9 @@ pub struct Keeper {
     senders: HashMap<Box<[u8]>, u32>,
     messages: usize,
     bytes: u64,
-    /// Lines whose first message may go, in the order in which they became ready. Some may have changed since.
-    ready: VecDeque<Box<[u8]>>,
+    /// Lines whose first message may go, in the order in which they became ready.
+    ready: BTreeMap<u64, Box<[u8]>>,
+    turns: u64,
     /// When something is to be done with a line.
     due: BTreeSet<(u64, Box<[u8]>)>,
     under_way: usize,
@@ -76,7 +79,8 @@ impl Keeper {
             senders: HashMap::new(),
             messages: 0,
             bytes: 0,
-            ready: VecDeque::new(),
+            ready: BTreeMap::new(),
+            turns: 0,
             due: BTreeSet::new(),
             under_way: 0,
             gone: Vec::new(),
@@ -110,8 +114,12 @@ impl Keeper {
 
     /// When the next [`turn`](Self::turn) has something to do.
     pub fn next_ms(&self) -> u64 {
-        let due = self.due.first().map(|(at_ms, _)| *at_ms);
-        [due, Some(self.expire_at_ms), Some(self.look_at_ms)].into_iter().flatten().min().unwrap_or(u64::MAX)
+        // While there are no messages, none expires and nobody removes any.
+        if self.messages == 0 {
+            return u64::MAX;
+        }
+        let due = self.due.first().map_or(u64::MAX, |(at_ms, _)| *at_ms);
+        due.min(self.expire_at_ms).min(self.look_at_ms)
     }
 
     /// How many messages wait.
@@ -338,15 +346,13 @@ impl Keeper {
         // While the store takes no removal, what was delivered would go out again.
         while self.under_way < DELIVERIES_MAX
             && self.gone.is_empty()
-            && let Some(aor) = self.ready.pop_front()
+            && let Some((_, aor)) = self.ready.pop_first()
         {
-            let Some(line) = self.lines.get(&aor).filter(|line| line.state() == State::Ready) else {
-                continue;
-            };
-            let shard = line.shard;
+            let Some(shard) = self.lines.get(&aor).map(|line| line.shard) else { continue };
             match table::first(&self.store, &aor, now_ms) {
                 Ok(Some(first)) => {
-                    self.change(&aor, |line| line.sent(now_ms, first.id));
+                    let until_ms = now_ms + self.limits.under_way_max_ms;
+                    self.change(&aor, |line| line.sent(until_ms, first.id));
                     let table::First { id, secure, content, .. } = first;
                     tell(shard, Told::Deliver(Box::new(Parcel { id, aor, secure, content })));
                 }
@@ -372,8 +378,19 @@ impl Keeper {
         }
         self.under_way -= usize::from(is_under_way(before));
         self.under_way += usize::from(is_under_way(after));
-        if after == State::Ready && before != State::Ready {
-            self.ready.push_back(aor.into());
+        if (before == State::Ready) != (after == State::Ready) {
+            self.set_ready(aor, after == State::Ready);
+        }
+    }
+
+    fn set_ready(&mut self, aor: &[u8], is_ready: bool) {
+        let Some(line) = self.lines.get_mut(aor) else { return };
+        if is_ready {
+            self.turns += 1;
+            line.turn = self.turns;
+            self.ready.insert(line.turn, aor.into());
+        } else {
+            self.ready.remove(&line.turn);
         }
     }
 
@@ -391,7 +408,7 @@ impl Keeper {
         if !self.lines.contains_key(aor) {
             self.lines.insert(aor.into(), Line::new(shard, state));
             match state {
-                State::Ready => self.ready.push_back(aor.into()),
+                State::Ready => self.set_ready(aor, true),
                 State::Later { at_ms } => self.set_due(aor, None, Some(at_ms)),
                 State::Asleep | State::UnderWay { .. } => {}
             }
@@ -426,6 +443,7 @@ impl Keeper {
     }
 
     fn forget(&mut self, aor: &[u8]) {
+        self.set_ready(aor, false);
         let Some(line) = self.lines.remove(aor) else { return };
         self.set_due(aor, line.due_ms(), None);
         self.under_way -= usize::from(is_under_way(line.state()));

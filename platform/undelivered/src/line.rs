@@ -16,9 +16,6 @@ const RETRY_MAX_MS: u64 = 3_600_000;
 /// nothing would be sent messages without end.
 pub(crate) const PAUSE_MS: u64 = 10_000;
 
-/// A delivery that nobody has said anything about for so long has failed: 64·T1 and some.
-const UNDER_WAY_MAX_MS: u64 = 40_000;
-
 /// The line of one recipient.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -29,6 +26,8 @@ pub(crate) struct Line {
     /// By which shard it is reached.
     pub(crate) shard: u8,
     state: State,
+    /// Its place among those that are ready, while it is.
+    pub(crate) turn: u64,
     failures: u32,
     not_before_ms: u64,
 }
@@ -49,7 +48,7 @@ pub(crate) enum State {
 impl Line {
     /// One without messages.
     pub(crate) fn new(shard: u8, state: State) -> Self {
-        Self { messages: 0, bytes: 0, shard, state, failures: 0, not_before_ms: 0 }
+        Self { messages: 0, bytes: 0, shard, state, turn: 0, failures: 0, not_before_ms: 0 }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -85,9 +84,9 @@ impl Line {
         }
     }
 
-    /// The first message is on its way.
-    pub(crate) fn sent(&mut self, now_ms: u64, id: u64) {
-        self.state = State::UnderWay { id, until_ms: now_ms + UNDER_WAY_MAX_MS, again: false };
+    /// The first message is on its way. If nobody says anything about it until then, it has failed.
+    pub(crate) fn sent(&mut self, until_ms: u64, id: u64) {
+        self.state = State::UnderWay { id, until_ms, again: false };
     }
 
     /// The store could not say what comes next.
@@ -128,9 +127,10 @@ mod tests {
     use super::*;
 
     const RETRY_MS: u64 = 30_000;
+    const UNDER_WAY_MAX_MS: u64 = 40_000;
 
     fn tried(line: &mut Line, now_ms: u64, outcome: Outcome) -> State {
-        line.sent(now_ms, 1);
+        line.sent(now_ms + UNDER_WAY_MAX_MS, 1);
         line.ended(now_ms, outcome, RETRY_MS);
         line.state()
     }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_registration_during_a_delivery_is_not_forgotten() {
         let mut line = Line::new(0, State::Ready);
-        line.sent(0, 1);
+        line.sent(UNDER_WAY_MAX_MS, 1);
         line.registered(1, 0);
         line.ended(2, Outcome::Absent, RETRY_MS);
         assert_eq!(line.state(), State::Ready);
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_delivery_that_nobody_speaks_of_has_failed() {
         let mut line = Line::new(0, State::Ready);
-        line.sent(0, 1);
+        line.sent(UNDER_WAY_MAX_MS, 1);
         assert_eq!(line.due_ms(), Some(UNDER_WAY_MAX_MS));
         line.due(UNDER_WAY_MAX_MS, RETRY_MS);
         assert_eq!(line.state(), State::Later { at_ms: UNDER_WAY_MAX_MS + RETRY_MS });

@@ -16,6 +16,7 @@ const LIMITS: Limits = Limits {
     messages_max: 200,
     bytes_max: 5_000,
     retry_after_ms: 30_000,
+    under_way_max_ms: 40_000,
 };
 
 struct Room {
@@ -214,4 +215,59 @@ fn a_broken_store_promises_nothing_and_delivers_nothing_twice() {
     write("DROP TRIGGER no").unwrap();
     let next = parcels(room.turn());
     assert!(next.len() == 1 && next[0].id > first[0].id, "{next:?}");
+}
+
+/// Each message that a broken store refuses leaves nothing behind; whose turn it was stays as it was.
+#[test]
+fn what_a_broken_store_refuses_is_forgotten() {
+    let mut room = Room::new();
+    for aor in ["bob@a", "carol@a"] {
+        room.keep(aor, "1", 10).unwrap();
+    }
+    let first = room.registered("bob@a");
+    let breaker = room.store();
+    let write = |text: &str| {
+        breaker.write(|sql| sql.execute(text, []).map(drop).map_err(offhook_store::StoreError::from))
+    };
+    write("CREATE TRIGGER no BEFORE DELETE ON undelivered BEGIN SELECT RAISE(FAIL, 'broken'); END").unwrap();
+    assert_eq!(room.done(&first[0], Outcome::Delivered), []);
+    for n in 0..1_000 {
+        let refused = NewMessage { failed_at_ms: None, ..message(&format!("{n}@a"), "1", 10) };
+        room.tickets += 1;
+        assert!(room.office.desk(1).keep(room.tickets, refused));
+        room.turn();
+    }
+    assert_eq!(room.registered("carol@a"), []);
+    let debug = format!("{:?}", room.keeper);
+    assert!(!debug.contains(&format!("{:?}", b"999@a".as_slice())), "it remembers what it has refused");
+    write("DROP TRIGGER no").unwrap();
+    assert_eq!(parcels(room.turn()).len(), 1, "carol's turn has come");
+}
+
+/// Who keeps nothing is not woken.
+#[test]
+fn without_messages_there_is_nothing_to_do() {
+    let mut room = Room::new();
+    assert_eq!(room.keeper.next_ms(), u64::MAX);
+    room.keep("bob@a", "1", 10).unwrap();
+    assert!(room.keeper.next_ms() <= room.now_ms + 1_000);
+    let parcel = room.registered("bob@a");
+    assert_eq!(room.done(&parcel[0], Outcome::Delivered), []);
+    assert_eq!(room.keeper.next_ms(), u64::MAX);
+}
+
+/// Where timers are longer, so is a delivery. RFC 3261 §17.1.2.2.
+#[test]
+fn a_delivery_may_take_as_long_as_its_transaction() {
+    let mut room = Room::new();
+    let limits = Limits { under_way_max_ms: 648_000, ..LIMITS };
+    room.keeper = Keeper::open(room.store(), room.office.clone(), limits, room.now_ms).unwrap();
+    room.keep("bob@a", "1", 10).unwrap();
+    assert_eq!(room.registered("bob@a").len(), 1);
+    room.now_ms += 647_999;
+    assert_eq!(room.registered("bob@a"), [], "it is still under way");
+    room.now_ms += 1;
+    room.turn();
+    room.now_ms += 30_000;
+    assert_eq!(parcels(room.turn()).len(), 1);
 }
