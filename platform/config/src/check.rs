@@ -48,12 +48,17 @@ fn domains(config: &Config, report: &mut Report<'_>) {
         let (min, default, max) = domain.expires_s(config);
         let [min_key, default_key, max_key] =
             ["expires_min_s", "expires_default_s", "expires_max_s"].map(|key| place.key(key));
-        for (lower, lower_value, upper, upper_value) in
-            [(&min_key, min, &default_key, default), (&default_key, default, &max_key, max)]
-        {
+        let bindings = domain.bindings_per_aor_max.unwrap_or(0) as u64;
+        let (bindings_key, targets_key) =
+            (place.key("bindings_per_aor_max"), Place::at("proxy.fork_targets_max"));
+        let [min, default, max] = [min, default, max].map(u64::from);
+        for (lower, lower_value, upper, upper_value) in [
+            (&min_key, min, &default_key, default),
+            (&default_key, default, &max_key, max),
+            (&bindings_key, bindings, &targets_key, config.proxy.fork_targets_max as u64),
+        ] {
             if lower_value > upper_value {
                 let (lower, upper) = (lower.to_string(), upper.to_string());
-                let (lower_value, upper_value) = (lower_value.into(), upper_value.into());
                 let cause = Cause::WrongOrder { lower, lower_value, upper, upper_value };
                 report.refuse_at(std::slice::from_ref(&place), cause);
             }

@@ -21,7 +21,7 @@ table! {
         /// The longest registration granted, in seconds.
         expires_max_s: Option<u32> = None, within 1..=604_800, because "as [registrar] says", example "3600";
         /// Phones one address-of-record may have at a time.
-        bindings_per_aor_max: Option<usize> = None, within 1..=100, because "as [registrar] says", example "3";
+        bindings_per_aor_max: Option<usize> = None, within 1..=32, because "as [registrar] says", example "3";
         /// Whether requests from outside may reach its users without credentials. Users of other domains of this server
         /// always may: they have shown who they are.
         strangers_may_call_users: Option<bool> = None, because "as [access] says", example "false";

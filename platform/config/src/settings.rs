@@ -22,7 +22,7 @@ section! {
         expires_max_s: u32 = 7_200, within 1..=604_800,
             because "a phone that was unplugged is called in vain no longer than this";
         /// Phones one address-of-record may have at a time; one more is refused.
-        bindings_per_aor_max: usize = 10, within 1..=100,
+        bindings_per_aor_max: usize = 10, within 1..=32,
             because "a desk phone, a mobile, a browser and some spare, yet no means to multiply one call by hundreds";
         /// Whether a REGISTER with a Path is refused (420) when its phone does not say that it supports it
         /// (RFC 3327 §5.3).

@@ -190,11 +190,19 @@ fn orders_are_checked_and_shown_at_the_key_that_is_written() {
         &[r#"2:1: "t1_ms" in [timers] (5000) must not be above "t2_ms" in [timers] (4000)"#],
     );
     check(
-        "[registrar]\nbindings_per_aor_max = 40",
+        "[registrar]\nbindings_per_aor_max = 30",
         &[
-            r#"2:1: "bindings_per_aor_max" in [registrar] (40) must not be above "fork_targets_max" in [proxy] (20)"#,
+            r#"2:1: "bindings_per_aor_max" in [registrar] (30) must not be above "fork_targets_max" in [proxy] (20)"#,
         ],
     );
+    check(
+        "[[domain]]\nname = \"a.example\"\nbindings_per_aor_max = 30",
+        &[
+            r#"1:1: "bindings_per_aor_max" in [[domain]] (30) must not be above "fork_targets_max" in [proxy] (20)"#,
+        ],
+    );
+    let too_many = Config::parse("[registrar]\nbindings_per_aor_max = 33", "file");
+    assert!(too_many.is_err_and(|error| error.to_string().contains("32")), "more than can be held");
 }
 
 #[test]
