@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
-use offhook_control::{Question, ask};
+use offhook_control::{AskError, Question, ask};
 use serde_json::Value;
 
 use crate::check;
@@ -32,7 +32,11 @@ pub fn run(common: &Common, command: &BanCommand) -> anyhow::Result<()> {
         BanCommand::Lift { source: Some(source), .. } => lift(&data_dir, source),
         BanCommand::Lift { source: None, .. } => {
             for ban in ask(&data_dir, &Question::new("ban.list"))? {
-                lift(&data_dir, &text(&ban, "source"))?;
+                match lift(&data_dir, &text(&ban, "source")) {
+                    // It has ended by itself since it was listed.
+                    Err(error) if matches!(error.downcast_ref(), Some(AskError::Absent(_))) => {}
+                    lifted => lifted?,
+                }
             }
             Ok(())
         }

@@ -93,7 +93,9 @@ fn code(error: &anyhow::Error) -> u8 {
 
 /// The server that is to be asked does not hear.
 fn is_unreachable(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<AskError>().is_some_and(|error| !matches!(error, AskError::Refused(_)))
+    error
+        .downcast_ref::<AskError>()
+        .is_some_and(|error| !matches!(error, AskError::Refused(_) | AskError::Absent(_)))
 }
 
 fn is_data(error: &anyhow::Error) -> bool {

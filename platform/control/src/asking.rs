@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::question::{Question, VERSION_KEY};
+use crate::question::{Fault, Question, VERSION_KEY};
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum AskError {
     /// It says no.
     #[error("{0}")]
     Refused(String),
+    /// What was asked for is not there.
+    #[error("{0}")]
+    Absent(String),
     /// Its answer ends in the middle or is no JSON.
     #[error("the server with the data directory {0} has not answered to the end")]
     CutOff(PathBuf),
@@ -57,7 +60,9 @@ fn read(answer: &[u8]) -> Option<Result<Vec<Value>, AskError>> {
     let mut lines = answer.strip_suffix(b"\n")?.split(|&c| c == b'\n').map(serde_json::from_slice::<Value>);
     let end = lines.next_back()?.ok().filter(|end| end.get(VERSION_KEY).is_some())?;
     if let Some(error) = end.get("error").and_then(Value::as_str) {
-        return Some(Err(AskError::Refused(error.to_owned())));
+        let is_absent = end.get("kind").is_some_and(|kind| kind == Fault::Absent(String::new()).kind());
+        let why = error.to_owned();
+        return Some(Err(if is_absent { AskError::Absent(why) } else { AskError::Refused(why) }));
     }
     let things: Vec<Value> = lines.collect::<Result<_, _>>().ok()?;
     (end.get("done")?.as_u64()? == things.len() as u64).then_some(Ok(things))
@@ -75,5 +80,13 @@ mod tests {
             assert!(read(&done.as_bytes()[..len]).is_none(), "{len} bytes of it");
         }
         assert!(read(b"{\"offhook\":1,\"done\":1}\n").is_none(), "a thing is missing");
+    }
+
+    #[test]
+    fn a_no_says_whether_there_is_such_a_thing() {
+        let said =
+            |kind: &str| read(format!("{{\"offhook\":1,\"error\":\"x\",\"kind\":\"{kind}\"}}\n").as_bytes());
+        assert!(matches!(said("absent"), Some(Err(AskError::Absent(why))) if why == "x"));
+        assert!(matches!(said("argument"), Some(Err(AskError::Refused(why))) if why == "x"));
     }
 }
