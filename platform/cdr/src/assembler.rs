@@ -15,11 +15,12 @@ use std::path::Path;
 
 use offhook_store::Store;
 
+use crate::call::Call;
 use crate::error::CdrError;
 use crate::files::{self, FileOptions, Files};
 use crate::joiner::{Joiner, Policy};
 use crate::open_calls::{OpenCalls, Positions, TurnFrames};
-use crate::record::Entry;
+use crate::record::{Addresses, Entry};
 use crate::segments::{self, Segment};
 use crate::spool::SpoolFolder;
 use crate::table::{self, Commit, FilePosition};
@@ -68,6 +69,9 @@ pub struct Assembler {
     /// Positions that the log has.
     logged: Positions,
     tails: BTreeMap<Segment, Tail>,
+    /// The segments that are there, and how many this run had opened then.
+    segments: Vec<Segment>,
+    opened: Option<u32>,
     files: Option<Files>,
     /// The number of the last turn, and of the next record.
     numbers: (u64, u64),
@@ -77,6 +81,7 @@ pub struct Assembler {
     caught_up: bool,
     next_forget_ms: u64,
     buffer: Vec<u8>,
+    addresses: Addresses,
     turn: Turn,
 }
 
@@ -110,12 +115,15 @@ impl Assembler {
             logged: kept.positions.clone(),
             positions: kept.positions,
             tails: BTreeMap::new(),
+            segments: Vec::new(),
+            opened: None,
             files,
             numbers: (kept.turn.max(state.turn), state.next_id),
             unstored: None,
             caught_up: false,
             next_forget_ms: 0,
             buffer: Vec::new(),
+            addresses: Addresses::default(),
             turn: Turn::default(),
         })
     }
@@ -135,9 +143,42 @@ impl Assembler {
     /// # Errors
     /// What the store or a file refused. Nothing is lost by it: the next turn tries again.
     pub fn turn(&mut self, now_ms: u64) -> Result<Turn, CdrError> {
+        let done = self.look(now_ms);
+        if done.is_err() {
+            self.opened = None; // who knows what became of the folder
+        }
+        done.map(|()| std::mem::take(&mut self.turn))
+    }
+
+    fn look(&mut self, now_ms: u64) -> Result<(), CdrError> {
         self.carry_out()?;
-        let segments =
-            segments::list(self.folder.path()).map_err(CdrError::io("list", self.folder.path()))?;
+        self.list_segments()?;
+        let segments = std::mem::take(&mut self.segments);
+        let read = self.read_all(&segments, now_ms);
+        self.segments = segments;
+        read?;
+        self.commit(now_ms)?;
+        self.remove_read()?;
+        if let Some(files) = &mut self.files {
+            files.follow(&self.store, self.numbers.1, now_ms)?;
+        }
+        self.forget(now_ms)?;
+        self.tidy_log()
+    }
+
+    /// Looks which segments there are, where shards have begun others since.
+    fn list_segments(&mut self) -> Result<(), CdrError> {
+        let opened = Some(self.folder.opened());
+        if self.opened != opened {
+            let listed = segments::list(self.folder.path());
+            self.segments = listed.map_err(CdrError::io("list", self.folder.path()))?;
+            self.opened = opened;
+        }
+        Ok(())
+    }
+
+    /// Takes all facts, and looks at what has waited for too long.
+    fn read_all(&mut self, segments: &[Segment], now_ms: u64) -> Result<(), CdrError> {
         if !self.caught_up {
             self.positions.retain(|segment, _| segments.binary_search(segment).is_ok());
         }
@@ -153,14 +194,7 @@ impl Assembler {
             self.catch_up(now_ms);
         }
         self.joiner.pass_time(now_ms);
-        self.commit(now_ms)?;
-        self.remove_read(&segments)?;
-        if let Some(files) = &mut self.files {
-            files.follow(&self.store, self.numbers.1, now_ms)?;
-        }
-        self.forget(now_ms)?;
-        self.tidy_log()?;
-        Ok(std::mem::take(&mut self.turn))
+        Ok(())
     }
 
     /// The runs before this one are over, and read: what waited for an answer in them waits for its caller now.
@@ -215,14 +249,12 @@ impl Assembler {
         let cut_short = std::mem::take(&mut self.joiner.cut_short);
         let mut commit =
             Commit { turn: turn + 1, stored_ms: now_ms, next_id, lost, cut_short, ..Commit::default() };
-        let entries: Vec<_> = (next_id..).zip(&over).filter_map(|(id, call)| Entry::of(id, call)).collect();
-        entries.iter().for_each(|entry| commit.push(entry));
+        let file = put_records(&over, &mut commit, &mut self.files, &mut self.addresses);
         if !commit.is_needed() && frames.is_empty() && self.positions == self.logged {
             return Ok(()); // an idle server writes nothing
         }
         frames.end((commit.turn, self.joiner.next_call()), commit.is_needed(), &self.positions);
-        let told = Turn { records: entries.len(), lost, cut_short, damaged_bytes: 0 };
-        let file = write_lines(&mut self.files, next_id, &entries, now_ms);
+        let told = Turn { records: (commit.next_id - next_id) as usize, lost, cut_short, damaged_bytes: 0 };
         self.unstored = Some(Unstored { frames, is_logged: false, commit, file, told });
         self.carry_out()
     }
@@ -275,23 +307,27 @@ impl Assembler {
     }
 
     /// Removes what is closed and read.
-    fn remove_read(&mut self, segments: &[Segment]) -> Result<(), CdrError> {
-        let mut oldest = BTreeMap::new();
-        for (index, segment) in segments.iter().enumerate() {
-            let next = segments.get(index + 1);
+    fn remove_read(&mut self) -> Result<(), CdrError> {
+        let is_closed = |index: usize, segment: &Segment| {
+            let next = self.segments.get(index + 1);
             let has_later = next.is_some_and(|next| (next.run, next.shard) == (segment.run, segment.shard));
-            if segment.run == self.folder.run() && !has_later {
-                oldest.entry(segment.shard).or_insert(segment.number);
-                continue;
-            }
-            let path = segment.path(self.folder.path());
-            self.log.sync().map_err(CdrError::io("write", &self.log.path()))?;
-            std::fs::remove_file(&path).map_err(CdrError::io("remove", &path))?;
-            self.tails.remove(segment);
-            self.positions.remove(segment);
+            segment.run < self.folder.run() || has_later
+        };
+        let closed = self.segments.iter().enumerate().filter(|(index, segment)| is_closed(*index, segment));
+        let closed: Vec<Segment> = closed.map(|(_, segment)| *segment).collect();
+        if closed.is_empty() {
+            return Ok(());
         }
-        for (shard, number) in oldest {
-            self.folder.note_oldest(shard, number);
+        self.log.sync().map_err(CdrError::io("write", &self.log.path()))?;
+        for segment in closed {
+            let path = segment.path(self.folder.path());
+            std::fs::remove_file(&path).map_err(CdrError::io("remove", &path))?;
+            self.tails.remove(&segment);
+            self.positions.remove(&segment);
+            self.segments.retain(|other| *other != segment);
+        }
+        for segment in self.segments.iter().rev() {
+            self.folder.note_oldest(segment.shard, segment.number);
         }
         Ok(())
     }
@@ -308,14 +344,20 @@ impl Assembler {
     }
 }
 
-/// Writes the lines of new records, where the files have all records before `first`. Otherwise, or where that fails, they
-/// follow later.
-fn write_lines(
+/// Adds the records of calls that are over, and writes their lines, where the files have all records before them. Otherwise,
+/// or where that fails, these follow later.
+fn put_records(
+    over: &[Call],
+    commit: &mut Commit,
     files: &mut Option<Files>,
-    first: u64,
-    entries: &[Entry<'_>],
-    now_ms: u64,
+    addresses: &mut Addresses,
 ) -> Option<FilePosition> {
-    let files = files.as_mut().filter(|files| files.last() + 1 == first && !entries.is_empty())?;
-    files.write(entries, now_ms).ok()
+    let files = files.as_mut().filter(|files| files.last() + 1 == commit.next_id && !over.is_empty());
+    let mut page = files.and_then(|files| files.begin(commit.stored_ms).ok());
+    for call in over {
+        let Some(entry) = Entry::of(commit.next_id, call, addresses) else { continue };
+        commit.push(&entry);
+        page = page.and_then(|mut page| page.put(&entry).is_ok().then_some(page));
+    }
+    page?.end().ok()
 }

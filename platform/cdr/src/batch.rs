@@ -8,12 +8,10 @@
 //! ```
 //! Times after the first are differences; texts have their length before them.
 
-use std::borrow::Cow;
-
 use offhook_frames::encoding::{Cursor, put_signed, put_string, put_varint};
 
 use crate::call::EndedBy;
-use crate::record::{Entry, Outcome};
+use crate::record::{Entry, Outcome, TEXTS};
 
 /// What is written, and the newest that can be read.
 const FORMAT: u8 = 1;
@@ -36,9 +34,7 @@ pub(crate) fn put(entry: &Entry<'_>, out: &mut Vec<u8>) {
     out.push(entry.outcome.code());
     out.push(entry.ended_by.map_or(NO_ONE, EndedBy::code));
     put_varint(out, entry.status.into());
-    for text in entry.texts() {
-        put_string(out, text.as_bytes());
-    }
+    entry.texts.iter().for_each(|text| put_string(out, text));
 }
 
 /// The records of a batch whose first has this id. What makes no sense ends it.
@@ -58,31 +54,11 @@ fn take<'a>(id: u64, from: &mut Cursor<'a>) -> Option<Entry<'a>> {
     let outcome = Outcome::from_code(from.byte()?)?;
     let ended_by = EndedBy::from_code(from.byte()?);
     let status = from.number()?;
-    let mut text = || std::str::from_utf8(from.string()?).ok().map(Cow::Borrowed);
-    Some(Entry {
-        id,
-        start_ms,
-        ring_ms,
-        answer_ms,
-        end_ms,
-        outcome,
-        ended_by,
-        status,
-        reason: text()?,
-        from: text()?,
-        to: text()?,
-        request_uri: text()?,
-        user: text()?,
-        caller_contact: text()?,
-        caller_agent: text()?,
-        caller_source: text()?,
-        callee_contact: text()?,
-        callee_agent: text()?,
-        callee_target: text()?,
-        route: text()?,
-        trunk: text()?,
-        call_id: text()?,
-    })
+    let mut texts = [&[][..]; TEXTS];
+    for text in &mut texts {
+        *text = from.string()?;
+    }
+    Some(Entry { id, start_ms, ring_ms, answer_ms, end_ms, outcome, ended_by, status, texts })
 }
 
 #[cfg(test)]
@@ -99,20 +75,22 @@ pub(crate) mod tests {
             outcome: Outcome::Answered,
             ended_by: Some(EndedBy::SessionTimer),
             status: 200,
-            reason: "".into(),
-            from: "sip:alice@example.org".into(),
-            to: "sip:\"b\\ob\"@example.org;a=1,2".into(),
-            request_uri: "tel:+1\u{1}\n\t\u{7f}".into(),
-            user: "Zo\u{eb} \u{96fb}".into(),
-            caller_contact: "<sip:a@192.0.2.1>".into(),
-            caller_agent: "phone".into(),
-            caller_source: "udp 192.0.2.1:5060".into(),
-            callee_contact: "".into(),
-            callee_agent: "".into(),
-            callee_target: "[2001:db8::1]:5060".into(),
-            route: "user".into(),
-            trunk: "carrier".into(),
-            call_id: "c".into(),
+            texts: [
+                b"",
+                b"sip:alice@example.org",
+                b"sip:\"b\\ob\"@example.org;a=1,2",
+                b"tel:+1\x01\n\t\x7f",
+                "Zo\u{eb} \u{96fb}".as_bytes(),
+                b"<sip:a@192.0.2.1>",
+                b"\xff phone",
+                b"udp 192.0.2.1:5060",
+                b"",
+                b"",
+                b"[2001:db8::1]:5060",
+                b"user",
+                b"carrier",
+                b"c",
+            ],
         }
     }
 

@@ -1,5 +1,7 @@
 //! A call that is not over: what its facts have said so far, kept as they came.
 
+use std::ops::Range;
+
 use offhook_frames::encoding::{Cursor, put_string, put_varint};
 use offhook_sip::NameAddr;
 
@@ -39,6 +41,8 @@ pub(crate) struct Dialog {
     pub(crate) at_ms: u64,
     /// The fact, as it came.
     pub(crate) answered: Box<[u8]>,
+    /// Where in it the tag of To stands.
+    tag: Range<u16>,
     pub(crate) session_ends_ms: Option<u64>,
     pub(crate) end: Option<(u64, EndedBy)>,
 }
@@ -122,17 +126,21 @@ impl Call {
         if let Some(leg) = self.leg_mut(key) {
             leg.end = Some(LegEnd::Answered);
         }
-        let known = self.dialogs.iter().any(|dialog| dialog.tag() == tag_of(answered.to));
+        let tag = tag_of(answered.to);
+        let known = self.dialogs.iter().any(|dialog| dialog.tag() == tag);
         if known || self.dialogs.len() >= DIALOGS_MAX {
             return false;
         }
         let session_ends_ms = session_end(at_ms, answered.session_expires);
-        self.dialogs.push(Dialog { at_ms, answered: payload.into(), session_ends_ms, end: None });
+        // Nearly always one phone answers.
+        self.dialogs.reserve_exact(1);
+        let tag = range_in(payload, tag);
+        self.dialogs.push(Dialog { at_ms, answered: payload.into(), tag, session_ends_ms, end: None });
         true
     }
 
     pub(crate) fn dialog_mut(&mut self, tag: &[u8]) -> Option<&mut Dialog> {
-        self.dialogs.iter_mut().find(|dialog| dialog.end.is_none() && dialog.tag() == tag)
+        self.dialogs.iter_mut().find(|dialog| dialog.is_open_with(tag))
     }
 
     /// Whether nothing more can come: every phone that answered has ended, or the caller knows that nobody does and will
@@ -202,8 +210,13 @@ impl Dialog {
         }
     }
 
+    /// Whether it goes on, and is with whoever has this tag.
+    pub(crate) fn is_open_with(&self, tag: &[u8]) -> bool {
+        self.end.is_none() && self.tag() == tag
+    }
+
     fn tag(&self) -> &[u8] {
-        self.answered().map_or(&[], |answered| tag_of(answered.to))
+        self.answered.get(self.tag.start.into()..self.tag.end.into()).unwrap_or_default()
     }
 
     fn deadline(&self, policy: &Policy) -> (u64, (u64, EndedBy)) {
@@ -225,7 +238,7 @@ impl Dialog {
     }
 
     fn decode(from: &mut Cursor<'_>) -> Option<Self> {
-        let (at_ms, answered) = (from.varint()?, from.string()?.into());
+        let (at_ms, answered) = (from.varint()?, from.string()?);
         let (session_ends_ms, ended_ms) = (option(from)?, option(from)?);
         let by = match from.varint()? {
             0 => EndedBy::Caller,
@@ -233,7 +246,12 @@ impl Dialog {
             2 => EndedBy::SessionTimer,
             _ => EndedBy::Unknown,
         };
-        Some(Self { at_ms, answered, session_ends_ms, end: ended_ms.map(|at_ms| (at_ms, by)) })
+        let tag = match Fact::read(answered) {
+            Some((_, Fact::Answered(fact))) => range_in(answered, tag_of(fact.to)),
+            _ => 0..0,
+        };
+        let end = ended_ms.map(|at_ms| (at_ms, by));
+        Some(Self { at_ms, answered: answered.into(), tag, session_ends_ms, end })
     }
 }
 
@@ -247,6 +265,16 @@ pub(crate) fn session_end(at_ms: u64, session_expires: &[u8]) -> Option<u64> {
 /// The tag of a From or To as it stood, empty where there is none.
 pub(crate) fn tag_of(value: &[u8]) -> &[u8] {
     NameAddr::parse(value).and_then(|address| address.tag()).unwrap_or_default()
+}
+
+/// Where in a fact, which is shorter than a frame, this part of it stands.
+fn range_in(fact: &[u8], part: &[u8]) -> Range<u16> {
+    let start = (part.as_ptr() as usize).wrapping_sub(fact.as_ptr() as usize);
+    let end = start.wrapping_add(part.len());
+    if part.is_empty() || fact.get(start..end) != Some(part) {
+        return 0..0;
+    }
+    u16::try_from(start).unwrap_or(0)..u16::try_from(end).unwrap_or(0)
 }
 
 /// A time that may be missing: one more than it, or 0.
@@ -304,6 +332,7 @@ mod tests {
             call.dialogs.push(Dialog {
                 at_ms: 8,
                 answered: b"x".as_slice().into(),
+                tag: 0..0,
                 session_ends_ms: Some(60_008),
                 end,
             });

@@ -204,6 +204,11 @@ impl<'a> Fact<'a> {
         }
     }
 
+    /// Whether a call has its record without it, in its time: all that is missing then is when it rang.
+    pub(crate) const fn may_wait(&self) -> bool {
+        matches!(self, Self::Rang { .. })
+    }
+
     /// The fact in a payload, and when it was. `None`: nothing that we have written.
     pub fn read(payload: &'a [u8]) -> Option<(u64, Self)> {
         let mut from = Cursor::new(payload);
@@ -237,6 +242,16 @@ impl<'a> Begun<'a> {
         for text in self.texts() {
             put_text(out, text);
         }
+    }
+
+    /// Whether we stay in the path of the call that such a fact is about.
+    pub(crate) fn is_in_path(payload: &[u8]) -> bool {
+        let mut from = Cursor::new(payload);
+        let flag = (|| {
+            let _before = (from.byte()?, from.varint()?, from.varint()?, from.varint()?);
+            from.byte()
+        })();
+        flag != Some(0)
     }
 
     /// CSeq, Call-ID and the caller's tag of such a fact: whether another is about the same call is asked often, and the
@@ -409,6 +424,10 @@ mod tests {
         let mut bytes = Vec::new();
         Fact::Begun(begun()).write(77, &mut bytes);
         assert_eq!(Begun::identity(&bytes), Some((7, &b"c"[..], &b"f"[..])));
+        assert!(Begun::is_in_path(&bytes));
+        bytes.clear();
+        Fact::Begun(Begun { in_path: false, ..begun() }).write(77, &mut bytes);
+        assert!(!Begun::is_in_path(&bytes));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use offhook_store::Store;
 
+use crate::batch;
 use crate::error::CdrError;
 use crate::line::{COLUMNS, LineWriter, utc};
 use crate::record::Entry;
@@ -53,11 +54,20 @@ pub(crate) struct Files {
     at: FilePosition,
     open: Option<File>,
     writer: LineWriter,
+    /// Lines that are not written yet.
+    lines: Vec<u8>,
 }
 
 impl Files {
     pub(crate) fn new(folder: &Path, options: FileOptions, at: FilePosition) -> Self {
-        Self { folder: folder.to_owned(), options, at, open: None, writer: LineWriter::default() }
+        Self {
+            folder: folder.to_owned(),
+            options,
+            at,
+            open: None,
+            writer: LineWriter::default(),
+            lines: Vec::new(),
+        }
     }
 
     /// Appends what the store has more: records before `next_id`. After an error the next call begins at what is sure.
@@ -70,25 +80,30 @@ impl Files {
             if records.is_empty() {
                 return Ok(()); // forgotten meanwhile
             }
-            let at = self.write(&records, now_ms)?;
+            let mut page = self.begin(now_ms)?;
+            for (first, batch) in &records {
+                for entry in batch::read(*first, batch) {
+                    if entry.id > page.at.last {
+                        page.put(&entry)?;
+                    }
+                }
+            }
+            let at = page.end()?;
             table::note_file(store, &at)?;
             self.note(at);
         }
         Ok(())
     }
 
-    /// Appends records, and says where the files are then: to be noted in the store, and by [`note`](Self::note). Unless
-    /// that happens, what was written does not count.
-    pub(crate) fn write(&mut self, records: &[Entry<'_>], now_ms: u64) -> Result<FilePosition, CdrError> {
+    /// Begins to append records. Unless the page is [ended](Page::end), and where it ended is stored and
+    /// [noted](Self::note), what was written does not count.
+    pub(crate) fn begin(&mut self, now_ms: u64) -> Result<Page<'_>, CdrError> {
         if self.open.is_none() && self.at.number > 0 {
             self.open = self.take_up()?;
         }
-        let mut at = self.at.clone();
-        let open = self.open.take();
-        let file = self.append(records, &mut at, open, now_ms)?;
-        self.open = Some(file);
-        at.last = records.last().map_or(at.last, |record| record.id);
-        Ok(at)
+        let (file, at) = (self.open.take(), self.at.clone());
+        self.lines.clear();
+        Ok(Page { files: self, file, at, day: utc(now_ms)[..10].replace('-', "") })
     }
 
     /// The store knows where the files are.
@@ -99,46 +114,6 @@ impl Files {
     /// The store does not know: what was written behind the last place that it knows is written again.
     pub(crate) fn go_back(&mut self) {
         self.open = None;
-    }
-
-    fn append(
-        &mut self,
-        records: &[Entry<'_>],
-        at: &mut FilePosition,
-        open: Option<File>,
-        now_ms: u64,
-    ) -> Result<File, CdrError> {
-        let day = utc(now_ms)[..10].replace('-', "");
-        let mut file = match open {
-            Some(file) => file,
-            None => self.begin_next(at, &day)?,
-        };
-        let mut lines = Vec::new();
-        for record in records {
-            let full = at.length + lines.len() as u64 >= self.options.bytes_max;
-            if full || at.day != day {
-                self.put(&mut file, &mut lines, at)?;
-                file = self.begin_next(at, &day)?;
-            }
-            if at.length == 0 && lines.is_empty() && self.options.format == FileFormat::Csv {
-                lines.extend_from_slice(format!("{}\r\n", COLUMNS.join(",")).as_bytes());
-            }
-            match self.options.format {
-                FileFormat::JsonLines => self.writer.json(record, &mut lines),
-                FileFormat::Csv => self.writer.csv(record, &mut lines),
-            }
-        }
-        self.put(&mut file, &mut lines, at)?;
-        Ok(file)
-    }
-
-    /// Appends and waits until it is on disk.
-    fn put(&self, file: &mut File, lines: &mut Vec<u8>, at: &mut FilePosition) -> Result<(), CdrError> {
-        let written = file.write_all(lines).and_then(|()| file.sync_data());
-        written.map_err(CdrError::io("write", &self.path(at)))?;
-        at.length += lines.len() as u64;
-        lines.clear();
-        Ok(())
     }
 
     /// The file that was written last, cut to what is sure; later ones were begun and not noted. `None`: it was taken
@@ -183,6 +158,54 @@ impl Files {
     /// The last record that is in the files.
     pub(crate) fn last(&self) -> u64 {
         self.at.last
+    }
+}
+
+/// Records on their way into the files.
+pub(crate) struct Page<'f> {
+    files: &'f mut Files,
+    file: Option<File>,
+    at: FilePosition,
+    day: String,
+}
+
+impl Page<'_> {
+    /// Appends a record.
+    pub(crate) fn put(&mut self, entry: &Entry<'_>) -> Result<(), CdrError> {
+        let full = self.at.length + self.files.lines.len() as u64 >= self.files.options.bytes_max;
+        if self.file.is_none() || full || self.at.day != self.day {
+            self.write()?;
+            self.file = Some(self.files.begin_next(&mut self.at, &self.day)?);
+        }
+        let Files { lines, writer, options, .. } = &mut *self.files;
+        match options.format {
+            FileFormat::JsonLines => writer.json(entry, lines),
+            FileFormat::Csv => {
+                if self.at.length == 0 && lines.is_empty() {
+                    lines.extend_from_slice(format!("{}\r\n", COLUMNS.join(",")).as_bytes());
+                }
+                writer.csv(entry, lines);
+            }
+        }
+        self.at.last = entry.id;
+        Ok(())
+    }
+
+    /// All of it is on disk then. Says where the files are, to be noted in the store.
+    pub(crate) fn end(mut self) -> Result<FilePosition, CdrError> {
+        self.write()?;
+        self.files.open = self.file;
+        Ok(self.at)
+    }
+
+    /// Writes what is there, and waits until it is on disk.
+    fn write(&mut self) -> Result<(), CdrError> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let written = file.write_all(&self.files.lines).and_then(|()| file.sync_data());
+        written.map_err(CdrError::io("write", &self.files.path(&self.at)))?;
+        self.at.length += self.files.lines.len() as u64;
+        self.files.lines.clear();
+        Ok(())
     }
 }
 

@@ -9,25 +9,22 @@
 //! Facts of one transaction come in their order. An `Ended` from another shard may be read before the `Answered` it
 //! belongs to: it waits a while for its call. The joiner is a value: no files, no clock.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::by_trunk::ByTrunk;
-use crate::call::{Call, EndedBy, session_end, tag_of};
+use crate::call::{Call, Dialog, EndedBy, session_end, tag_of};
+use crate::calls::{Calls, Place};
 use crate::fact::{Begun, Fact, InDialog, clip};
 use crate::leg::{Leg, LegEnd, LegKey, Refusal};
 use crate::open_calls::{Kept, TurnFrames};
-use crate::record::{Entry, Record};
+use crate::record::{Addresses, Entry, Record};
 
 /// How long a BYE waits for its call: its cause was on disk before it, so the next look at all spools finds it.
 const ORPHAN_MS: u64 = 5_000;
 
 /// BYEs that may wait at a time. One more belongs to no call of ours, most likely.
 const ORPHANS_MAX: usize = 10_000;
-
-/// Calls of one Call-ID and one caller that are looked at, the latest first. Whoever dials more often in half a minute has
-/// a record for each.
-const SAME_MAX: usize = 16;
 
 /// How calls end of which nothing more is heard.
 #[derive(Clone, Copy, Debug)]
@@ -41,18 +38,14 @@ pub struct Policy {
 /// The open calls.
 pub struct Joiner {
     policy: Policy,
-    calls: BTreeMap<u64, Open>,
+    calls: Calls,
     next_id: u64,
-    /// By a hash of Call-ID and the caller's tag.
-    keys: BTreeSet<(u64, u64)>,
-    legs: HashMap<LegKey, u64>,
-    deadlines: BTreeSet<(u64, u64)>,
     orphans: VecDeque<Orphan>,
     orphans_changed: bool,
     over: Vec<Call>,
     by_trunk: ByTrunk,
-    /// Calls that have changed since they were kept.
-    dirty: Vec<u64>,
+    /// Calls that have changed since they were kept; some are over meanwhile.
+    dirty: Vec<Place>,
     /// Calls that are over and were kept.
     gone: Vec<u64>,
     /// Bytes of all calls that are kept.
@@ -62,20 +55,6 @@ pub struct Joiner {
     /// Calls recorded before their end because there were too many.
     pub(crate) cut_short: u64,
     hash: RandomState,
-}
-
-/// A call that is not over.
-struct Open {
-    call: Call,
-    /// A hash of Call-ID and the caller's tag.
-    key: u64,
-    /// When it is to be looked at.
-    deadline_ms: u64,
-    /// By which trunk it is counted.
-    trunk: u16,
-    is_dirty: bool,
-    /// Its bytes where open calls are kept, 0: it is not there.
-    kept_bytes: u32,
 }
 
 /// A BYE whose call is not there yet.
@@ -91,9 +70,9 @@ enum Attempt {
     /// Nothing new.
     Same,
     /// The same one as another transaction.
-    ComesAgain(u64),
+    ComesAgain(Place),
     /// The next one of this call.
-    GoesOn(u64),
+    GoesOn(Place),
 }
 
 impl Joiner {
@@ -101,11 +80,8 @@ impl Joiner {
     pub fn new(policy: Policy) -> Self {
         Self {
             policy,
-            calls: BTreeMap::new(),
+            calls: Calls::default(),
             next_id: 1,
-            keys: BTreeSet::new(),
-            legs: HashMap::new(),
-            deadlines: BTreeSet::new(),
             orphans: VecDeque::new(),
             orphans_changed: false,
             over: Vec::new(),
@@ -132,7 +108,7 @@ impl Joiner {
             }
             Fact::Answered(answered) => self.change((run, shard, answered.leg), |call, key| {
                 let is_new = call.answer(key, at_ms, &answered, payload);
-                if is_new && call.begun().is_some_and(|begun| !begun.in_path) {
+                if is_new && !Begun::is_in_path(&call.begun) {
                     call.give_up();
                 }
             }),
@@ -148,10 +124,8 @@ impl Joiner {
                 }
             }),
             Fact::Renewed { dialog, session_expires } => {
-                self.in_dialog(&dialog, |call, tag, _| {
-                    let Some(dialog) = call.dialog_mut(tag) else { return false };
+                self.in_dialog(&dialog, |dialog, _| {
                     dialog.session_ends_ms = session_end(at_ms, session_expires);
-                    true
                 });
             }
             Fact::Ended { status, unheard, .. } if !ends(status, unheard) => {}
@@ -176,14 +150,13 @@ impl Joiner {
             }
         }
         self.orphans_changed |= self.orphans.len() != waiting;
-        while let Some(&(_, id)) = self.deadlines.first().filter(|(at_ms, _)| *at_ms <= now_ms) {
+        for place in self.calls.due(now_ms) {
             let policy = self.policy;
-            self.change_by_id(id, |call| call.expire(now_ms, &policy));
+            self.change_at(place, |call| call.expire(now_ms, &policy));
             // What has no answer by now will not get one.
-            if self.calls.get(&id).is_some_and(|open| open.deadline_ms <= now_ms) {
-                self.finish(id);
+            if self.calls.deadline_ms(place) <= now_ms {
+                self.finish(place);
             }
-            debug_assert!(self.deadlines.first().is_none_or(|(_, first)| self.calls.contains_key(first)));
         }
     }
 
@@ -191,14 +164,11 @@ impl Joiner {
     /// again for a while.
     pub fn run_began(&mut self, run: u32, now_ms: u64) {
         let waits = |leg: &Leg| leg.key.0 < run && leg.is_open();
-        let cut: Vec<u64> = self
-            .calls
-            .iter()
-            .filter(|(_, open)| open.call.legs.iter().any(waits))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in cut {
-            self.change_by_id(id, |call| {
+        let cut = self.calls.iter().filter(|(_, open)| open.call.legs.iter().any(waits));
+        let mut cut: Vec<_> = cut.map(|(place, open)| (open.id, place)).collect();
+        cut.sort_by_key(|(id, _)| *id);
+        for (_, place) in cut {
+            self.change_at(place, |call| {
                 for leg in call.legs.iter_mut().filter(|leg| waits(leg)) {
                     let refusal = Refusal { at_ms: now_ms, status: 0, reason: Box::default(), heard: false };
                     leg.end = Some(LegEnd::Refused(refusal));
@@ -210,8 +180,9 @@ impl Joiner {
     /// Takes the records of calls that are over, numbered from 1 on.
     pub fn take_records(&mut self) -> Vec<Record> {
         let over = self.take_over();
-        let records = (1..).zip(&over).filter_map(|(id, call)| Entry::of(id, call));
-        records.map(Entry::into_record).collect()
+        let mut addresses = Addresses::default();
+        let mut record = |(id, call)| Some(Entry::of(id, call, &mut addresses)?.into_record());
+        (1..).zip(&over).filter_map(&mut record).collect()
     }
 
     /// Takes the calls that are over.
@@ -222,11 +193,11 @@ impl Joiner {
     /// Writes what has changed since this was last asked. A call that came and went meanwhile leaves nothing.
     pub(crate) fn write_changes(&mut self, turn: &mut TurnFrames) {
         self.gone.drain(..).for_each(|id| turn.gone(id));
-        for id in std::mem::take(&mut self.dirty) {
-            let Some(open) = self.calls.get_mut(&id) else { continue };
+        for place in self.dirty.drain(..) {
+            let Some(open) = self.calls.get_mut(place).filter(|open| open.is_dirty) else { continue };
             self.kept_bytes -= u64::from(open.kept_bytes);
             open.is_dirty = false;
-            open.kept_bytes = turn.call(id, |out| open.call.encode(out)) as u32;
+            open.kept_bytes = turn.call(open.id, |out| open.call.encode(out)) as u32;
             self.kept_bytes += u64::from(open.kept_bytes);
         }
         if std::mem::take(&mut self.orphans_changed) {
@@ -236,8 +207,8 @@ impl Joiner {
 
     /// Writes all there is.
     pub(crate) fn write_all(&self, turn: &mut TurnFrames) {
-        for (id, open) in &self.calls {
-            turn.call(*id, |out| open.call.encode(out));
+        for (_, open) in self.calls.iter() {
+            turn.call(open.id, |out| open.call.encode(out));
         }
         self.write_orphans(turn);
     }
@@ -253,8 +224,12 @@ impl Joiner {
             let Some(call) = Call::decode(bytes) else { continue };
             joiner.next_id = joiner.next_id.max(id + 1);
             joiner.kept_bytes += bytes.len() as u64;
-            let trunk = call.begun().map_or(Box::default(), |begun| begun.trunk.into());
-            joiner.insert(*id, call, bytes.len() as u32, &trunk);
+            let trunk: Box<[u8]> = call.begun().map_or(Box::default(), |begun| begun.trunk.into());
+            let place = joiner.insert(*id, call);
+            joiner.count_trunk(place, &trunk);
+            if let Some(open) = joiner.calls.get_mut(place) {
+                open.kept_bytes = bytes.len() as u32;
+            }
         }
         for payload in &kept.orphans {
             let Some((since_ms, _)) = Fact::read(payload) else { continue };
@@ -286,55 +261,53 @@ impl Joiner {
     fn begun(&mut self, run: u32, shard: u16, at_ms: u64, begun: &Begun<'_>, payload: &[u8]) {
         let leg = Leg::new((run, shard, begun.leg), at_ms, begun);
         let (key, has_name) = (leg.key, leg.has_name());
-        let id = match self.earlier_attempt(self.key(begun.call_id, begun.from_tag), begun) {
-            Attempt::Same => return,
-            Attempt::ComesAgain(id) => {
+        let name = self.name(begun.call_id, begun.from_tag);
+        match self.earlier_attempt(name, begun) {
+            Attempt::Same => {}
+            Attempt::ComesAgain(place) => {
                 let mut is_followed = false;
-                self.change_by_id(id, |call| is_followed = call.comes_again(leg, payload));
-                if !is_followed {
-                    return;
+                self.change_at(place, |call| is_followed = call.comes_again(leg, payload));
+                if is_followed && has_name {
+                    self.calls.add_leg(key, place);
                 }
-                id
             }
-            Attempt::GoesOn(id) => {
-                self.forget_legs(id);
-                self.change_by_id(id, |call| call.try_again(leg, payload));
-                if let Some(open) = self.calls.get_mut(&id) {
-                    self.by_trunk.end(open.trunk);
-                    open.trunk = self.by_trunk.begin(begun.trunk);
+            Attempt::GoesOn(place) => {
+                self.calls.forget_legs(place);
+                self.change_at(place, |call| call.try_again(leg, payload));
+                self.count_trunk(place, begun.trunk);
+                if has_name {
+                    self.calls.add_leg(key, place);
                 }
-                id
             }
             Attempt::None => {
                 self.make_room();
                 let id = self.next_id;
                 self.next_id += 1;
-                self.insert(id, Call::new(leg, at_ms, payload), 0, begun.trunk);
-                self.note_dirty(id);
-                id
+                let call = Call::new(leg, at_ms, payload);
+                let deadline_ms = call.deadline_ms(&self.policy);
+                let place = self.calls.insert(id, name, call, deadline_ms);
+                self.count_trunk(place, begun.trunk);
+                self.note_dirty(place);
             }
-        };
-        if has_name {
-            self.legs.insert(key, id);
         }
     }
 
-    fn earlier_attempt(&self, key: u64, begun: &Begun<'_>) -> Attempt {
-        for id in self.ids(key) {
-            let Some(call) = self.calls.get(&id).map(|open| &open.call) else { continue };
-            let Some((cseq, call_id, from_tag)) = call.identity() else { continue };
+    fn earlier_attempt(&self, name: u64, begun: &Begun<'_>) -> Attempt {
+        for (place, open) in self.calls.named(name) {
+            let Some((cseq, call_id, from_tag)) = open.call.identity() else { continue };
             if call_id != begun.call_id || from_tag != begun.from_tag {
                 continue;
             }
+            let call = &open.call;
             if begun.cseq == cseq {
                 let is_refused_so = |leg: &Leg| leg.refusal().is_some_and(|r| r.status == begun.refused);
                 let is_same = begun.refused > 0 && call.legs.iter().any(is_refused_so);
-                return if is_same { Attempt::Same } else { Attempt::ComesAgain(id) };
+                return if is_same { Attempt::Same } else { Attempt::ComesAgain(place) };
             }
             // Challenged, here or further on, and now with credentials.
             let challenged = call.refused().is_some_and(|(_, r)| matches!(r.status, 0 | 401 | 407));
             if challenged && begun.cseq > cseq {
-                return Attempt::GoesOn(id);
+                return Attempt::GoesOn(place);
             }
         }
         Attempt::None
@@ -342,39 +315,35 @@ impl Joiner {
 
     /// RFC 3261 §15.1.1: the dialog that a BYE was about is over. `false`: there is no such dialog.
     fn ended(&mut self, at_ms: u64, dialog: &InDialog<'_>) -> bool {
-        self.in_dialog(dialog, |call, tag, by| {
-            let Some(dialog) = call.dialog_mut(tag) else { return false };
-            dialog.end = Some((at_ms, by));
-            true
-        })
+        self.in_dialog(dialog, |dialog, by| dialog.end = Some((at_ms, by)))
     }
 
     /// Looks for the dialog of an in-dialog request, which either side may have sent.
-    fn in_dialog(
-        &mut self,
-        dialog: &InDialog<'_>,
-        mut change: impl FnMut(&mut Call, &[u8], EndedBy) -> bool,
-    ) -> bool {
+    fn in_dialog(&mut self, dialog: &InDialog<'_>, change: impl FnOnce(&mut Dialog, EndedBy)) -> bool {
         let (from, to) = (tag_of(dialog.from), tag_of(dialog.to));
         for (caller, callee, by) in [(from, to, EndedBy::Caller), (to, from, EndedBy::Callee)] {
-            for id in self.ids(self.key(dialog.call_id, caller)) {
-                let identity = self.calls.get(&id).and_then(|open| open.call.identity());
-                if identity.is_none_or(|(_, call_id, tag)| call_id != dialog.call_id || tag != clip(caller)) {
-                    continue;
-                }
-                let mut found = false;
-                self.change_by_id(id, |call| found = change(call, callee, by));
-                if found {
-                    return true;
-                }
+            let is_its = |call: &Call| {
+                let identity = call.identity();
+                identity.is_some_and(|(_, call_id, tag)| call_id == dialog.call_id && tag == clip(caller))
+                    && call.dialogs.iter().any(|dialog| dialog.is_open_with(callee))
+            };
+            let name = self.name(dialog.call_id, caller);
+            let found = self.calls.named(name).find(|(_, open)| is_its(&open.call)).map(|(place, _)| place);
+            if let Some(place) = found {
+                self.change_at(place, |call| {
+                    if let Some(dialog) = call.dialog_mut(callee) {
+                        change(dialog, by);
+                    }
+                });
+                return true;
             }
         }
         false
     }
 
     fn change(&mut self, leg: LegKey, change: impl FnOnce(&mut Call, LegKey)) {
-        if let Some(&id) = self.legs.get(&leg) {
-            self.change_by_id(id, |call| change(call, leg));
+        if let Some(place) = self.calls.of_leg(&leg) {
+            self.change_at(place, |call| change(call, leg));
         }
     }
 
@@ -386,78 +355,62 @@ impl Joiner {
         });
     }
 
-    fn change_by_id(&mut self, id: u64, change: impl FnOnce(&mut Call)) {
-        let Some(open) = self.calls.get_mut(&id) else { return };
+    fn change_at(&mut self, place: Place, change: impl FnOnce(&mut Call)) {
+        let Some(open) = self.calls.get_mut(place) else { return };
         change(&mut open.call);
         if open.call.is_over() {
-            return self.finish(id);
+            return self.finish(place);
         }
-        let (before_ms, after_ms) = (open.deadline_ms, open.call.deadline_ms(&self.policy));
-        if before_ms != after_ms {
-            open.deadline_ms = after_ms;
-            self.deadlines.remove(&(before_ms, id));
-            self.deadlines.insert((after_ms, id));
-        }
-        self.note_dirty(id);
+        let deadline_ms = open.call.deadline_ms(&self.policy);
+        self.calls.set_deadline(place, deadline_ms);
+        self.note_dirty(place);
     }
 
-    fn note_dirty(&mut self, id: u64) {
-        if let Some(open) = self.calls.get_mut(&id)
+    /// It goes out by this trunk, if by any.
+    fn count_trunk(&mut self, place: Place, trunk: &[u8]) {
+        if let Some(open) = self.calls.get_mut(place) {
+            self.by_trunk.end(open.trunk);
+            open.trunk = self.by_trunk.begin(trunk);
+        }
+    }
+
+    fn note_dirty(&mut self, place: Place) {
+        if let Some(open) = self.calls.get_mut(place)
             && !std::mem::replace(&mut open.is_dirty, true)
         {
-            self.dirty.push(id);
-        }
-    }
-
-    fn forget_legs(&mut self, id: u64) {
-        if let Some(open) = self.calls.get(&id) {
-            for leg in &open.call.legs {
-                self.legs.remove(&leg.key);
-            }
+            self.dirty.push(place);
         }
     }
 
     /// The call is over: its record, and nothing else, is left of it.
-    fn finish(&mut self, id: u64) {
-        self.forget_legs(id);
-        let Some(open) = self.calls.remove(&id) else { return };
-        self.deadlines.remove(&(open.deadline_ms, id));
-        self.keys.remove(&(open.key, id));
+    fn finish(&mut self, place: Place) {
+        let Some(open) = self.calls.remove(place) else { return };
         self.by_trunk.end(open.trunk);
         if open.kept_bytes > 0 {
             self.kept_bytes -= u64::from(open.kept_bytes);
-            self.gone.push(id);
+            self.gone.push(open.id);
         }
         self.over.push(open.call);
     }
 
     fn make_room(&mut self) {
         while self.calls.len() >= self.policy.calls_max.max(1) {
-            let Some((&oldest, _)) = self.calls.first_key_value() else { return };
+            let Some(oldest) = self.calls.oldest() else { return };
             self.cut_short += 1;
-            self.change_by_id(oldest, Call::give_up);
+            self.change_at(oldest, Call::give_up);
             self.finish(oldest);
         }
     }
 
-    fn insert(&mut self, id: u64, call: Call, kept_bytes: u32, trunk: &[u8]) {
-        let key = call.identity().map_or(0, |(_, call_id, from_tag)| self.key(call_id, from_tag));
-        self.keys.insert((key, id));
-        for leg in call.legs.iter().filter(|leg| leg.has_name()) {
-            self.legs.insert(leg.key, id);
-        }
+    fn insert(&mut self, id: u64, call: Call) -> Place {
+        let name = call.identity().map_or(0, |(_, call_id, from_tag)| self.name(call_id, from_tag));
         let deadline_ms = call.deadline_ms(&self.policy);
-        self.deadlines.insert((deadline_ms, id));
-        let trunk = self.by_trunk.begin(trunk);
-        self.calls.insert(id, Open { call, key, deadline_ms, trunk, is_dirty: false, kept_bytes });
+        self.calls.insert(id, name, call, deadline_ms)
     }
 
-    fn key(&self, call_id: &[u8], caller_tag: &[u8]) -> u64 {
+    /// What a call is found by.
+    fn name(&self, call_id: &[u8], caller_tag: &[u8]) -> u64 {
         self.hash.hash_one((clip(call_id), clip(caller_tag)))
-    }
-
-    fn ids(&self, key: u64) -> Vec<u64> {
-        self.keys.range((key, 0)..=(key, u64::MAX)).rev().take(SAME_MAX).map(|(_, id)| *id).collect()
     }
 }
 

@@ -65,6 +65,11 @@ impl Leg {
         }
     }
 
+    /// Why, in words: the Reason of the caller who gave up, or else that of the refusal.
+    pub(crate) fn told<'l>(&'l self, refusal: &'l Refusal) -> &'l [u8] {
+        self.cancel.as_deref().filter(|reason| !reason.is_empty()).unwrap_or(&refusal.reason)
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let (run, shard, number) = self.key;
         for number in [run.into(), shard.into(), number, self.cancel.is_some().into()] {

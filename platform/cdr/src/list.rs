@@ -29,16 +29,16 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn fits(&self, entry: &Entry<'_>) -> bool {
+    fn fits(&self, record: &Record) -> bool {
         let has = |wanted: &Option<String>, texts: [&str; 2]| {
             wanted.as_ref().is_none_or(|wanted| texts.iter().any(|text| text.contains(wanted.as_str())))
         };
-        self.since_ms.is_none_or(|since_ms| entry.start_ms >= since_ms)
-            && self.until_ms.is_none_or(|until_ms| entry.start_ms < until_ms)
-            && self.status.is_none_or(|status| entry.status == status)
-            && self.trunk.as_ref().is_none_or(|trunk| entry.trunk == trunk.as_str())
-            && has(&self.from, [&entry.from, &entry.user])
-            && has(&self.to, [&entry.to, &entry.request_uri])
+        self.since_ms.is_none_or(|since_ms| record.start_ms >= since_ms)
+            && self.until_ms.is_none_or(|until_ms| record.start_ms < until_ms)
+            && self.status.is_none_or(|status| record.status == status)
+            && self.trunk.as_ref().is_none_or(|trunk| record.trunk == *trunk)
+            && has(&self.from, [&record.from, &record.user])
+            && has(&self.to, [&record.to, &record.request_uri])
     }
 }
 
@@ -57,9 +57,8 @@ pub fn list(store: &Store, filter: &Filter) -> std::result::Result<Vec<Record>, 
             {
                 break;
             }
-            let fitting =
-                batch::read(row.get(0)?, row.get_ref(2)?.as_blob()?).filter(|entry| filter.fits(entry));
-            fitting.for_each(|entry| found.push(entry.into_record()));
+            let records = batch::read(row.get(0)?, row.get_ref(2)?.as_blob()?).map(Entry::into_record);
+            records.filter(|record| filter.fits(record)).for_each(|record| found.push(record));
         }
         Ok(())
     })?;

@@ -1,9 +1,9 @@
 //! The record of a call that is over.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use crate::call::{Call, EndedBy};
+use crate::call::{Call, Dialog, EndedBy};
+use crate::fact::{Answered, Begun};
 
 /// What became of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,12 +28,9 @@ pub enum Outcome {
     Failed,
 }
 
-/// A call detail record that stands alone.
-pub type Record = Entry<'static>;
-
-/// A call detail record. Times are ms since 1970, UTC. Its texts are those of the facts, where it is only passed on.
+/// A call detail record. Times are ms since 1970, UTC.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Entry<'a> {
+pub struct Record {
     /// Unique in this data directory, in the order in which calls were over.
     pub id: u64,
     /// When the first INVITE went on its way.
@@ -51,33 +48,58 @@ pub struct Entry<'a> {
     /// The final status that the caller was sent; 0: none.
     pub status: u16,
     /// Reason, or the reason phrase.
-    pub reason: Cow<'a, str>,
+    pub reason: String,
     /// The URI in From.
-    pub from: Cow<'a, str>,
+    pub from: String,
     /// The URI in To.
-    pub to: Cow<'a, str>,
+    pub to: String,
     /// The Request-URI of the caller.
-    pub request_uri: Cow<'a, str>,
+    pub request_uri: String,
     /// The account that proved itself.
-    pub user: Cow<'a, str>,
+    pub user: String,
     /// The caller's Contact.
-    pub caller_contact: Cow<'a, str>,
+    pub caller_contact: String,
     /// His User-Agent.
-    pub caller_agent: Cow<'a, str>,
+    pub caller_agent: String,
     /// Transport and address that he sent from.
-    pub caller_source: Cow<'a, str>,
+    pub caller_source: String,
     /// The Contact of who answered.
-    pub callee_contact: Cow<'a, str>,
+    pub callee_contact: String,
     /// His User-Agent or Server.
-    pub callee_agent: Cow<'a, str>,
+    pub callee_agent: String,
     /// Where the branch that was answered had been sent.
-    pub callee_target: Cow<'a, str>,
+    pub callee_target: String,
     /// How the way was found.
-    pub route: Cow<'a, str>,
+    pub route: String,
     /// The trunk.
-    pub trunk: Cow<'a, str>,
+    pub trunk: String,
     /// Call-ID.
-    pub call_id: Cow<'a, str>,
+    pub call_id: String,
+}
+
+/// The texts of a record.
+pub(crate) const TEXTS: usize = 14;
+
+/// A record on its way from the facts to the store and the files, or back: its texts stay where they are, as they came.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) id: u64,
+    pub(crate) start_ms: u64,
+    pub(crate) ring_ms: Option<u64>,
+    pub(crate) answer_ms: Option<u64>,
+    pub(crate) end_ms: Option<u64>,
+    pub(crate) outcome: Outcome,
+    pub(crate) ended_by: Option<EndedBy>,
+    pub(crate) status: u16,
+    /// In the order of their columns.
+    pub(crate) texts: [&'a [u8]; TEXTS],
+}
+
+/// Addresses as text, while they are on their way.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    source: Vec<u8>,
+    target: Vec<u8>,
 }
 
 impl Outcome {
@@ -154,71 +176,14 @@ impl EndedBy {
     }
 }
 
-impl<'a> Entry<'a> {
+impl Record {
     /// How long it was answered, ms.
     pub fn duration_ms(&self) -> Option<u64> {
-        Some(self.end_ms?.saturating_sub(self.answer_ms?))
-    }
-
-    /// The record of a call. Of several phones that answered, the one that stayed longest speaks for the callee.
-    pub(crate) fn of(id: u64, call: &'a Call) -> Option<Self> {
-        let begun = call.begun()?;
-        let mut entry = Self {
-            id,
-            start_ms: call.began_ms,
-            ring_ms: call.rang_ms,
-            answer_ms: call.dialogs.iter().map(|dialog| dialog.at_ms).min(),
-            end_ms: None,
-            outcome: Outcome::Answered,
-            ended_by: None,
-            status: 0,
-            reason: Cow::Borrowed(""),
-            from: text(begun.from),
-            to: text(begun.to),
-            request_uri: text(begun.request_uri),
-            user: text(begun.user),
-            caller_contact: text(begun.contact),
-            caller_agent: text(begun.agent),
-            caller_source: source(&text(begun.transport), begun.source).into(),
-            callee_contact: Cow::Borrowed(""),
-            callee_agent: Cow::Borrowed(""),
-            callee_target: Cow::Borrowed(""),
-            route: text(begun.route),
-            trunk: text(begun.trunk),
-            call_id: text(begun.call_id),
-        };
-        match call.dialogs.iter().max_by_key(|dialog| dialog.end.map(|(at_ms, _)| at_ms)) {
-            Some(dialog) => entry.fill_answered(dialog),
-            None => entry.fill_refused(call),
-        }
-        Some(entry)
-    }
-
-    fn fill_answered(&mut self, dialog: &'a crate::call::Dialog) {
-        let (ended_ms, by) = dialog.end.unwrap_or((0, EndedBy::Unknown));
-        self.ended_by = Some(by);
-        self.end_ms = (by != EndedBy::Unknown).then_some(ended_ms);
-        if let Some(answered) = dialog.answered() {
-            self.status = answered.status;
-            self.callee_contact = text(answered.contact);
-            self.callee_agent = text(answered.agent);
-            let mut target = String::new();
-            put_address(answered.target, &mut target);
-            self.callee_target = target.into();
-        }
-    }
-
-    fn fill_refused(&mut self, call: &'a Call) {
-        let Some((leg, refusal)) = call.refused() else { return };
-        self.status = refusal.status;
-        self.end_ms = Some(refusal.at_ms);
-        self.outcome = Outcome::of(self.status, leg.cancel.is_some());
-        let told = leg.cancel.as_deref().filter(|reason| !reason.is_empty());
-        self.reason = text(told.unwrap_or(&refusal.reason));
+        duration_ms(self.answer_ms, self.end_ms)
     }
 
     /// The texts, in the order of their columns.
-    pub(crate) fn texts(&self) -> [&str; 14] {
+    pub(crate) fn texts(&self) -> [&str; TEXTS] {
         [
             &self.reason,
             &self.from,
@@ -236,25 +201,85 @@ impl<'a> Entry<'a> {
             &self.call_id,
         ]
     }
+}
 
-    /// The same, with texts of its own.
-    pub fn into_record(self) -> Record {
-        let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
-        Entry {
-            reason: own(self.reason),
-            from: own(self.from),
-            to: own(self.to),
-            request_uri: own(self.request_uri),
-            user: own(self.user),
-            caller_contact: own(self.caller_contact),
-            caller_agent: own(self.caller_agent),
-            caller_source: own(self.caller_source),
-            callee_contact: own(self.callee_contact),
-            callee_agent: own(self.callee_agent),
-            callee_target: own(self.callee_target),
-            route: own(self.route),
-            trunk: own(self.trunk),
-            call_id: own(self.call_id),
+impl<'a> Entry<'a> {
+    /// How long it was answered, ms.
+    pub(crate) fn duration_ms(&self) -> Option<u64> {
+        duration_ms(self.answer_ms, self.end_ms)
+    }
+
+    /// The record of a call. Of several phones that answered, the one that stayed longest speaks for the callee.
+    pub(crate) fn of(id: u64, call: &'a Call, addresses: &'a mut Addresses) -> Option<Self> {
+        let begun = call.begun()?;
+        let dialog = call.dialogs.iter().max_by_key(|dialog| dialog.end.map(|(at_ms, _)| at_ms));
+        let (answered, refused) = (dialog.and_then(Dialog::answered), call.refused());
+        addresses.write(&begun, answered.as_ref());
+        let mut entry = Self {
+            id,
+            start_ms: call.began_ms,
+            ring_ms: call.rang_ms,
+            answer_ms: call.dialogs.iter().map(|dialog| dialog.at_ms).min(),
+            end_ms: None,
+            outcome: Outcome::Answered,
+            ended_by: None,
+            status: answered.as_ref().map_or(0, |answered| answered.status),
+            texts: [
+                refused.map_or(&[][..], |(leg, refusal)| leg.told(refusal)),
+                begun.from,
+                begun.to,
+                begun.request_uri,
+                begun.user,
+                begun.contact,
+                begun.agent,
+                &addresses.source,
+                answered.as_ref().map_or(&[][..], |answered| answered.contact),
+                answered.as_ref().map_or(&[][..], |answered| answered.agent),
+                &addresses.target,
+                begun.route,
+                begun.trunk,
+                begun.call_id,
+            ],
+        };
+        match (dialog, refused) {
+            (Some(dialog), _) => entry.ends(dialog.end),
+            (None, Some((leg, refusal))) => {
+                entry.status = refusal.status;
+                entry.end_ms = Some(refusal.at_ms);
+                entry.outcome = Outcome::of(refusal.status, leg.cancel.is_some());
+            }
+            // There were too many, and it had no answer yet.
+            (None, None) => entry.outcome = Outcome::Interrupted,
+        }
+        Some(entry)
+    }
+
+    fn ends(&mut self, end: Option<(u64, EndedBy)>) {
+        let (ended_ms, by) = end.unwrap_or((0, EndedBy::Unknown));
+        self.ended_by = Some(by);
+        self.end_ms = (by != EndedBy::Unknown).then_some(ended_ms);
+    }
+
+    /// The same, standing alone.
+    pub(crate) fn into_record(self) -> Record {
+        let own = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        let [
+            reason,
+            from,
+            to,
+            request_uri,
+            user,
+            caller_contact,
+            caller_agent,
+            caller_source,
+            callee_contact,
+            callee_agent,
+            callee_target,
+            route,
+            trunk,
+            call_id,
+        ] = self.texts.map(own);
+        Record {
             id: self.id,
             start_ms: self.start_ms,
             ring_ms: self.ring_ms,
@@ -263,38 +288,53 @@ impl<'a> Entry<'a> {
             outcome: self.outcome,
             ended_by: self.ended_by,
             status: self.status,
+            reason,
+            from,
+            to,
+            request_uri,
+            user,
+            caller_contact,
+            caller_agent,
+            caller_source,
+            callee_contact,
+            callee_agent,
+            callee_target,
+            route,
+            trunk,
+            call_id,
         }
     }
 }
 
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+fn duration_ms(answer_ms: Option<u64>, end_ms: Option<u64>) -> Option<u64> {
+    Some(end_ms?.saturating_sub(answer_ms?))
 }
 
-/// Transport and address.
-fn source(transport: &str, address: SocketAddr) -> String {
-    let mut source = String::with_capacity(transport.len() + 48);
-    source.push_str(transport);
-    source.push(' ');
-    put_address(address, &mut source);
-    source
+impl Addresses {
+    fn write(&mut self, begun: &Begun<'_>, answered: Option<&Answered<'_>>) {
+        self.source.clear();
+        self.source.extend_from_slice(begun.transport);
+        self.source.push(b' ');
+        put_address(begun.source, &mut self.source);
+        self.target.clear();
+        if let Some(answered) = answered {
+            put_address(answered.target, &mut self.target);
+        }
+    }
 }
 
 /// As it is written everywhere. The formatting of the library takes ten times as long for what nearly all of them are.
-fn put_address(address: SocketAddr, out: &mut String) {
-    let SocketAddr::V4(v4) = address else { return out.push_str(&address.to_string()) };
-    for (octet, after) in v4.ip().octets().into_iter().zip(['.', '.', '.', ':']) {
+fn put_address(address: SocketAddr, out: &mut Vec<u8>) {
+    let SocketAddr::V4(v4) = address else { return out.extend_from_slice(address.to_string().as_bytes()) };
+    for (octet, after) in v4.ip().octets().into_iter().zip(*b"...:") {
         put_number(octet.into(), out);
         out.push(after);
     }
     put_number(v4.port(), out);
 }
 
-fn put_number(number: u16, out: &mut String) {
-    if number >= 10 {
-        put_number(number / 10, out);
-    }
-    out.push(char::from(b'0' + (number % 10) as u8));
+fn put_number(number: u16, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 #[cfg(test)]
@@ -306,7 +346,9 @@ mod tests {
         for address in
             ["192.0.2.1:5060", "0.0.0.0:0", "255.255.255.255:65535", "10.20.30.40:9", "[2001:db8::1]:5061"]
         {
-            assert_eq!(source("udp", address.parse().unwrap()), format!("udp {address}"));
+            let mut text = Vec::new();
+            put_address(address.parse().unwrap(), &mut text);
+            assert_eq!(String::from_utf8(text).unwrap(), address);
         }
     }
 }

@@ -4,7 +4,8 @@
 //!   note, note, note ──► pending ── commit: one write ──► spool-SHARD.RUN.NUMBER.log ──► assembler
 //! ```
 //! What was committed survives `kill -9`. The shard commits before the messages of its batch leave, so nobody has been
-//! told of what the spool does not hold. Calls never wait for it and never fail for it: where the disk takes nothing,
+//! told of what the spool does not hold. That it rings may wait for the next fact, a second at most, for no record hangs on
+//! it. Calls never wait for it and never fail for it: where the disk takes nothing,
 //! facts wait in a bounded buffer, and those that find no room there are counted and told.
 
 use std::fs::{File, OpenOptions};
@@ -12,7 +13,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU32,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use offhook_frames::{FRAME_HEADER_BYTES, HEADER_BYTES, Header, put_frame, seal};
@@ -28,6 +32,9 @@ pub(crate) const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The number of the latest run.
 const RUN_FILE: &str = "run";
+
+/// How long a fact that may wait does so at least, for one that may not and is written with it. A shard looks every second.
+const WAIT_MS: u64 = 100;
 
 /// How long a disk that refused is left alone.
 const RETRY_AFTER_MS: u64 = 1_000;
@@ -47,6 +54,8 @@ pub struct SpoolFolder {
     segments_max: u32,
     /// Of each shard the number of the oldest segment of this run that is still there.
     oldest: Arc<[AtomicU32]>,
+    /// Segments that this run has begun.
+    opened: Arc<AtomicU32>,
 }
 
 impl SpoolFolder {
@@ -63,6 +72,7 @@ impl SpoolFolder {
             run,
             segments_max: u32::try_from(per_shard).unwrap_or(u32::MAX).max(2),
             oldest: (0..SHARDS_MAX).map(|_| AtomicU32::new(1)).collect(),
+            opened: Arc::default(),
         })
     }
 
@@ -70,7 +80,7 @@ impl SpoolFolder {
     pub fn spool(&self, shard: u8) -> Spool {
         let at = Segment { run: self.run, shard: shard.into(), number: 0 };
         let files = Files { folder: self.clone(), at, open: None };
-        Spool { medium: Medium::Files(files), ..Spool::off() }
+        Spool::new(Medium::Files(files))
     }
 
     /// Which life of the server this is.
@@ -81,6 +91,11 @@ impl SpoolFolder {
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.folder
+    }
+
+    /// How many segments its shards have begun: unless it changes, there are no others than before.
+    pub(crate) fn opened(&self) -> u32 {
+        self.opened.load(Acquire)
     }
 
     /// Of this shard everything before segment `number` is gone.
@@ -123,7 +138,7 @@ type Noted = (u32, u8, Vec<u8>);
 impl MemorySpool {
     /// The spool of this shard in this run.
     pub fn spool(&self, run: u32, shard: u8) -> Spool {
-        Spool { medium: Medium::Memory(run, shard, self.clone()), ..Spool::off() }
+        Spool::new(Medium::Memory(run, shard, self.clone()))
     }
 
     /// What was committed: run, shard and payload, in the order of the commits.
@@ -152,6 +167,8 @@ pub struct Spool {
     /// Lost, and not told yet.
     untold: u64,
     retry_at_ms: u64,
+    /// When what is pending is to be written.
+    due_ms: u64,
 }
 
 #[derive(Debug)]
@@ -164,7 +181,11 @@ enum Medium {
 impl Spool {
     /// A spool that takes nothing: records are switched off.
     pub fn off() -> Self {
-        Self { medium: Medium::Off, pending: Vec::new(), lost: 0, untold: 0, retry_at_ms: 0 }
+        Self::new(Medium::Off)
+    }
+
+    fn new(medium: Medium) -> Self {
+        Self { medium, pending: Vec::new(), lost: 0, untold: 0, retry_at_ms: 0, due_ms: u64::MAX }
     }
 
     /// Whether facts are wanted.
@@ -179,14 +200,21 @@ impl Spool {
             self.untold += 1;
         } else if self.is_on() {
             put_frame(&mut self.pending, |out| fact.write(at_ms, out));
+            let waits = fact.may_wait() && matches!(self.medium, Medium::Files(_));
+            self.due_ms = self.due_ms.min(if waits { at_ms + WAIT_MS } else { at_ms });
         }
     }
 
-    /// Writes the facts of the batch. They are kept where that fails, as long as there is room.
+    /// Writes the facts of the batch, unless all of them may wait for others. They are kept where that fails, as long as
+    /// there is room.
     pub fn commit(&mut self, now_ms: u64) -> Option<SpoolTrouble> {
-        if self.pending.is_empty() || now_ms < self.retry_at_ms {
+        if self.pending.is_empty() || now_ms < self.due_ms || now_ms < self.retry_at_ms {
             return None;
         }
+        self.write(now_ms)
+    }
+
+    fn write(&mut self, now_ms: u64) -> Option<SpoolTrouble> {
         let written = match &mut self.medium {
             Medium::Off => Ok(()),
             Medium::Memory(run, shard, memory) => {
@@ -200,11 +228,21 @@ impl Spool {
             return Some(SpoolTrouble { lost: std::mem::take(&mut self.untold), error });
         }
         self.pending.clear();
+        self.due_ms = u64::MAX;
         if self.lost > 0 {
             let facts = std::mem::take(&mut self.lost);
             self.note(now_ms, &Fact::Lost { facts });
         }
         None
+    }
+}
+
+/// Its server stops: what might have waited is written.
+impl Drop for Spool {
+    fn drop(&mut self) {
+        if !self.pending.is_empty() {
+            let _told_before = self.write(0);
+        }
     }
 }
 
@@ -268,6 +306,7 @@ impl Files {
         let generation = u64::from(next.run) << 32 | u64::from(next.number);
         file.write_all(&Header { salt, generation }.to_bytes(FILE))?;
         self.at = next;
+        self.folder.opened.fetch_add(1, Release);
         Ok(Open { file, salt, length: HEADER_BYTES as u64, torn: false })
     }
 }

@@ -5,10 +5,13 @@ use offhook_store::sql::{OptionalExtension, Result, Transaction, params};
 use offhook_store::{Store, StoreError};
 
 use crate::batch;
-use crate::record::{Entry, Record};
+use crate::record::Entry;
 
 /// Records of one row: some ten kilobytes.
 pub(crate) const BATCH_RECORDS_MAX: usize = 64;
+
+/// What they take as a rule.
+const BATCH_BYTES: usize = BATCH_RECORDS_MAX * 384;
 
 /// Where the files of records are.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -44,7 +47,7 @@ impl Commit {
     pub(crate) fn push(&mut self, entry: &Entry<'_>) {
         let is_full = |(_, calls, _): &(u64, u64, Vec<u8>)| *calls >= BATCH_RECORDS_MAX as u64;
         if self.batches.last().is_none_or(is_full) {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(BATCH_BYTES);
             batch::begin(&mut bytes);
             self.batches.push((self.next_id, 0, bytes));
         }
@@ -93,21 +96,20 @@ fn write(sql: &Transaction<'_>, commit: &Commit, file: Option<&FilePosition>) ->
     file.map_or(Ok(()), |file| write_file(sql, file))
 }
 
-/// Records that are not in the files yet.
-pub(crate) fn after(store: &Store, last: u64, max: usize) -> std::result::Result<Vec<Record>, StoreError> {
-    let first = last.saturating_sub(BATCH_RECORDS_MAX as u64);
+/// The number of the first record, and the bytes of all.
+pub(crate) type Batch = (u64, Vec<u8>);
+
+/// The rows that hold the records after `last`, up to so many of them: not all of the first row need be new.
+pub(crate) fn after(store: &Store, last: u64, max: usize) -> std::result::Result<Vec<Batch>, StoreError> {
     store.read(|sql| {
-        let mut rows = sql.prepare_cached("SELECT id, records FROM cdr WHERE id > ?1 ORDER BY id")?;
-        let (mut rows, mut records) = (rows.query([first])?, Vec::new());
-        while let Some(row) = rows.next()? {
-            let bytes = row.get_ref(1)?.as_blob()?;
-            let new = batch::read(row.get(0)?, bytes).filter(|entry| entry.id > last);
-            records.extend(new.map(Entry::into_record));
-            if records.len() >= max {
-                break;
-            }
-        }
-        Ok(records)
+        let text =
+            "SELECT id, records FROM cdr WHERE id + calls > ?1 + 1 AND id > ?1 - ?2 ORDER BY id LIMIT ?3";
+        let mut rows = sql.prepare_cached(text)?;
+        let rows = rows
+            .query_map(params![last, BATCH_RECORDS_MAX, max.div_ceil(BATCH_RECORDS_MAX)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        rows.collect()
     })
 }
 
