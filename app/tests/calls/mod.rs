@@ -40,6 +40,8 @@ struct Call {
 /// All of them.
 pub struct Calls {
     server: SocketAddr,
+    /// Where it was before: answers from then may still wait to be read, and name it so.
+    earlier: Vec<SocketAddr>,
     caller: UdpSocket,
     callee: UdpSocket,
     made: usize,
@@ -58,20 +60,35 @@ impl Calls {
         };
         let (caller, callee) = (socket(), socket());
         let name = caller.local_addr().unwrap().port().to_string();
-        let calls =
-            Self { server, caller, callee, made: 0, open: BTreeMap::new(), fates: BTreeMap::new(), name };
+        let calls = Self {
+            server,
+            earlier: vec![],
+            caller,
+            callee,
+            made: 0,
+            open: BTreeMap::new(),
+            fates: BTreeMap::new(),
+            name,
+        };
         calls.register();
         calls
     }
 
     /// The server has started again, perhaps at another port.
     pub fn moved_to(&mut self, server: SocketAddr) {
-        let before = std::mem::replace(&mut self.server, server);
-        for call in self.open.values_mut() {
-            // What is sent again goes to the new place; so do requests whose Route names the old one.
-            let text = String::from_utf8(call.request.clone()).unwrap();
-            call.request = text.replace(&before.to_string(), &server.to_string()).into_bytes();
+        self.earlier.push(std::mem::replace(&mut self.server, server));
+        let mut open = std::mem::take(&mut self.open);
+        for call in open.values_mut() {
+            // What is sent again goes to the new place; so do requests whose Route names an old one.
+            call.request = self.led_here(String::from_utf8(call.request.clone()).unwrap()).into_bytes();
         }
+        self.open = open;
+    }
+
+    /// The text with the server's place of today for each of before.
+    fn led_here(&self, text: String) -> String {
+        let here = self.server.to_string();
+        self.earlier.iter().fold(text, |text, earlier| text.replace(&earlier.to_string(), &here))
     }
 
     /// What became of each call that is over, by Call-ID.
@@ -266,7 +283,7 @@ impl Calls {
         let text = |name| String::from_utf8_lossy(response.value(name).unwrap_or_default()).into_owned();
         let contact = NameAddr::parse(response.value(Name::Contact).unwrap()).unwrap();
         let (own, call_id) = (self.caller.local_addr().unwrap(), text(Name::CallId));
-        format!(
+        let request = format!(
             "{method} {} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK-{method}{call_id}\r\nRoute: {}\r\n\
              Max-Forwards: 70\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
              Content-Length: 0\r\n\r\n",
@@ -274,8 +291,8 @@ impl Calls {
             text(Name::RecordRoute),
             text(Name::From),
             text(Name::To),
-        )
-        .into_bytes()
+        );
+        self.led_here(request).into_bytes()
     }
 }
 
