@@ -9,6 +9,7 @@ use offhook_control::{Desk, Question};
 fuzz_target!(|input: &[u8]| {
     let mut desk = Desk::default();
     desk.on("ban.list", |_| Ok(Vec::new()));
+    desk.on("ban.add", |question| question.text("source").and(question.number("for_s")).map(|_| Vec::new()));
     desk.on("ban.lift", |question| question.text("source").map(|_| Vec::new()));
     let mut out = Vec::new();
     desk.answer(input, &mut out);
