@@ -141,6 +141,22 @@ mod tests {
         );
     }
 
+    /// A question that is passed on must not change, whatever numbers a later version may ask with.
+    #[test]
+    fn numbers_come_back_as_they_were() {
+        let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
+        for _ in 0..20_000 {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let number = f64::from_bits(bits);
+            if number.is_finite() {
+                let line = format!(r#"{{"offhook":1,"ask":"a","n":{number:e}}}"#);
+                let question = Question::parse(line.as_bytes()).unwrap();
+                assert_eq!(question.arguments["n"].as_f64(), Some(number));
+                assert_eq!(Question::parse(question.line().as_bytes()), Ok(question));
+            }
+        }
+    }
+
     #[test]
     fn other_lines_are_refused_with_a_reason() {
         let deep = "[".repeat(4_000);
