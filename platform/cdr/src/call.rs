@@ -19,7 +19,8 @@ const SESSION_GRACE_MS: u64 = 32_000;
 /// Phones that answered the same call, RFC 3261 §13.2.2.4. One more is not followed.
 const DIALOGS_MAX: usize = 8;
 
-/// INVITEs of one call. One more is not followed: it changes nothing that is billed.
+/// INVITEs of one call. One more takes the place of the first that was refused: who was refused is not billed. Where none
+/// was, it is a call of its own.
 const LEGS_MAX: usize = 8;
 
 /// Who ended a dialog.
@@ -78,16 +79,21 @@ impl Call {
         Begun::identity(&self.begun)
     }
 
-    /// The same INVITE by another branch, or another time. `false`: there are too many.
-    pub(crate) fn comes_again(&mut self, leg: Leg, payload: &[u8]) -> bool {
-        if self.legs.len() >= LEGS_MAX {
-            return false;
-        }
+    /// Whether the same INVITE by another branch, or another time, still belongs to it.
+    pub(crate) fn has_room(&self) -> bool {
+        self.legs.len() < LEGS_MAX || self.legs.iter().any(|leg| leg.refusal().is_some())
+    }
+
+    /// The same INVITE by another branch, or another time, where there is room. Says which one makes place for it.
+    pub(crate) fn comes_again(&mut self, leg: Leg, payload: &[u8]) -> Option<LegKey> {
+        let is_full = self.legs.len() >= LEGS_MAX;
+        let refused = self.legs.iter().position(|leg| leg.refusal().is_some());
+        let gone = refused.filter(|_| is_full).map(|first| self.legs.remove(first).key);
         if !self.is_open() {
             self.begun = payload.into();
         }
         self.legs.push(leg);
-        true
+        gone
     }
 
     /// Goes on with the next attempt of the same caller.

@@ -196,6 +196,11 @@ impl Calls {
         }
     }
 
+    /// Nothing more is heard of this INVITE.
+    pub(crate) fn forget_leg(&mut self, leg: &LegKey) {
+        self.legs.remove(leg);
+    }
+
     /// Its INVITEs until now are forgotten.
     pub(crate) fn forget_legs(&mut self, place: Place) {
         let Some(Some(open)) = self.places.get(place.0 as usize) else { return };

@@ -209,12 +209,14 @@ impl Page<'_> {
     }
 }
 
-/// Removes files of days that are over for longer than this.
+/// Removes files of days that are over for longer than this, also those that were set aside.
 pub(crate) fn forget(folder: &Path, keep_days: u64, now_ms: u64) -> io::Result<()> {
     let oldest = utc(now_ms.saturating_sub(keep_days * DAY_MS))[..10].replace('-', "");
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if number_of(&entry.file_name().to_string_lossy()).is_some_and(|(day, _)| day < oldest.as_str()) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if number_of(name.trim_end_matches(".aside")).is_some_and(|(day, _)| day < oldest.as_str()) {
             std::fs::remove_file(entry.path())?;
         }
     }
@@ -233,6 +235,19 @@ fn number_of(name: &str) -> Option<(&str, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn old_files_go_and_others_stay() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let old = ["cdr-19700101-000001.jsonl", "cdr-19700101-000002.csv", "cdr-19700101-000003.jsonl.aside"];
+        let stay = ["cdr-19700103-000004.jsonl", "cdr-19700103-000005.jsonl.aside", "spool-1.1.1.log"];
+        old.iter().chain(&stay).for_each(|name| std::fs::write(dir.path().join(name), "").unwrap());
+        forget(dir.path(), 1, 2 * DAY_MS + 5).unwrap();
+        let left = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut left: Vec<_> = left.map(|name| name.into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, stay);
+    }
 
     #[test]
     fn files_are_known_by_their_names() {

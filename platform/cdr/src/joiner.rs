@@ -26,6 +26,9 @@ const ORPHAN_MS: u64 = 5_000;
 /// BYEs that may wait at a time. One more belongs to no call of ours, most likely.
 const ORPHANS_MAX: usize = 10_000;
 
+/// Bytes of all of them: they are written again whenever one comes or goes.
+const ORPHANS_BYTES_MAX: usize = 1024 * 1024;
+
 /// How calls end of which nothing more is heard.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
@@ -41,6 +44,7 @@ pub struct Joiner {
     calls: Calls,
     next_id: u64,
     orphans: VecDeque<Orphan>,
+    orphans_bytes: usize,
     orphans_changed: bool,
     over: Vec<Call>,
     by_trunk: ByTrunk,
@@ -83,6 +87,7 @@ impl Joiner {
             calls: Calls::default(),
             next_id: 1,
             orphans: VecDeque::new(),
+            orphans_bytes: 0,
             orphans_changed: false,
             over: Vec::new(),
             by_trunk: ByTrunk::default(),
@@ -130,9 +135,8 @@ impl Joiner {
             }
             Fact::Ended { status, unheard, .. } if !ends(status, unheard) => {}
             Fact::Ended { dialog, .. } => {
-                if !self.ended(at_ms, &dialog) && self.orphans.len() < ORPHANS_MAX {
-                    self.orphans.push_back(Orphan { since_ms: at_ms, payload: payload.into() });
-                    self.orphans_changed = true;
+                if !self.ended(at_ms, &dialog) {
+                    self.wait(at_ms, payload);
                 }
             }
             Fact::Lost { facts } => self.lost += facts,
@@ -143,9 +147,11 @@ impl Joiner {
     /// Ends what has waited for too long. To be called after each look at all spools.
     pub fn pass_time(&mut self, now_ms: u64) {
         let waiting = self.orphans.len();
+        self.orphans_bytes = 0;
         for orphan in std::mem::take(&mut self.orphans) {
             let Some((at_ms, Fact::Ended { dialog, .. })) = Fact::read(&orphan.payload) else { continue };
             if !self.ended(at_ms, &dialog) && now_ms < orphan.since_ms.saturating_add(ORPHAN_MS) {
+                self.orphans_bytes += orphan.payload.len();
                 self.orphans.push_back(orphan);
             }
         }
@@ -233,7 +239,7 @@ impl Joiner {
         }
         for payload in &kept.orphans {
             let Some((since_ms, _)) = Fact::read(payload) else { continue };
-            joiner.orphans.push_back(Orphan { since_ms, payload: payload.as_slice().into() });
+            joiner.wait(since_ms, payload);
         }
         joiner
     }
@@ -243,9 +249,9 @@ impl Joiner {
         self.next_id
     }
 
-    /// Bytes of the open calls where they are kept.
+    /// Bytes of all that is kept.
     pub(crate) fn kept_bytes(&self) -> u64 {
-        self.kept_bytes
+        self.kept_bytes + self.orphans_bytes as u64
     }
 
     /// Calls that are not over.
@@ -265,9 +271,12 @@ impl Joiner {
         match self.earlier_attempt(name, begun) {
             Attempt::Same => {}
             Attempt::ComesAgain(place) => {
-                let mut is_followed = false;
-                self.change_at(place, |call| is_followed = call.comes_again(leg, payload));
-                if is_followed && has_name {
+                let mut gone = None;
+                self.change_at(place, |call| gone = call.comes_again(leg, payload));
+                if let Some(gone) = gone {
+                    self.calls.forget_leg(&gone);
+                }
+                if has_name {
                     self.calls.add_leg(key, place);
                 }
             }
@@ -302,7 +311,11 @@ impl Joiner {
             if begun.cseq == cseq {
                 let is_refused_so = |leg: &Leg| leg.refusal().is_some_and(|r| r.status == begun.refused);
                 let is_same = begun.refused > 0 && call.legs.iter().any(is_refused_so);
-                return if is_same { Attempt::Same } else { Attempt::ComesAgain(place) };
+                return match is_same {
+                    true => Attempt::Same,
+                    false if call.has_room() => Attempt::ComesAgain(place),
+                    false => Attempt::None,
+                };
             }
             // Challenged, here or further on, and now with credentials.
             let challenged = call.refused().is_some_and(|(_, r)| matches!(r.status, 0 | 401 | 407));
@@ -311,6 +324,15 @@ impl Joiner {
             }
         }
         Attempt::None
+    }
+
+    /// A BYE waits for its call.
+    fn wait(&mut self, since_ms: u64, payload: &[u8]) {
+        if self.orphans.len() < ORPHANS_MAX && self.orphans_bytes + payload.len() <= ORPHANS_BYTES_MAX {
+            self.orphans.push_back(Orphan { since_ms, payload: payload.into() });
+            self.orphans_bytes += payload.len();
+            self.orphans_changed = true;
+        }
     }
 
     /// RFC 3261 §15.1.1: the dialog that a BYE was about is over. `false`: there is no such dialog.

@@ -2,7 +2,7 @@
 //! anew when most of it is of calls that are over.
 //!
 //! ```text
-//!   a turn:  call changed │ call changed │ call gone │ waiting BYE … │ END: turn, whether it has records, positions
+//!   a turn:  call changed │ call gone │ waiting BYE … │ positions … │ END: turn, whether it has records, positions
 //!   load:    turns in their order, up to the last one that the store has the records of; the rest is cut off
 //! ```
 //! A turn counts when its END is there. One that has records is in the store, too, or it has not happened: then its facts
@@ -28,6 +28,10 @@ const GONE: u8 = 2;
 const NO_ORPHANS: u8 = 3;
 const ORPHAN: u8 = 4;
 const END: u8 = 5;
+const READ: u8 = 6;
+
+/// Positions in one frame. A frame has at most 65,535 bytes, a position at most 30.
+const POSITIONS_PER_FRAME: usize = 2_000;
 
 /// It is written anew when it is longer than this and than [`GROWTH`] times what is in use: reading it takes no moment.
 const BYTES_MIN: u64 = 4 * 1024 * 1024;
@@ -96,17 +100,28 @@ impl TurnFrames {
 
     /// That was the turn; `has_records`: it counts only if the store has it.
     pub(crate) fn end(&mut self, (turn, next_call): (u64, u64), has_records: bool, positions: &Positions) {
+        let last = positions.len().saturating_sub(1) / POSITIONS_PER_FRAME * POSITIONS_PER_FRAME;
+        for first in (0..last).step_by(POSITIONS_PER_FRAME) {
+            put_frame(&mut self.frames, |out| {
+                out.push(READ);
+                put_positions(out, positions.iter().skip(first).take(POSITIONS_PER_FRAME));
+            });
+        }
         put_frame(&mut self.frames, |out| {
             out.push(END);
             out.push(has_records.into());
             put_varint(out, turn);
             put_varint(out, next_call);
-            for (segment, (salt, position)) in positions {
-                let numbers = [segment.run, segment.shard.into(), segment.number, *salt];
-                numbers.into_iter().for_each(|number| put_varint(out, number.into()));
-                put_varint(out, *position);
-            }
+            put_positions(out, positions.iter().skip(last));
         });
+    }
+}
+
+fn put_positions<'p>(out: &mut Vec<u8>, positions: impl Iterator<Item = (&'p Segment, &'p (u32, u64))>) {
+    for (segment, (salt, position)) in positions {
+        let numbers = [segment.run, segment.shard.into(), segment.number, *salt];
+        numbers.into_iter().for_each(|number| put_varint(out, number.into()));
+        put_varint(out, *position);
     }
 }
 
@@ -247,8 +262,9 @@ impl Kept {
             return false;
         }
         (self.turn, self.next_call) = (number, next_call);
-        self.positions = std::iter::from_fn(|| position(&mut from)).collect();
+        self.positions.clear();
         turn.drain(..).for_each(|payload| self.change(&payload));
+        self.positions.extend(std::iter::from_fn(|| position(&mut from)));
         true
     }
 
@@ -265,6 +281,7 @@ impl Kept {
             }
             Some(NO_ORPHANS) => self.orphans.clear(),
             Some(ORPHAN) => self.orphans.push(from.rest().to_vec()),
+            Some(READ) => self.positions.extend(std::iter::from_fn(|| position(&mut from))),
             _ => {}
         }
     }
@@ -323,6 +340,25 @@ mod tests {
             assert_eq!(kept.positions.values().next(), Some(&(9, turn * 100)));
             let (_, again) = OpenCalls::open(dir.path(), stored).unwrap();
             assert_eq!(calls(&again), expected, "and once more, after what does not count was cut off");
+        }
+    }
+
+    /// A store that was full for days leaves thousands of segments to be read.
+    #[test]
+    fn any_number_of_positions_comes_back() {
+        for count in [0, 1, POSITIONS_PER_FRAME, POSITIONS_PER_FRAME + 1, 20_000] {
+            let dir = TempDir::new().unwrap();
+            let (mut log, _) = OpenCalls::open(dir.path(), 0).unwrap();
+            let segment = |number| Segment { run: u32::MAX, shard: u16::MAX, number };
+            let positions: Positions =
+                (0..count).map(|n| (segment(u32::MAX - n as u32), (u32::MAX, u64::MAX))).collect();
+            for number in 1..3 {
+                let mut frames = TurnFrames::default();
+                frames.end((number, 1), false, &positions);
+                log.append(&mut frames, false).unwrap();
+            }
+            let (_, kept) = OpenCalls::open(dir.path(), 0).unwrap();
+            assert_eq!((kept.turn, &kept.positions == &positions), (2, true), "{count}");
         }
     }
 
