@@ -21,7 +21,7 @@ pub(crate) struct Arrival<'m, 'a> {
     /// The message.
     pub message: &'m Message<'a>,
     /// Its mandatory headers.
-    pub parts: Essentials<'a>,
+    pub parts: &'m Essentials<'a>,
     /// Its top Via with `received` and `rport`, where it had to change.
     pub mended_via: Option<&'m [u8]>,
     /// The same as our own answers repeat it: with what its sender is told about our load.
@@ -29,14 +29,13 @@ pub(crate) struct Arrival<'m, 'a> {
 }
 
 impl<'m, 'a> Arrival<'m, 'a> {
-    /// `told` is for who offers to listen (RFC 7339); `buffer` takes the mended Via.
+    /// `told` is for who offers to listen (RFC 7339); the buffer takes the mended Via.
     pub(crate) fn new(
         settings: &'m Settings,
         now_ms: u64,
         from: Flow,
-        (message, parts): (&'m Message<'a>, Essentials<'a>),
-        told: Option<LossFeedback>,
-        buffer: &'m mut Vec<u8>,
+        (message, parts): (&'m Message<'a>, &'m Essentials<'a>),
+        (told, buffer): (Option<LossFeedback>, &'m mut Vec<u8>),
     ) -> Self {
         // RFC 7118 §5.3: over WebSocket `received` is of no use, and may tell a browser what stands in front of us.
         let mends = !from.transport.is_websocket() && parts.via.needs_mending(from.remote);

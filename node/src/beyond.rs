@@ -104,7 +104,7 @@ impl Switchboard {
 
     /// How often the INVITE or REFER of this dialog with this number was repeated.
     fn tries_of(&self, passage: &Passage<'_, '_, '_>, number: u32) -> u8 {
-        let parts = &passage.arrival.parts;
+        let parts = passage.arrival.parts;
         let noted = self.repeated.tries(passage.arrival.now_ms, (parts.call_id, parts.from_tag, number));
         let first = beyond(passage).and_then(|beyond| beyond.first).filter(|first| first.number == number);
         noted.or(first.map(|first| first.tries)).unwrap_or(0)

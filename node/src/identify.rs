@@ -153,7 +153,7 @@ impl Switchboard {
             return;
         }
         let (status, header) = door.challenge();
-        let tag = self.stateless_tag(&arrival.parts);
+        let tag = self.stateless_tag(arrival.parts);
         self.nonce_counter = self.nonce_counter.wrapping_add(1);
         let source = arrival.from.remote;
         let nonce = self.nonces.issue(arrival.now_ms, self.nonce_counter, source.ip(), realm.as_bytes());

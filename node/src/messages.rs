@@ -140,7 +140,7 @@ impl Switchboard {
         let unreadable = || Refusal::new(480);
         let expires_at_ms = offhook_message::expires_at_ms(message, now_ms, &settings.messages)?;
         let parts = Essentials::of(message).map_err(|_| unreadable())?;
-        let screened = offhook_proxy::screen(message, parts, &settings.identity, &self.cookies);
+        let screened = offhook_proxy::screen(message, &parts, &settings.identity, &self.cookies);
         let screened = screened.map_err(|_| unreadable())?;
         let arrival = Arrival {
             settings,
@@ -148,7 +148,7 @@ impl Switchboard {
             from,
             reply_to: from,
             message,
-            parts,
+            parts: &parts,
             mended_via: None,
             answer_via: None,
         };

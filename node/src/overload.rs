@@ -103,7 +103,7 @@ fn category(arrival: &Arrival<'_, '_>) -> Category {
     let ends_something = matches!(arrival.message.method(), Some(Method::Ack | Method::Cancel | Method::Bye));
     if ends_something || admission::is_emergency(arrival.message) {
         Category::Vital
-    } else if admission::is_in_progress(arrival.message, &arrival.parts) {
+    } else if admission::is_in_progress(arrival.message, arrival.parts) {
         Category::InProgress
     } else {
         Category::New

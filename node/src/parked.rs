@@ -259,7 +259,7 @@ impl Switchboard {
         let Ok(message) = Message::parse(&loose.message) else { return };
         let Ok(parts) = Essentials::of(&message) else { return };
         let mut via = Vec::new();
-        let arrival = Arrival::new(settings, now_ms, loose.from, (&message, parts), None, &mut via);
+        let arrival = Arrival::new(settings, now_ms, loose.from, (&message, &parts), (None, &mut via));
         self.request(&arrival, out);
     }
 
@@ -277,8 +277,8 @@ impl Switchboard {
         let message = Message::parse(&request).ok()?;
         let parts = Essentials::of(&message).ok()?;
         let mut via = Vec::new();
-        let arrival = Arrival::new(settings, now_ms, from, (&message, parts), None, &mut via);
-        let mut screened = offhook_proxy::screen(&message, parts, &settings.identity, &self.cookies).ok()?;
+        let arrival = Arrival::new(settings, now_ms, from, (&message, &parts), (None, &mut via));
+        let mut screened = offhook_proxy::screen(&message, &parts, &settings.identity, &self.cookies).ok()?;
         screened.mark = loop_mark;
         let spent = own_credentials(&arrival);
         Some(act(self, &Passage { arrival: &arrival, screened: &screened, spent, sender }))

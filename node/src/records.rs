@@ -96,7 +96,7 @@ impl Switchboard {
         refused: u16,
     ) {
         let Passage { arrival, screened, .. } = *passage;
-        let (message, parts) = (arrival.message, &arrival.parts);
+        let (message, parts) = (arrival.message, arrival.parts);
         let value = |name| message.value(name).unwrap_or_default();
         let fact = Begun {
             leg: leg.map_or(0, ServerId::to_bits),

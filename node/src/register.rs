@@ -10,7 +10,7 @@ use offhook_journal::Event;
 use offhook_location::{Change, LocationError, StoredFlow};
 use offhook_net::{Flow, Outbox};
 use offhook_registrar::{
-    Asked, BindingList, Headers, Policy, Registration, Wanted, decide, gruu, write_headers,
+    Asked, BindingList, Contacts, Headers, Policy, Registration, Wanted, decide, gruu, write_headers,
 };
 use offhook_sip::{Hint, Host, Message, Name, NameAddr, Refusal, Reply, Transport, Uri};
 
@@ -90,13 +90,14 @@ impl Switchboard {
         out: &mut Outbox,
     ) -> Result<Updated, Refusal<'x>> {
         let flow = stored_flow(arrival);
-        let mut registration = Registration::read(arrival.message, path, flow, policy)?;
+        let mut room = Contacts::new();
+        let mut registration = Registration::read(arrival.message, path, flow, policy, &mut room)?;
         if let Asked::Change(wanted) = &registration.asked {
             refuse_own_contacts(arrival, wanted)?;
             registration.flow.nat = flow.transport == Transport::Udp
                 && wanted.first().is_some_and(|w| leads_elsewhere(&w.uri, arrival));
         }
-        let tag = self.stateless_tag(&arrival.parts);
+        let tag = self.stateless_tag(arrival.parts);
         let now_ms = arrival.now_ms;
         let (closed, shard) = (&self.closed, self.shard);
         let headers = Headers {
@@ -154,7 +155,12 @@ impl Switchboard {
         }
     }
 
-    fn note_registration(&mut self, arrival: &Arrival<'_, '_>, aor: &[u8], registration: &Registration<'_>) {
+    fn note_registration(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        aor: &[u8],
+        registration: &Registration<'_, '_>,
+    ) {
         let source = arrival.from.remote;
         let Asked::Change(wanted) = &registration.asked else {
             if matches!(registration.asked, Asked::Clear) {
@@ -162,7 +168,7 @@ impl Switchboard {
             }
             return;
         };
-        for one in wanted {
+        for one in *wanted {
             let contact = one.contact.uri;
             let event = match one.expires_s {
                 0 => Event::RegisterRemoved { aor, contact, source },

@@ -256,7 +256,7 @@ impl Switchboard {
         refusal: Refusal<'_>,
         out: &mut Outbox,
     ) {
-        let tag = self.stateless_tag(&arrival.parts);
+        let tag = self.stateless_tag(arrival.parts);
         let start = out.begin();
         refusal.write(arrival.message, &tag, arrival.answer_via, out.arena());
         let end = out.begin();
@@ -311,7 +311,7 @@ impl Switchboard {
         };
         let start = out.begin();
         let copy = Forward {
-            parts: &arrival.parts,
+            parts: arrival.parts,
             routed: &screened.routed,
             target: target.uri.as_ref().map(|uri| texts.text(uri)),
             path,
@@ -364,7 +364,7 @@ impl Switchboard {
         if !self.journal.logs(EventKind::CallRouted) {
             return self.journal.count(EventKind::CallRouted);
         }
-        let (message, parts) = (passage.arrival.message, &passage.arrival.parts);
+        let (message, parts) = (passage.arrival.message, passage.arrival.parts);
         let uri = target.uri.as_ref().map_or(message.request_uri_text(), |uri| texts.text(uri));
         let event =
             Event::CallRouted { from: parts.from.uri, to: parts.to.uri, target: uri, call_id: parts.call_id };
@@ -391,7 +391,7 @@ impl Switchboard {
         let extras = told.as_ref().map(|told| told.extras(passage));
         let start = out.begin();
         let copy = Forward {
-            parts: &arrival.parts,
+            parts: arrival.parts,
             routed: &screened.routed,
             target: target.uri.as_ref().map(|uri| targets.text(uri)),
             path: targets.text(&target.path),

@@ -29,7 +29,7 @@ impl Switchboard {
         if !self.may_answer(arrival.settings, arrival.now_ms, &arrival.from) {
             return;
         }
-        let tag = self.stateless_tag(&arrival.parts);
+        let tag = self.stateless_tag(arrival.parts);
         let start = out.begin();
         refusal.write(arrival.message, &tag, arrival.answer_via, out.arena());
         self.send_answer(arrival, start, out);
@@ -40,7 +40,7 @@ impl Switchboard {
         if !self.may_answer(arrival.settings, arrival.now_ms, &arrival.from) {
             return;
         }
-        let tag = self.stateless_tag(&arrival.parts);
+        let tag = self.stateless_tag(arrival.parts);
         let start = out.begin();
         let arena = out.arena();
         Reply::new(arrival.message, 200).to_tag(&tag).top_via(arrival.answer_via).write_head(arena);

@@ -43,14 +43,14 @@ impl Switchboard {
         if !self.is_let_in(arrival) {
             return self.turn_away(arrival, out);
         }
-        match screen(arrival.message, arrival.parts, &arrival.settings.identity, &self.cookies) {
+        match &screen(arrival.message, arrival.parts, &arrival.settings.identity, &self.cookies) {
             Ok(screened) if self.drain.is_asked() && screened.routed.in_dialog.is_none() => {
                 let refusal =
                     Refusal::new(503).because("Shutting down").with(Hint::RetryAfter(STOPPED_RETRY_AFTER_S));
                 self.refuse(arrival, refusal, out);
             }
-            Ok(screened) => self.new_request(arrival, &screened, &key, out),
-            Err(refusal) => self.refuse(arrival, refusal, out),
+            Ok(screened) => self.new_request(arrival, screened, &key, out),
+            Err(refusal) => self.refuse(arrival, *refusal, out),
         }
     }
 
@@ -97,7 +97,7 @@ impl Switchboard {
 
     /// Whether there is room for this request. What belongs to work in progress always has it.
     fn is_let_in(&mut self, arrival: &Arrival<'_, '_>) -> bool {
-        if admission::is_in_progress(arrival.message, &arrival.parts) {
+        if admission::is_in_progress(arrival.message, arrival.parts) {
             self.admission.note_in_progress(arrival.now_ms, arrival.from.remote.ip());
             return true;
         }
@@ -119,7 +119,7 @@ impl Switchboard {
         } else {
             refusal.with(Hint::RetryAfter(OVERLOAD_RETRY_AFTER_S))
         };
-        let tag = self.stateless_tag(&arrival.parts);
+        let tag = self.stateless_tag(arrival.parts);
         let start = out.begin();
         refusal.write(arrival.message, &tag, arrival.answer_via, out.arena());
         self.send_answer(arrival, start, out);
@@ -178,7 +178,7 @@ impl Switchboard {
 
 /// What makes two requests the same transaction (§17.2.3).
 fn server_key<'a>(arrival: &Arrival<'_, 'a>) -> ServerKey<'a> {
-    let (message, parts) = (arrival.message, &arrival.parts);
+    let (message, parts) = (arrival.message, arrival.parts);
     let method = message.method_text();
     if has_magic_cookie(parts.branch) {
         return ServerKey::Rfc3261 { branch: parts.branch, sent_by: parts.via.sent_by_text, method };

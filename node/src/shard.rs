@@ -219,10 +219,10 @@ impl Shard {
         if self.switchboard.admission.sheds(now_ms, from.remote.ip(), bytes) {
             return self.switchboard.journal.count(EventKind::RequestShed);
         }
-        // Looked at where it was built: it is large, and moving it would show.
-        let parsed = Message::parse(bytes);
-        let message = match &parsed {
-            Ok(message) => message,
+        // Read and looked at in one place: it is large, and moving it would show.
+        let mut message = Message::empty();
+        match message.read(bytes) {
+            Ok(()) => {}
             // A keep-alive (RFC 5626 §3.5.1), or noise.
             Err(NotSip::Empty) => return,
             Err(not_sip) => {
@@ -233,20 +233,20 @@ impl Shard {
                 };
                 return self.switchboard.journal.note(now_ms, &event);
             }
-        };
+        }
         match message.start_line() {
             StartLine::Response { .. } => {
-                self.switchboard.response(&self.settings, now_ms, from, message, out)
+                self.switchboard.response(&self.settings, now_ms, from, &message, out)
             }
-            StartLine::Request { .. } => match Essentials::of(message) {
+            StartLine::Request { .. } => match &Essentials::of(&message) {
                 Ok(parts) => {
                     let told = self.switchboard.feedback_to(&self.settings, now_ms, from, &parts.via);
-                    let arrival =
-                        Arrival::new(&self.settings, now_ms, *from, (message, parts), told, &mut self.via);
+                    let told = (told, &mut self.via);
+                    let arrival = Arrival::new(&self.settings, now_ms, *from, (&message, parts), told);
                     self.switchboard.request(&arrival, out);
                 }
                 Err(fault) => {
-                    self.switchboard.malformed(&self.settings, (now_ms, *from), message, fault, out)
+                    self.switchboard.malformed(&self.settings, (now_ms, *from), &message, *fault, out)
                 }
             },
         }

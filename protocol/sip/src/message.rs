@@ -31,6 +31,19 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Nothing: what [`Message::read`] fills.
+    pub fn empty() -> Self {
+        Self {
+            bytes: b"",
+            start: StartLine::Response { status: 0, reason: b"" },
+            lines: ArrayVec::new(),
+            first: [NO_LINE; NAMES],
+            headers_end: 0,
+            body: 0..0,
+            fault: None,
+        }
+    }
+
     /// Locates everything in one pass.
     ///
     /// `bytes` is a datagram or exactly one message of a stream. Of a datagram, bytes beyond Content-Length are left
@@ -39,6 +52,17 @@ impl<'a> Message<'a> {
     /// # Errors
     /// Bytes that are no SIP message: there is nobody to answer.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, NotSip> {
+        let mut message = Self::empty();
+        message.read(bytes)?;
+        Ok(message)
+    }
+
+    /// The same where the message stays in its place: it is large, and who handles many would see it moved.
+    ///
+    /// # Errors
+    /// As [`Message::parse`]; nothing but an empty message is left then.
+    pub fn read(&mut self, bytes: &'a [u8]) -> Result<(), NotSip> {
+        self.clear();
         if bytes.len() > MESSAGE_BYTES_MAX {
             return Err(NotSip::TooLong);
         }
@@ -51,27 +75,20 @@ impl<'a> Message<'a> {
         let end = first_line_end(bytes, 0).ok_or(NotSip::NoStartLine)?;
         let line = &bytes[..end.feed];
         let (start, fault) = start_line(line.strip_suffix(b"\r").unwrap_or(line))?;
-        let fault = fault.or((!end.is_crlf).then_some(Malformed::LineEnd));
-        Ok(Self::locate(bytes, start, fault, end.feed + 1))
+        self.bytes = bytes;
+        self.start = start;
+        self.fault = fault.or((!end.is_crlf).then_some(Malformed::LineEnd));
+        self.headers_end = bytes.len();
+        self.body = bytes.len()..bytes.len();
+        self.scan_headers(end.feed + 1);
+        self.measure_body();
+        Ok(())
     }
 
-    /// Everything behind the start line. A function of its own so that the message, which is large, is built where the
-    /// caller wants it and not moved.
-    #[inline(never)]
-    fn locate(bytes: &'a [u8], start: StartLine<'a>, fault: Option<Malformed>, headers_at: usize) -> Self {
-        let end = bytes.len();
-        let mut message = Message {
-            bytes,
-            start,
-            lines: ArrayVec::new(),
-            first: [NO_LINE; NAMES],
-            headers_end: end,
-            body: end..end,
-            fault,
-        };
-        message.scan_headers(headers_at);
-        message.measure_body();
-        message
+    fn clear(&mut self) {
+        self.lines.clear();
+        (self.bytes, self.start) = (b"", StartLine::Response { status: 0, reason: b"" });
+        (self.first, self.headers_end, self.body, self.fault) = ([NO_LINE; NAMES], 0, 0..0, None);
     }
 
     fn scan_headers(&mut self, mut at: usize) {

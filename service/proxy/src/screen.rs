@@ -13,7 +13,7 @@ pub struct Screened<'m, 'a> {
     /// The request.
     pub message: &'m Message<'a>,
     /// Its mandatory headers.
-    pub parts: Essentials<'a>,
+    pub parts: &'m Essentials<'a>,
     /// Its method.
     pub method: Method,
     /// Its route set.
@@ -35,11 +35,11 @@ const STEPS: [Step; 5] = [scheme, max_forwards, loops, extensions, flows];
 /// The answer to the first check that fails.
 pub fn screen<'m, 'a>(
     message: &'m Message<'a>,
-    parts: Essentials<'a>,
+    parts: &'m Essentials<'a>,
     identity: &Identity,
     key: &CookieKey,
 ) -> Result<Screened<'m, 'a>, Refusal<'a>> {
-    let routed = Routed::of(message, &parts, identity, key)?;
+    let routed = Routed::of(message, parts, identity, key)?;
     let method = message.method().unwrap_or(Method::Other);
     let screened = Screened { message, parts, method, routed, mark: None };
     for step in STEPS {

@@ -23,7 +23,7 @@ pub struct Headers<'x> {
 
 /// Writes a Contact line for each binding, with the seconds it has left, and what the phone must know of the way.
 pub fn write_headers<'x>(
-    registration: &Registration<'_>,
+    registration: &Registration<'_, '_>,
     bindings: impl IntoIterator<Item = &'x Binding<'x>>,
     headers: &Headers<'_>,
     now_ms: u64,

@@ -18,7 +18,7 @@ pub type BindingList<'x> = ArrayVec<Binding<'x>, BINDINGS_MAX>;
 /// # Errors
 /// The answer; then nothing may be changed, whatever `bindings` holds (§10.3: all or nothing).
 pub fn decide<'x>(
-    registration: &Registration<'x>,
+    registration: &Registration<'_, 'x>,
     bindings: &mut BindingList<'x>,
     now_ms: u64,
     policy: &Policy,
@@ -28,7 +28,7 @@ pub fn decide<'x>(
         Asked::Clear => clear(registration, bindings),
         Asked::Change(wanted) => {
             let mut changed = false;
-            for one in wanted {
+            for one in *wanted {
                 changed |= change(registration, one, bindings, now_ms)?;
             }
             if bindings.len() > policy.bindings_per_aor_max {
@@ -40,7 +40,10 @@ pub fn decide<'x>(
 }
 
 /// §10.3 step 6: of each binding made under the same Call-ID, the CSeq must be lower.
-fn clear(registration: &Registration<'_>, bindings: &mut BindingList<'_>) -> Result<bool, Refusal<'static>> {
+fn clear(
+    registration: &Registration<'_, '_>,
+    bindings: &mut BindingList<'_>,
+) -> Result<bool, Refusal<'static>> {
     for have in bindings.iter() {
         order(registration, have)?;
     }
@@ -59,7 +62,7 @@ enum Order {
 }
 
 /// §10.3 step 7: "If it does agree, it compares the CSeq value."
-fn order(registration: &Registration<'_>, have: &Binding<'_>) -> Result<Order, Refusal<'static>> {
+fn order(registration: &Registration<'_, '_>, have: &Binding<'_>) -> Result<Order, Refusal<'static>> {
     if registration.call_id != have.call_id || registration.cseq > have.cseq {
         Ok(Order::Newer)
     } else if registration.cseq == have.cseq {
@@ -70,7 +73,7 @@ fn order(registration: &Registration<'_>, have: &Binding<'_>) -> Result<Order, R
 }
 
 fn change<'x>(
-    registration: &Registration<'x>,
+    registration: &Registration<'_, 'x>,
     wanted: &Wanted<'x>,
     bindings: &mut BindingList<'x>,
     now_ms: u64,
@@ -103,7 +106,7 @@ fn is_same_device(have: &Binding<'_>, wanted: &Wanted<'_>) -> bool {
     have.contact == wanted.uri.text || Uri::parse(have.contact).is_ok_and(same)
 }
 
-fn binding<'x>(registration: &Registration<'x>, wanted: &Wanted<'x>, now_ms: u64) -> Binding<'x> {
+fn binding<'x>(registration: &Registration<'_, 'x>, wanted: &Wanted<'x>, now_ms: u64) -> Binding<'x> {
     let more = wanted.contact.params().any(|p| !is_answered_anew(p.name));
     Binding {
         contact: wanted.contact.uri,

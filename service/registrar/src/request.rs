@@ -37,26 +37,25 @@ pub struct Wanted<'a> {
     pub reg_id: u32,
 }
 
+/// The Contacts of one REGISTER.
+pub type Contacts<'a> = ArrayVec<Wanted<'a>, CONTACTS_MAX>;
+
 /// What is asked.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack of one call; a box would be an allocation for each REGISTER"
-)]
-#[derive(Clone, Debug)]
-pub enum Asked<'a> {
+#[derive(Clone, Copy, Debug)]
+pub enum Asked<'r, 'a> {
     /// No Contact: tell the bindings (§10.2.3).
     List,
     /// `Contact: *`, `Expires: 0`: remove all (§10.2.2).
     Clear,
     /// Add, refresh or remove these.
-    Change(ArrayVec<Wanted<'a>, CONTACTS_MAX>),
+    Change(&'r [Wanted<'a>]),
 }
 
 /// A REGISTER with everything a decision needs.
 #[derive(Clone, Debug)]
-pub struct Registration<'a> {
+pub struct Registration<'r, 'a> {
     /// What is asked.
-    pub asked: Asked<'a>,
+    pub asked: Asked<'r, 'a>,
     /// Call-ID, which orders updates of one device together with `cseq`.
     pub call_id: &'a [u8],
     /// CSeq number.
@@ -79,8 +78,9 @@ const REG_ID_MAX: u32 = i32::MAX as u32;
 /// So much of a User-Agent is kept: enough to tell a phone by.
 const USER_AGENT_BYTES_MAX: usize = 80;
 
-impl<'a> Registration<'a> {
-    /// Reads a REGISTER that passed `check_request`. `path` is the joined value of its Path headers.
+impl<'r, 'a> Registration<'r, 'a> {
+    /// Reads a REGISTER that passed `check_request`. `path` is the joined value of its Path headers; `room` is empty, and
+    /// the caller's so that its 4 kB stay where they are.
     ///
     /// # Errors
     /// The answer that RFC 3261 §10.3 gives.
@@ -89,15 +89,20 @@ impl<'a> Registration<'a> {
         path: &'a [u8],
         flow: StoredFlow,
         policy: &Policy,
+        room: &'r mut Contacts<'a>,
     ) -> Result<Self, Refusal<'a>> {
         required_extensions(message)?;
         check_path(message, path, policy)?;
         let user_agent = message.value(Name::UserAgent).unwrap_or_default();
         let supported = message.option_tags(Name::Supported);
-        let mut asked = asked(message, policy)?;
-        let outbound = apply_outbound(message, path, &mut asked)?;
+        let clears = read_contacts(message, policy, room)?;
+        let outbound = apply_outbound(message, path, room)?;
         Ok(Self {
-            asked,
+            asked: match clears {
+                true => Asked::Clear,
+                false if room.is_empty() => Asked::List,
+                false => Asked::Change(room),
+            },
             outbound,
             takes_gruu: supported.has(b"gruu"),
             call_id: message.call_id()?,
@@ -146,9 +151,8 @@ fn check_path<'a>(message: &Message<'a>, path: &[u8], policy: &Policy) -> Result
 fn apply_outbound<'a>(
     message: &Message<'a>,
     path: &[u8],
-    asked: &mut Asked<'a>,
+    wanted: &mut Contacts<'a>,
 ) -> Result<bool, Refusal<'a>> {
-    let Asked::Change(wanted) = asked else { return Ok(false) };
     // "one with a reg-id but no instance-id is not valid": the reg-id is ignored.
     wanted.iter_mut().filter(|w| w.instance.is_empty()).for_each(|w| w.reg_id = 0);
     if wanted.iter().all(|w| w.reg_id == 0) {
@@ -179,11 +183,14 @@ fn has_flow(message: &Message<'_>, path: &[u8]) -> bool {
     first_hop.and_then(|hop| hop.parsed_uri().ok()).is_some_and(|uri| uri.params().has(b"ob"))
 }
 
-/// §10.3 step 6 and the lifetimes of step 7.
-fn asked<'a>(message: &Message<'a>, policy: &Policy) -> Result<Asked<'a>, Refusal<'a>> {
+/// §10.3 step 6 and the lifetimes of step 7. Says whether all bindings are to go.
+fn read_contacts<'a>(
+    message: &Message<'a>,
+    policy: &Policy,
+    wanted: &mut Contacts<'a>,
+) -> Result<bool, Refusal<'a>> {
     // §10.3: a malformed Expires counts as the default.
     let expires_s = message.seconds(Name::Expires).unwrap_or_default();
-    let mut wanted = ArrayVec::new();
     let mut star = false;
     for value in message.values(Name::Contact) {
         if value == b"*" {
@@ -193,10 +200,9 @@ fn asked<'a>(message: &Message<'a>, policy: &Policy) -> Result<Asked<'a>, Refusa
         }
     }
     match (star, wanted.is_empty()) {
-        (true, true) if expires_s == Some(0) => Ok(Asked::Clear),
+        (true, true) if expires_s == Some(0) => Ok(true),
         (true, _) => Err(Refusal::new(400).because("Contact * stands alone and with Expires 0")),
-        (false, true) => Ok(Asked::List),
-        (false, false) => Ok(Asked::Change(wanted)),
+        (false, _) => Ok(false),
     }
 }
 

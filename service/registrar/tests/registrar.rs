@@ -2,7 +2,7 @@
 
 use offhook_location::{Binding, StoredFlow};
 use offhook_registrar::gruu::{Fit, Gruu};
-use offhook_registrar::{BindingList, Headers, Policy, Registration, decide, write_headers};
+use offhook_registrar::{BindingList, Contacts, Headers, Policy, Registration, decide, write_headers};
 use offhook_seal::{Ring, Seals};
 use offhook_sip::{Message, Name, Transport, Uri};
 
@@ -29,7 +29,9 @@ impl Registrar {
         let path: Vec<&[u8]> = message.values(Name::Path).collect();
         let path: &[u8] = path.join(&b","[..]).leak();
         let flow = StoredFlow { transport: Transport::Tcp, ..StoredFlow::default() };
-        let registration = Registration::read(&message, path, flow, &policy).map_err(|r| r.status())?;
+        let mut room = Contacts::new();
+        let registration =
+            Registration::read(&message, path, flow, &policy, &mut room).map_err(|r| r.status())?;
         let mut next = self.bindings.clone();
         decide(&registration, &mut next, NOW_MS, &policy).map_err(|r| r.status())?;
         self.bindings = next;
