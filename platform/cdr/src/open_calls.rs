@@ -358,7 +358,7 @@ mod tests {
                 log.append(&mut frames, false).unwrap();
             }
             let (_, kept) = OpenCalls::open(dir.path(), 0).unwrap();
-            assert_eq!((kept.turn, &kept.positions == &positions), (2, true), "{count}");
+            assert_eq!((kept.turn, kept.positions == positions), (2, true), "{count}");
         }
     }
 
