@@ -187,6 +187,13 @@ fn proxy_require_is_refused() {
             Unsupported: teleport, levitate
         alice  -> proxy            ACK
         alice  -> proxy            INVITE bob
+            Proxy-Require: teleport, pref
+            Subject: x
+            Proxy-Require: levitate, PREF, swim
+        alice  <- proxy            420
+            Unsupported: teleport, levitate, swim
+        alice  -> proxy            ACK
+        alice  -> proxy            INVITE bob
             Require: teleport
                   proxy -> bob     INVITE
             Require: teleport

@@ -13,6 +13,8 @@ pub enum Hint<'a> {
     None,
     /// `Unsupported` of a 420 (RFC 3261 §21.4.15): the option tags, comma-separated.
     Unsupported(&'a [u8]),
+    /// The same: every tag in this header of the request but the known ones.
+    UnsupportedBut(Name, &'static [&'static [u8]]),
     /// `Min-Expires` of a 423 (§21.4.17), seconds.
     MinExpires(u32),
     /// `Min-SE` of a 422 (RFC 4028 §6), seconds.
@@ -79,14 +81,19 @@ impl<'a> Refusal<'a> {
             }
             None => reply.reason(self.reason).write_head(out),
         }
-        self.write_hint(out);
+        self.write_hint(request, out);
         Reply::write_end(out);
     }
 
-    fn write_hint(&self, out: &mut Vec<u8>) {
+    fn write_hint(&self, request: &Message<'_>, out: &mut Vec<u8>) {
         let mut number = itoa::Buffer::new();
+        let unknown;
         let (name, value) = match self.hint {
             Hint::None => return,
+            Hint::UnsupportedBut(header, known) => {
+                unknown = unknown_tags(request, header, known);
+                (Name::Unsupported, &unknown[..])
+            }
             Hint::Unsupported(tags) => (Name::Unsupported, tags),
             Hint::MinExpires(s) => (Name::MinExpires, number.format(s).as_bytes()),
             Hint::MinSe(s) => (Name::MinSe, number.format(s).as_bytes()),
@@ -101,6 +108,12 @@ impl<'a> Refusal<'a> {
         out.extend_from_slice(value);
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// All of them, comma-separated.
+fn unknown_tags(request: &Message<'_>, header: Name, known: &[&[u8]]) -> Vec<u8> {
+    let is_unknown = |tag: &&[u8]| !known.iter().any(|own| own.eq_ignore_ascii_case(tag));
+    request.values(header).filter(is_unknown).collect::<Vec<_>>().join(&b", "[..])
 }
 
 impl From<Malformed> for Refusal<'_> {

@@ -86,26 +86,25 @@ fn loops<'a>(request: &Screened<'_, 'a>, identity: &Identity, key: &CookieKey) -
     if below.any(|via| is_loop(&via, via.branch())) { Err(Refusal::new(482)) } else { Ok(()) }
 }
 
-/// Step 5. `pref`: RFC 3841 §5.
-const UNDERSTOOD: [&[u8]; 1] = [b"pref"];
+/// Step 5, with `privacy` (RFC 3323 §4.3) and without it. `pref`: RFC 3841 §5.
+const UNDERSTOOD: [&[u8]; 2] = [b"pref", b"privacy"];
 
-/// Step 5: extensions that a proxy would have to understand. `privacy` (RFC 3323 §4.3) is one where all that is wished can
-/// be granted: who insists on a proxy that understands wants it done.
+/// Step 5: extensions that a proxy would have to understand. `privacy` is one where all that is wished can be granted: who
+/// insists on a proxy that understands wants it done.
 fn extensions<'a>(request: &Screened<'_, 'a>, _: &Identity, _: &CookieKey) -> Result<(), Refusal<'a>> {
     // CANCEL and ACK cannot be refused this way (§16.3 step 5 speaks of requests that can be answered; §8.2.2.3).
-    if matches!(request.method, Method::Cancel | Method::Ack) {
+    if matches!(request.method, Method::Cancel | Method::Ack) || !request.message.has(Name::ProxyRequire) {
         return Ok(());
     }
-    let Some(all) = request.message.value(Name::ProxyRequire) else { return Ok(()) };
-    let is_private = |tag: &[u8]| tag.eq_ignore_ascii_case(b"privacy");
-    let is_granted = || Privacy::of(request.message).is_granted();
-    let is_unknown = |tag: &&[u8]| {
-        let is_known = UNDERSTOOD.iter().any(|own| own.eq_ignore_ascii_case(tag));
-        !(is_known || is_private(tag) && is_granted())
+    let understood = match Privacy::of(request.message).is_granted() {
+        true => &UNDERSTOOD[..],
+        false => &UNDERSTOOD[..1],
     };
-    let tags = || request.message.values(Name::ProxyRequire);
-    let unsupported = if tags().all(|tag| is_unknown(&tag)) { Some(all) } else { tags().find(is_unknown) };
-    unsupported.map_or(Ok(()), |tags| Err(Refusal::new(420).with(Hint::Unsupported(tags))))
+    let is_known = |tag: &[u8]| understood.iter().any(|own| own.eq_ignore_ascii_case(tag));
+    if request.message.values(Name::ProxyRequire).all(is_known) {
+        return Ok(());
+    }
+    Err(Refusal::new(420).with(Hint::UnsupportedBut(Name::ProxyRequire, understood)))
 }
 
 /// RFC 5626 §5.3.1: a flow token that was tampered with, or whose flow is gone.

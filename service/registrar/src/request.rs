@@ -116,11 +116,11 @@ impl<'r, 'a> Registration<'r, 'a> {
 
 /// §10.3 step 2.
 fn required_extensions<'a>(message: &Message<'a>) -> Result<(), Refusal<'a>> {
-    let unknown = |tag: &&[u8]| !SUPPORTED.iter().any(|s| s.eq_ignore_ascii_case(tag));
-    match message.values(Name::Require).find(unknown) {
-        Some(tag) => Err(Refusal::new(420).with(Hint::Unsupported(tag))),
-        None => Ok(()),
+    let is_known = |tag: &[u8]| SUPPORTED.iter().any(|s| s.eq_ignore_ascii_case(tag));
+    if message.values(Name::Require).all(is_known) {
+        return Ok(());
     }
+    Err(Refusal::new(420).with(Hint::UnsupportedBut(Name::Require, SUPPORTED)))
 }
 
 /// RFC 3327 §5.3: a phone that does not know Path would not see who put himself between; and there is an end.
