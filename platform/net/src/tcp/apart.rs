@@ -80,7 +80,8 @@ impl Connection {
     }
 
     fn greet<E: Engine>(&mut self, message: &[u8], now_ms: u64, engine: &mut E, out: &mut Outbox) -> Brought {
-        self.greeted = true;
-        self.take_message(message, now_ms, engine, out)
+        let brought = self.take_message(message, now_ms, engine, out);
+        self.greeted |= brought.messages > 0;
+        brought
     }
 }

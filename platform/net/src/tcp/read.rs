@@ -14,7 +14,7 @@ use crate::{CloseReason, ConnectionId, Engine, Outbox};
 pub(super) struct Brought {
     /// Bytes that need not be kept.
     used: usize,
-    messages: usize,
+    pub(super) messages: usize,
     pings: usize,
     pub(super) unframeable: bool,
 }
