@@ -45,14 +45,20 @@ impl Aliases {
         self.0.count.load(Relaxed) == 0
     }
 
-    fn note(&self, address: SocketAddr, connection: ConnectionId, domains: &[String]) {
+    /// `false`: there is no room.
+    fn note(&self, address: SocketAddr, connection: ConnectionId, domains: &[String]) -> bool {
+        // Whoever is not noted asks again with each request: that is to cost no lock.
+        if self.0.count.load(Relaxed) >= ALIASES_MAX {
+            return false;
+        }
         let mut table = self.0.by_address.write().unwrap_or_else(PoisonError::into_inner);
         let known = table.get(&address).is_some_and(|all| all.iter().any(|a| a.connection == connection));
-        if known || self.0.count.load(Relaxed) >= ALIASES_MAX {
-            return;
+        let has_room = self.0.count.load(Relaxed) < ALIASES_MAX;
+        if !known && has_room {
+            table.entry(address).or_default().push(Alias { connection, domains: domains.into() });
+            self.0.count.fetch_add(1, Relaxed);
         }
-        table.entry(address).or_default().push(Alias { connection, domains: domains.into() });
-        self.0.count.fetch_add(1, Relaxed);
+        known || has_room
     }
 
     /// The newest connection to this address whose peer has proved to be this domain.
@@ -80,7 +86,8 @@ impl Switchboard {
             return;
         }
         let (from, via) = (&arrival.from, &arrival.parts.via);
-        let domains = self.certified.domains(from.connection);
+        // Each connection has one alias, its first: what it says of other ports is of no use to us, and would fill the table.
+        let domains = self.certified.domains_without_alias(from.connection);
         if domains.is_empty() || !via.params().has(b"alias") {
             return;
         }
@@ -88,8 +95,9 @@ impl Switchboard {
             Host::Name(name) => domains.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(name)),
             Host::Ip(ip) => ip.to_canonical() == from.remote.ip().to_canonical(),
         };
-        if is_proved {
-            self.aliases.note(SocketAddr::new(from.remote.ip(), via.port()), from.connection, domains);
+        let address = SocketAddr::new(from.remote.ip(), via.port());
+        if is_proved && self.aliases.note(address, from.connection, domains) {
+            self.certified.note_alias(from.connection);
         }
     }
 
