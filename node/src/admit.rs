@@ -6,9 +6,10 @@ use offhook_locate::Wanted;
 use offhook_location::Binding;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::Screened;
-use offhook_proxy::access::{self, Access, Aim, Sender};
-use offhook_sip::{Host, Line, Method, Name, Params, Refusal, Uri};
+use offhook_proxy::access::{Access, Sender};
+use offhook_sip::{Host, Line, Name, Params, Refusal, Uri};
 
+use crate::access_of;
 use crate::arrival::Arrival;
 use crate::hop;
 use crate::identify::{Door, Proof};
@@ -54,10 +55,9 @@ impl Switchboard {
         if in_dialog || !arrival.settings.rights.authenticate_calls {
             return Some(Admitted::by(Sender::Proved, arrival));
         }
-        let known = self.known_trunk(arrival.settings, &arrival.from, &screened.routed.uri);
-        let peer = known.or_else(|| arrival.settings.routing.peer(arrival.from.remote.ip()));
+        let peer = self.peer_of(arrival, screened);
         if peer.is_some() {
-            return self.admit_peer(arrival, screened.method, way.aim(peer), out);
+            return self.admit_peer((arrival, screened), peer, way, out);
         }
         let from_uri = arrival.parts.from.parsed_uri().ok();
         let (home, realm) = home_and_realm(arrival, from_uri.as_ref());
@@ -86,8 +86,7 @@ impl Switchboard {
         if self.subscribes_without_rest(arrival, matches!(sender, Sender::Proved | Sender::ProvedAnother)) {
             return None;
         }
-        let rights = arrival.settings.rights_at(way.domain(&arrival.settings.identity));
-        match access::decide(screened.method, in_dialog, sender, way.aim(None), rights) {
+        match access_of::decide((arrival, screened), (sender, None), way) {
             Access::Allow => Some(Admitted { spent, sender, again }),
             Access::Refuse(refusal) => {
                 self.refuse(arrival, refusal, out);
@@ -112,14 +111,12 @@ impl Switchboard {
     /// A neighbour whose address the administrator wrote down proves nothing more.
     fn admit_peer<'m>(
         &mut self,
-        arrival: &Arrival<'m, '_>,
-        method: Method,
-        aim: Aim,
+        (arrival, screened): (&Arrival<'m, '_>, &Screened<'_, '_>),
+        peer: Option<usize>,
+        way: &Way<'_, '_>,
         out: &mut Outbox,
     ) -> Option<Admitted<'m>> {
-        if let Access::Refuse(refusal) =
-            access::decide(method, false, Sender::Peer, aim, arrival.settings.rights)
-        {
+        if let Access::Refuse(refusal) = access_of::decide((arrival, screened), (Sender::Peer, peer), way) {
             self.refuse(arrival, refusal, out);
             return None;
         }

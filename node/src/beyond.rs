@@ -4,6 +4,7 @@
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::record_route::{Beyond, First, Trunks};
 use offhook_proxy::renumber::{self, Renumber};
+use offhook_route::Trunk;
 use offhook_sip::{Message, Method, Name, Splice};
 use offhook_transaction::ClientId;
 
@@ -42,16 +43,24 @@ impl Leg {
     pub(crate) fn trunk_index(self) -> Option<usize> {
         usize::from(self.trunk).checked_sub(1)
     }
+
+    /// The number of the request that this copy was made of, where the copy has another.
+    pub(crate) fn cseq_before(self, copy: &Message<'_>) -> Option<u32> {
+        let cseq = copy.cseq().ok().filter(|_| self.renumbered)?;
+        Some(renumber::inward(cseq.number))
+    }
 }
 
 /// The leg of a copy that goes to `target`.
 pub(crate) fn leg(passage: &Passage<'_, '_, '_>, target: &Target) -> Leg {
+    let cseq = passage.arrival.parts.cseq.number;
     if let Some(beyond) = beyond(passage) {
         // The dialog was renumbered from its start, whatever the configuration says now.
+        let renumbered = renumber::has_place(cseq);
         let index = passage.arrival.settings.routing.login_of_mark(beyond.mark);
-        return Leg { trunk: index.map_or(0, number), renumbered: true, ..Leg::default() };
+        return Leg { trunk: index.map_or(0, number), renumbered, ..Leg::default() };
     }
-    let renumbered = target.trunk != 0 && renumber::fits(passage.arrival.parts.cseq.number);
+    let renumbered = target.trunk != 0 && renumber::fits(cseq);
     Leg { trunk: target.trunk, renumbered, ..Leg::default() }
 }
 
@@ -65,22 +74,37 @@ pub(crate) fn beyond(passage: &Passage<'_, '_, '_>) -> Option<Beyond> {
     passage.screened.routed.in_dialog.and_then(|dialog| dialog.beyond)
 }
 
-/// What Record-Route remembers of the trunks at both ends of a new dialog.
-pub(crate) fn trunks(passage: &Passage<'_, '_, '_>, leg: Leg) -> Trunks {
-    let Passage { arrival, .. } = *passage;
-    let routing = &arrival.settings.routing;
-    let callee = leg.trunk_index().filter(|_| leg.renumbered).and_then(|index| routing.trunk(index));
-    Trunks {
-        caller: routing.peer_with_login(arrival.from.remote.ip()).map(|trunk| trunk.mark),
-        callee: callee.map(|trunk| trunk.mark),
-        first: match callee {
-            Some(_) => First { number: arrival.parts.cseq.number, tries: 0 },
-            None => First::default(),
-        },
-    }
-}
-
 impl Switchboard {
+    /// What Record-Route remembers of the trunks at both ends of a new dialog.
+    pub(crate) fn trunks_of(&self, passage: &Passage<'_, '_, '_>, leg: Leg) -> Trunks {
+        let Passage { arrival, .. } = *passage;
+        let routing = &arrival.settings.routing;
+        if !routing.has_logins() {
+            return Trunks::default();
+        }
+        let callee = leg.trunk_index().filter(|_| leg.renumbered).and_then(|index| routing.trunk(index));
+        Trunks {
+            caller: self.calling_trunk(passage).map(|trunk| trunk.mark),
+            callee: callee.map(|trunk| trunk.mark),
+            first: match callee {
+                Some(_) => First { number: arrival.parts.cseq.number, tries: 0 },
+                None => First::default(),
+            },
+        }
+    }
+
+    /// The trunk that this request comes from, if it may ask us for credentials. Of two accounts at one provider the one
+    /// whose Contact was called; where nothing says so, the first one at that address.
+    fn calling_trunk<'m>(&self, passage: &Passage<'_, 'm, '_>) -> Option<&'m Trunk> {
+        let Passage { arrival, screened, .. } = *passage;
+        let settings: &'m Settings = arrival.settings;
+        let has_login = |trunk: &&Trunk| trunk.login.is_some();
+        let known = self.known_trunk(settings, &arrival.from, &screened.routed.uri);
+        let known = known.and_then(|index| settings.routing.trunk(index)).filter(has_login);
+        let is_there = |trunk: &&Trunk| has_login(trunk) && self.trunk_is_at(trunk, arrival.from.remote.ip());
+        known.or_else(|| settings.routing.trunks().iter().find(is_there))
+    }
+
     /// The numbers of a copy.
     pub(crate) fn renumber(&self, passage: &Passage<'_, '_, '_>, leg: Leg) -> Option<Renumber> {
         if !leg.renumbered {

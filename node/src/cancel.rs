@@ -3,7 +3,6 @@
 use offhook_net::Outbox;
 use offhook_proxy::access::Sender;
 use offhook_proxy::reason::{self, REASON_BYTES_MAX};
-use offhook_proxy::redirect::Additions;
 use offhook_proxy::{derived, screen};
 use offhook_sip::{Message, Refusal};
 use offhook_transaction::{AckVerdict, ClientId, ServerId, ServerKey};
@@ -13,6 +12,7 @@ use crate::arrival::Arrival;
 use crate::beyond::Leg;
 use crate::context::{Cancel, Downstream};
 use crate::relay::Passage;
+use crate::session_timer;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
 use crate::way::Way;
@@ -99,17 +99,7 @@ impl Switchboard {
     pub(crate) fn cancel_branch(&mut self, now_ms: u64, id: ClientId, reason: &[u8], out: &mut Outbox) {
         let Some(record) = self.transactions.client(id) else { return };
         let flow = record.user.flow;
-        let own = Downstream {
-            server: None,
-            flow,
-            next: None,
-            finished: false,
-            cancel: Cancel::No,
-            device: 0,
-            heard: false,
-            leg: Leg::default(),
-            added: Additions::default(),
-        };
+        let own = Downstream::errand(flow, Leg::default());
         let Ok(cancel) = self.transactions.open_cancel(now_ms, id, own) else {
             if let Some(record) = self.transactions.client_mut(id) {
                 record.user.cancel = Cancel::Wanted;
@@ -169,7 +159,8 @@ impl Switchboard {
             _ => self.admit(arrival, screened, &way, out),
         };
         let Some(Admitted { spent, sender, .. }) = admitted else { return };
-        let passage = Passage { arrival, screened, spent, sender };
+        let demand = session_timer::demand(arrival, screened).unwrap_or_default();
+        let passage = Passage { arrival, screened, spent, sender, way: &way, demand };
         let mut targets: Targets = std::mem::take(&mut self.targets);
         targets.clear();
         if self.find_targets(&passage, &way, sender, &mut targets, out).is_ok() {

@@ -41,7 +41,8 @@ impl Switchboard {
         trunk.login.as_ref().map(|login| login.realm.as_bytes())
     }
 
-    /// Repeats a challenged request with credentials. `false`: it is not for us to answer, or was answered before.
+    /// Repeats a challenged request with credentials. `false`: it is not for us to answer, was answered before, or there is
+    /// no room.
     pub(crate) fn answer_challenge(
         &mut self,
         settings: &Settings,
@@ -52,7 +53,7 @@ impl Switchboard {
     ) -> bool {
         let Some(record) = self.transactions.client(id) else { return false };
         let (leg, flow, server) = (record.user.leg, record.user.flow, record.user.server);
-        if record.user.finished || record.user.cancel != Cancel::No {
+        if record.user.finished || record.state().is_answered() || record.user.cancel != Cancel::No {
             return false;
         }
         let bytes = record.request().to_vec();
@@ -63,12 +64,13 @@ impl Switchboard {
         let Some(retry) = self.retry(settings, now_ms, (leg, &flow, from), (&copy, message)) else {
             return false;
         };
-        match self.transactions.response(now_ms, id, message.status().unwrap_or(401)) {
-            ClientVerdict::PassAndAck => self.send_ack(id, message, out),
-            ClientVerdict::Pass => {}
-            ClientVerdict::AckAgain | ClientVerdict::Discard => return true,
+        let Some(new) = self.open_retry(now_ms, (server, id), retry.leg) else { return false };
+        if self.transactions.response(now_ms, id, message.status().unwrap_or(401))
+            == ClientVerdict::PassAndAck
+        {
+            self.send_ack(id, message, out);
         }
-        self.send_retry(settings, now_ms, (server, id), &retry, out);
+        self.send_retry(settings, now_ms, (server, id, new), &retry, out);
         true
     }
 
@@ -127,13 +129,10 @@ impl Switchboard {
         &mut self,
         settings: &Settings,
         now_ms: u64,
-        (server, old): (ServerId, ClientId),
+        (server, old, new): (ServerId, ClientId, ClientId),
         retry: &Retry<'_>,
         out: &mut Outbox,
     ) {
-        let Some(new) = self.open_retry(now_ms, (server, old), retry.leg) else {
-            return self.branch_failed(settings, now_ms, old, 503, out);
-        };
         let Some(flow) = self.transactions.client(new).map(|record| record.user.flow) else { return };
         let start = out.begin();
         self.write_retry(new, retry, out.arena());
@@ -207,36 +206,6 @@ impl Switchboard {
             // As long as it may ring, and then be acknowledged.
             let for_ms = u64::from(self.transactions.timing().timeout_ms()) * 8;
             self.repeated.note(now_ms, for_ms, invite, leg.tries);
-        }
-    }
-
-    /// The new branch stands where the old one stood.
-    fn take_over(
-        &mut self,
-        settings: &Settings,
-        now_ms: u64,
-        (server, old, new): (ServerId, ClientId, ClientId),
-        invite: bool,
-    ) {
-        if let Some(record) = self.transactions.client_mut(old) {
-            record.user.finished = true;
-        }
-        let mut has_spare = false;
-        self.with_rest(server, |rest| {
-            for spare in rest.spares.iter_mut().filter(|spare| spare.branch == old) {
-                spare.branch = new;
-                has_spare = true;
-            }
-        });
-        self.with_upstream(server, |upstream| {
-            upstream.branches = Some(new);
-            upstream.fork.branch_opened();
-            upstream.fork.branch_replaced();
-        });
-        if has_spare {
-            self.transactions.set_user_timer(now_ms, new, settings.failover_after_ms);
-        } else if invite {
-            self.transactions.set_user_timer(now_ms, new, settings.timer_c_ms as u32);
         }
     }
 }

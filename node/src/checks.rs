@@ -10,7 +10,6 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use offhook_journal::Event;
 use offhook_locate::Hop;
 use offhook_net::Outbox;
 use offhook_sip::Message;
@@ -78,10 +77,7 @@ impl Switchboard {
     pub(crate) fn check_failed(&mut self, now_ms: u64, id: ClientId, why: &'static str) {
         let Some(record) = self.transactions.client(id) else { return };
         let hop = hop_of(&record.user.flow);
-        if self.health.note_dead(now_ms, hop, why, None) {
-            let event = Event::TargetDead { target: hop.address, transport: hop.transport.name(), why };
-            self.journal.note(now_ms, &event);
-        }
+        self.take_for_dead(now_ms, hop, None, why);
     }
 
     fn tell_dead(&self, settings: &Settings) {

@@ -97,6 +97,22 @@ impl Rest {
             early: None,
         }
     }
+
+    /// What was remembered of a branch is that of another one now. Whether that has other addresses to go to.
+    pub(crate) fn hand_on(&mut self, old: ClientId, new: ClientId) -> bool {
+        for (of, _) in self.history.iter_mut().filter(|(of, _)| *of == old) {
+            *of = new;
+        }
+        if let Some(early) = &mut self.early {
+            early.hand_on(old, new);
+        }
+        let mut has_spare = false;
+        for spare in self.spares.iter_mut().filter(|spare| spare.branch == old) {
+            spare.branch = new;
+            has_spare = true;
+        }
+        has_spare
+    }
 }
 
 /// What is left of a target whose name leads to several addresses (RFC 3263 §4.3).

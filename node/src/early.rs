@@ -23,9 +23,10 @@ impl Switchboard {
         let server = self.transactions.client(branch).and_then(|record| record.user.server);
         let Some(server) = server else { return };
         while let Some(tag) = self.take_ended_dialog(server, branch) {
-            let Ok(copy) = Message::parse(self.any_copy(server)) else { return };
+            let (copy, leg) = self.any_copy(server);
+            let Ok(copy) = Message::parse(copy) else { return };
             let start = out.begin();
-            early::write(&copy, &tag, status, out.arena());
+            early::write(&copy, leg.cseq_before(&copy), (&tag, status), out.arena());
             self.respond(now_ms, server, 199, start, out);
         }
     }

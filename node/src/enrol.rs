@@ -336,10 +336,7 @@ impl Switchboard {
         let index = self.enrolments.list.iter().position(|one| Some(one.trunk) == leg.trunk_index());
         let (Some(index), Some(record)) = (index, self.transactions.client(id)) else { return };
         let hop = hop_of(&record.user.flow);
-        if self.health.note_dead(now_ms, hop, why, None) {
-            let event = Event::TargetDead { target: hop.address, transport: hop.transport.name(), why };
-            self.journal.note(now_ms, &event);
-        }
+        self.take_for_dead(now_ms, hop, None, why);
         if let Some(one) = self.enrolments.list.get_mut(index).filter(|one| one.under_way) {
             one.under_way = false;
             self.register_at_next(settings, now_ms, index, out);

@@ -8,6 +8,7 @@
 //! long. A phone that wakes up after that is cancelled; if it answers all the same, its 2xx passes like any other.
 
 use offhook_journal::Event;
+use offhook_locate::Hop;
 use offhook_net::Outbox;
 use offhook_sip::Message;
 use offhook_transaction::{ClientId, ClientState, ServerId};
@@ -85,9 +86,19 @@ impl Switchboard {
             Failure::Refused(message) => message.seconds(offhook_sip::Name::RetryAfter).ok().flatten(),
             _ => None,
         };
-        if self.health.note_dead(now_ms, hop, failure.name(), retry_after_s) {
-            let (target, transport) = (hop.address, hop.transport.name());
-            let event = Event::TargetDead { target, transport, why: failure.name() };
+        self.take_for_dead(now_ms, hop, retry_after_s, failure.name());
+    }
+
+    /// A next hop has failed; `retry_after_s`: it said for how long.
+    pub(crate) fn take_for_dead(
+        &mut self,
+        now_ms: u64,
+        hop: Hop,
+        retry_after_s: Option<u32>,
+        why: &'static str,
+    ) {
+        if self.health.note_dead(now_ms, hop, why, retry_after_s) {
+            let event = Event::TargetDead { target: hop.address, transport: hop.transport.name(), why };
             self.journal.note(now_ms, &event);
         }
     }

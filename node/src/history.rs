@@ -53,21 +53,21 @@ impl Switchboard {
         if !arrival.settings.history_info || !begins {
             return None;
         }
-        let way = self.way_of(arrival, screened);
+        let way = passage.way;
         let received = screened.routed.uri.text;
         let upstream = server.and_then(|id| self.transactions.server(id));
         let rest = upstream.and_then(|record| record.user.rest.as_ref());
         Some(Passed {
-            mapped: mapped(passage, &way),
+            mapped: mapped(passage, way),
             uri: target.uri.as_ref().map_or(received, |uri| texts.text(uri)).into(),
             how: match rest {
                 // §10.4: what a redirection leads to is not ours to name.
                 Some(rest) if rest.redirected.has_followed() => How::Unsaid,
-                _ => how(&way, target),
+                _ => how(way, target),
             },
             past: rest
                 .map_or_else(Vec::new, |rest| rest.history.iter().map(|(_, past)| past.clone()).collect()),
-            leaves: leaves(&way),
+            leaves: leaves(way),
         })
     }
 

@@ -14,11 +14,13 @@
 #![forbid(unsafe_code)]
 
 mod abuse;
+mod access_of;
 mod admission;
 mod admit;
 mod alias;
 mod arrival;
 mod beyond;
+mod branches;
 mod breadth;
 mod cancel;
 mod certified;
@@ -32,12 +34,14 @@ mod early;
 mod edge;
 mod enrol;
 mod failover;
+mod fate;
 mod follow;
 mod gruu;
 mod health;
 mod history;
 mod hop;
 mod identify;
+mod in_path;
 mod maddr;
 mod messages;
 mod named;

@@ -30,14 +30,14 @@ const KEEP_RETRY_AFTER_S: u32 = 30;
 impl Switchboard {
     /// Whether this request may be kept when its recipient cannot be reached.
     #[inline]
-    pub(crate) fn may_keep(&self, passage: &Passage<'_, '_, '_>, way: &Way<'_, '_>) -> bool {
+    pub(crate) fn may_keep(&self, passage: &Passage<'_, '_, '_>) -> bool {
         let Screened { method, routed, parts, .. } = passage.screened;
         *method == Method::Message
             && self.undelivered.is_on()
             && matches!(passage.sender, Sender::Proved | Sender::Peer)
             && routed.in_dialog.is_none()
             && parts.to_tag.is_empty()
-            && match way {
+            && match passage.way {
                 Way::User { .. } => true,
                 Way::Rule(rule, _) => matches!(rule.then, Then::Users),
                 _ => false,
@@ -48,11 +48,16 @@ impl Switchboard {
     pub(crate) fn keep_absent(
         &mut self,
         passage: &Passage<'_, '_, '_>,
-        (key, way): (&ServerKey<'_>, &Way<'_, '_>),
+        key: &ServerKey<'_>,
         out: &mut Outbox,
     ) {
         let arrival = passage.arrival;
-        let Some(id) = self.open_upstream(passage, key, way, out) else { return };
+        let Some(id) = self.open_upstream(passage, key, out) else { return };
+        self.keep_at_once(arrival, id, out);
+    }
+
+    /// The same, when its transaction is open.
+    pub(crate) fn keep_at_once(&mut self, arrival: &Arrival<'_, '_>, id: ServerId, out: &mut Outbox) {
         self.hold_request(arrival, id);
         self.ask_to_keep(arrival.settings, arrival.now_ms, id, None, out);
     }

@@ -12,14 +12,15 @@ use std::collections::VecDeque;
 
 use offhook_locate::{Finding, Wanted};
 use offhook_net::{Flow, Outbox};
-use offhook_proxy::access::Sender;
-use offhook_sip::{Essentials, Message, Refusal, Reply};
+use offhook_sip::{Essentials, Hint, Message, Refusal, Reply};
 use offhook_transaction::{ServerId, ServerVerdict};
 
 use crate::admit::own_credentials;
 use crate::arrival::Arrival;
 use crate::context::Rest;
+use crate::fate::Fate;
 use crate::relay::Passage;
+use crate::session_timer;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
@@ -46,7 +47,6 @@ pub(crate) struct Parked {
 #[derive(Debug)]
 struct Waiting {
     server: ServerId,
-    sender: Sender,
     names: Vec<Wanted>,
     until_ms: u64,
     round: u8,
@@ -108,7 +108,6 @@ impl Switchboard {
         &mut self,
         arrival: &Arrival<'_, '_>,
         server: ServerId,
-        sender: Sender,
         names: Vec<Wanted>,
         round: u8,
     ) {
@@ -118,7 +117,7 @@ impl Switchboard {
             upstream.rest.get_or_insert_with(|| Box::new(rest)).waits_for_name = true;
         });
         let until_ms = arrival.now_ms + arrival.settings.name_patience_ms;
-        self.parked.requests.push_back(Waiting { server, sender, names, until_ms, round });
+        self.parked.requests.push_back(Waiting { server, names, until_ms, round });
     }
 
     /// Lets a message without a transaction wait. It is lost if too many do: its sender repeats it.
@@ -236,20 +235,35 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let (arrival, server) = (passage.arrival, waiting.server);
-        let way = self.way_of(arrival, passage.screened);
-        if let Err(refusal) = self.find_targets(passage, &way, waiting.sender, targets, out) {
-            return self.end_parked(arrival, server, refusal, out);
+        // Who cannot be asked any more is not asked again: his credentials were looked at when the request came.
+        match self.fate_of(passage, false, targets, out) {
+            Fate::Refused(refusal) => self.end_parked(arrival, server, refusal, out),
+            Fate::Redirected(contacts) => {
+                let refusal = Refusal::new(302).with(Hint::Contact(&contacts));
+                self.end_parked(arrival, server, refusal, out);
+            }
+            Fate::Kept => {
+                self.with_rest(server, |rest| rest.waits_for_name = false);
+                self.keep_at_once(arrival, server, out);
+            }
+            Fate::AskedAgain | Fate::Forwarded => self.go_on_to(passage, waiting, targets, out),
         }
+    }
+
+    fn go_on_to(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        waiting: &Waiting,
+        targets: &mut Targets,
+        out: &mut Outbox,
+    ) {
+        let (arrival, server) = (passage.arrival, waiting.server);
         let names = targets.take_names();
         if !names.is_empty() && waiting.round < ROUNDS_MAX {
-            return self.park(arrival, server, waiting.sender, names, waiting.round + 1);
+            return self.park(arrival, server, names, waiting.round + 1);
         }
         if targets.list().is_empty() {
             return self.give_up_waiting(arrival, server, out);
-        }
-        if self.holds_back(arrival, targets) {
-            let refusal = Refusal::new(503).because("Next hop overloaded");
-            return self.end_parked(arrival, server, refusal, out);
         }
         self.with_rest(server, |rest| rest.waits_for_name = false);
         self.ring_first(passage, server, targets, out);
@@ -281,6 +295,9 @@ impl Switchboard {
         let mut screened = offhook_proxy::screen(&message, &parts, &settings.identity, &self.cookies).ok()?;
         screened.mark = loop_mark;
         let spent = own_credentials(&arrival);
-        Some(act(self, &Passage { arrival: &arrival, screened: &screened, spent, sender }))
+        let way = self.way_of(&arrival, &screened);
+        let demand = session_timer::demand(&arrival, &screened).unwrap_or_default();
+        let passage = Passage { arrival: &arrival, screened: &screened, spent, sender, way: &way, demand };
+        Some(act(self, &passage))
     }
 }

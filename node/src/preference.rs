@@ -1,11 +1,10 @@
 //! What a caller asks of the target set: RFC 3841. [`offhook_proxy::preferences`] decides; here facts are fetched and the
 //! target set is changed. Requests that ask for nothing pay for a look at three headers.
 
-use offhook_net::Outbox;
 use offhook_proxy::access::Sender;
 use offhook_proxy::preferences::{Preferences, Standing};
 use offhook_route::Then;
-use offhook_sip::{Disposition, Hint, Name, Refusal};
+use offhook_sip::{Disposition, Name, Refusal};
 
 use crate::arrival::Arrival;
 use crate::relay::Passage;
@@ -79,25 +78,13 @@ impl Targets {
 
 impl Switchboard {
     /// RFC 3841 §9.1 `redirect`: the caller is told where the user's phones are, instead of being connected. Only who has
-    /// shown that he belongs here is told, and only of phones that can be reached without us. `false`: go on.
-    pub(crate) fn redirects(
-        &mut self,
-        passage: &Passage<'_, '_, '_>,
-        (way, sender): (&Way<'_, '_>, Sender),
-        targets: &Targets,
-        out: &mut Outbox,
-    ) -> bool {
+    /// shown that he belongs here is told, and only of phones that can be reached without us. `None`: go on.
+    pub(crate) fn redirects(&self, passage: &Passage<'_, '_, '_>, targets: &Targets) -> Option<Vec<u8>> {
         let asks = disposition(passage.arrival).is_some_and(|asked| asked.redirect == Some(true));
-        if !asks || !is_for_user(way) || !matches!(sender, Sender::Proved | Sender::Peer) {
-            return false;
+        if !asks || !is_for_user(passage.way) || !matches!(passage.sender, Sender::Proved | Sender::Peer) {
+            return None;
         }
-        let contacts = contacts(targets);
-        if contacts.is_empty() {
-            return false;
-        }
-        let refusal = Refusal::new(302).with(Hint::Contact(&contacts));
-        self.refuse_call(passage, way, refusal, out);
-        true
+        Some(contacts(targets)).filter(|contacts| !contacts.is_empty())
     }
 }
 

@@ -2,9 +2,10 @@
 
 use offhook_journal::Event;
 use offhook_locate::Hop;
-use offhook_net::{Flow, Outbox};
+use offhook_net::Outbox;
 use offhook_proxy::Place;
 use offhook_route::Toward;
+use offhook_transaction::ClientId;
 
 use crate::beyond::{Errand, Leg};
 use crate::context::Downstream;
@@ -79,13 +80,14 @@ impl Switchboard {
         fitting.next().flatten()
     }
 
-    /// A next hop has said something; anything but 503 is a sign of life.
+    /// The next hop that this request went to has said something; anything but 503 is a sign of life.
     #[inline]
-    pub(crate) fn note_alive(&mut self, now_ms: u64, from: &Flow, status: u16) {
+    pub(crate) fn note_alive(&mut self, now_ms: u64, asked: ClientId, status: u16) {
         if self.health.is_deaf() {
             return;
         }
-        let hop = hop_of(from);
+        let Some(record) = self.transactions.client(asked) else { return };
+        let hop = hop_of(&record.user.flow);
         self.health.watch.note_answer(now_ms, hop, status);
         if status != 503 && self.health.note_alive(hop) {
             let event = Event::TargetAlive { target: hop.address, transport: hop.transport.name() };

@@ -16,11 +16,12 @@ use offhook_route::Then;
 use offhook_sip::{Message, Method, Name, reason_phrase};
 use offhook_transaction::ServerId;
 
+use crate::in_path;
 use crate::relay::Passage;
 use crate::servers::hop_of;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
-use crate::targets::Target;
+use crate::targets::{Target, Targets};
 use crate::trust::proved_account;
 use crate::way::Way;
 
@@ -63,16 +64,11 @@ impl Switchboard {
     }
 
     /// A request has its transaction.
-    pub(crate) fn note_opened(
-        &mut self,
-        passage: &Passage<'_, '_, '_>,
-        (way, role): (&Way<'_, '_>, Role),
-        id: ServerId,
-    ) {
-        if role == Role::Call {
-            self.note_begun(passage, way, Some(id), 0);
+    pub(crate) fn note_opened(&mut self, passage: &Passage<'_, '_, '_>, id: ServerId, targets: &Targets) {
+        if self.role_of(passage.screened) == Role::Call {
+            self.note_begun(passage, (Some(id), in_path::sees_the_end(passage, targets)), 0);
         }
-        if let Way::Rule(rule, _) = way
+        if let Way::Rule(rule, _) = passage.way
             && let Then::Trunk(index) = rule.then
             && begins_call(passage)
         {
@@ -87,21 +83,21 @@ impl Switchboard {
         }
     }
 
-    /// An INVITE that was let in is on its way (`leg`), or was refused by us.
+    /// An INVITE that was let in is on its way (`leg`), and the end of its call will be seen or not (`in_path`); or it was
+    /// refused by us.
     pub(crate) fn note_begun(
         &mut self,
         passage: &Passage<'_, '_, '_>,
-        way: &Way<'_, '_>,
-        leg: Option<ServerId>,
+        (leg, in_path): (Option<ServerId>, bool),
         refused: u16,
     ) {
-        let Passage { arrival, screened, .. } = *passage;
+        let Passage { arrival, screened, way, .. } = *passage;
         let (message, parts) = (arrival.message, arrival.parts);
         let value = |name| message.value(name).unwrap_or_default();
         let fact = Begun {
             leg: leg.map_or(0, ServerId::to_bits),
             refused,
-            in_path: arrival.settings.record_route || must_record_route(way, arrival.settings),
+            in_path,
             cseq: parts.cseq.number,
             transport: arrival.from.transport.name().as_bytes(),
             source: arrival.from.remote,
@@ -219,15 +215,6 @@ impl Switchboard {
 
 fn begins_call(passage: &Passage<'_, '_, '_>) -> bool {
     passage.screened.method == Method::Invite && passage.screened.parts.to_tag.is_empty()
-}
-
-/// Whether we stay in the path of the call whatever the configuration says.
-fn must_record_route(way: &Way<'_, '_>, settings: &Settings) -> bool {
-    match way {
-        Way::Flow(_) => true,
-        Way::Rule(rule, _) => settings.routing.login_of(rule).is_some(),
-        _ => false,
-    }
 }
 
 /// The trunk that the call goes out by.

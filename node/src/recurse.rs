@@ -11,13 +11,15 @@
 
 use offhook_config::Recursion;
 use offhook_net::Outbox;
-use offhook_proxy::access::{self, Access, Sender};
+use offhook_proxy::access::{Access, Sender};
+use offhook_proxy::early::EarlyDialogs;
 use offhook_proxy::redirect::{self, Choice, REDIRECTIONS_MAX};
 use offhook_proxy::{CookieKey, Routed, Screened};
 use offhook_route::Then;
 use offhook_sip::{Disposition, Message, Method, Name, Scheme};
 use offhook_transaction::{ClientId, ServerId};
 
+use crate::access_of;
 use crate::beyond::Leg;
 use crate::context::{Cancel, Downstream, Rest};
 use crate::relay::Passage;
@@ -34,6 +36,8 @@ pub(crate) struct Redirected {
     count: u8,
     /// The URIs it was sent to or led to: at most [`REDIRECTIONS_MAX`] times the contacts of a response and their phones.
     tried: Vec<Vec<u8>>,
+    /// The URIs of contacts that branches were opened for.
+    followed: Vec<Vec<u8>>,
     /// The loop mark of the request as it came, where the request is kept as it was copied.
     pub(crate) loop_mark: Option<u32>,
 }
@@ -79,7 +83,8 @@ impl Switchboard {
             }
             let from = upstream.user.reply_to;
             let redirected = Redirected { loop_mark, ..Redirected::default() };
-            fresh = Some(Box::new(Rest { redirected, ..Rest::new(request, from) }));
+            let early = EarlyDialogs::of(&copy);
+            fresh = Some(Box::new(Rest { redirected, early, ..Rest::new(request, from) }));
         }
         self.with_upstream(server, |upstream| {
             let rest = upstream.rest.take().or(fresh);
@@ -115,22 +120,36 @@ impl Switchboard {
             return false;
         }
         rest.redirected.count += 1;
+        let mut known = rest.redirected.followed.clone();
+        let open_before = upstream.fork.open();
         let choices = redirect::choices(response);
         let followed = self.replay(settings, now_ms, server, |board, passage| {
             board.follow_choices(passage, (server, (sender, by_ours)), &choices, out)
         });
-        let followed = followed.unwrap_or_default();
-        if followed.is_empty() {
+        // What waits for its turn has it when this answer is counted.
+        let has_opened = self.transactions.server(server).is_some_and(|s| s.user.fork.open() > open_before);
+        if has_opened {
+            known.extend(followed.unwrap_or_default().into_iter().map(<[u8]>::to_vec));
+        }
+        let is_followed = |uri: &[u8]| known.iter().any(|known| known == uri);
+        let left = redirect::left(response, is_followed).count();
+        if left == response.values(Name::Contact).count() {
             return false;
         }
-        let is_followed = |uri: &[u8]| followed.contains(&uri);
-        if response.values(Name::Contact).count() == followed.len() {
-            self.with_upstream(server, |upstream| upstream.fork.branch_replaced());
-        } else {
-            let mut left = Vec::new();
-            redirect::write_left(response, is_followed, &mut self.scratch, &mut left);
-            self.keep_left(settings, now_ms, (server, status), &left, out);
+        match (left, has_opened) {
+            (0, true) => self.with_upstream(server, |upstream| upstream.fork.branch_replaced()),
+            (0, false) => {
+                let Some(upstream) = self.transactions.server_mut(server) else { return true };
+                let verdict = upstream.user.fork.finished_for_others(status);
+                self.carry_out(settings, now_ms, server, status, Final::Received(response), verdict, out);
+            }
+            _ => {
+                let mut text = Vec::new();
+                redirect::write_left(response, is_followed, &mut self.scratch, &mut text);
+                self.keep_left(settings, now_ms, (server, status), &text, out);
+            }
         }
+        self.with_rest(server, |rest| rest.redirected.followed = known);
         true
     }
 
@@ -193,7 +212,7 @@ impl Switchboard {
         targets: &mut Targets,
         out: &mut Outbox,
     ) -> bool {
-        let Passage { arrival, screened, spent, .. } = *passage;
+        let Passage { arrival, screened, .. } = *passage;
         let uri = choice.uri;
         // "a proxy SHOULD NOT recurse to a non-SIPS URI if the Request-URI of the original request was a SIPS URI".
         let is_less = screened.routed.wants_security() && uri.scheme != Scheme::Sips;
@@ -203,9 +222,11 @@ impl Switchboard {
         let mark = Some(screened.loop_mark(&self.cookies));
         let (message, parts, method) = (screened.message, screened.parts, screened.method);
         let redirected = Screened { message, parts, method, routed: Routed::to(uri), mark };
-        let passage = Passage { arrival, screened: &redirected, spent, sender };
         let way = self.way_of(arrival, &redirected);
-        if !may_go(&passage, &way, (sender, by_ours)) {
+        // Who it comes from is told by where it was sent, and not by where it is sent on.
+        let who = (sender, self.peer_of(arrival, screened));
+        let passage = Passage { screened: &redirected, sender, way: &way, ..*passage };
+        if !may_go(&passage, who, by_ours) {
             return false;
         }
         let mut found = Targets::default();
@@ -224,7 +245,8 @@ impl Switchboard {
 
 /// Whether the caller could have gone there by himself, and redirections may lead there. Who is no user of ours sends nobody
 /// to a route: he could make the caller pay for numbers of his own.
-fn may_go(passage: &Passage<'_, '_, '_>, way: &Way<'_, '_>, (sender, by_ours): (Sender, bool)) -> bool {
+fn may_go(passage: &Passage<'_, '_, '_>, who: (Sender, Option<usize>), by_ours: bool) -> bool {
+    let way = passage.way;
     let (settings, uri) = (passage.arrival.settings, passage.screened.routed.uri);
     let is_ours = settings.identity.domain_of(&uri).is_some() || uri.scheme == Scheme::Tel;
     let leads_on = match way {
@@ -233,16 +255,16 @@ fn may_go(passage: &Passage<'_, '_, '_>, way: &Way<'_, '_>, (sender, by_ours): (
         Way::Rule(rule, _) => {
             !rule.stateless
                 && match rule.then {
-                    Then::Users => true,
-                    Then::To(_) | Then::Trunk(_) | Then::Number => by_ours,
+                    // A number that is looked up may lead anywhere.
+                    Then::Users if rule.suffix.is_none() => true,
+                    Then::Users | Then::To(_) | Then::Trunk(_) | Then::Number => by_ours,
                     Then::Redirect(_) | Then::Refuse(_) => false,
                 }
         }
         _ => false,
     };
-    let peer = settings.routing.peer(passage.arrival.from.remote.ip());
-    let access = access::decide(passage.screened.method, false, sender, way.aim(peer), settings.rights);
-    leads_on && access == Access::Allow && (is_ours || settings.recursion == Recursion::All)
+    let allowed = || access_of::decide((passage.arrival, passage.screened), who, way) == Access::Allow;
+    leads_on && (is_ours || settings.recursion == Recursion::All) && allowed()
 }
 
 /// Only what begins something, and is not on a route that somebody else has chosen.

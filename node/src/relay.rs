@@ -4,26 +4,27 @@ use offhook_config::Recursion;
 use offhook_journal::{Event, EventKind};
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::access::Sender;
-use offhook_proxy::flow_token::FlowRoute;
 use offhook_proxy::fork::Fork;
 use offhook_proxy::forward::{self, Branch, Forward};
 use offhook_proxy::history;
-use offhook_proxy::record_route::Sides;
 use offhook_proxy::redirect::Additions;
+use offhook_proxy::session_timer::Demand;
 use offhook_proxy::{ANY_SHARD, Place, Screened};
 use offhook_sip::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
 use offhook_sip::{Hint, Line, Message, Method, Name, Refusal, Transport};
-use offhook_transaction::{ClientId, OpenError, ServerId, ServerKey, ServerVerdict};
+use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
+use crate::admit::Admitted;
 use crate::alias;
 use crate::arrival::Arrival;
-use crate::beyond::{self, Leg};
+use crate::beyond;
 use crate::breadth::breadth;
-use crate::context::{Cancel, Downstream, Rest, Spare, Upstream};
+use crate::context::{Cancel, Downstream, Rest, Upstream};
 use crate::edge;
+use crate::fate::Fate;
+use crate::in_path;
 use crate::preference;
 use crate::records::Role;
-use crate::register::is_behind_nat;
 use crate::session_timer;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
@@ -36,11 +37,13 @@ pub(crate) const TRYING_AFTER_MS: u32 = 200;
 /// How long the peer waits when our tables are full.
 const FULL_RETRY_AFTER_S: u32 = 5;
 
-/// What a copy may have more than the request: a Request-URI, our Via, two Record-Routes, a Path, a few numbers.
-const COPY_ROOM_BYTES: usize = 2048;
+/// What a copy may have more than the request, bytes: a Request-URI, our Via, two Record-Routes and a Path, each with a
+/// token (half of it, with room to spare); History-Info, a statement of who calls, and our credentials for a trunk.
+const COPY_ROOM_BYTES: usize = 4096;
 
-/// The lines of the same.
-const COPY_ROOM_LINES: usize = 8;
+/// The lines of the same: one each of Via, Path, Route, Max-Breadth, Session-Expires, Min-SE, Require, credentials; two of
+/// Record-Route and of who calls; three of History-Info. One more for what comes next.
+const COPY_ROOM_LINES: usize = 16;
 
 /// A request on its way through us, with all that was found out about it.
 #[derive(Clone, Copy)]
@@ -51,6 +54,10 @@ pub(crate) struct Passage<'p, 'm, 'a> {
     pub spent: Option<&'m Line>,
     /// What was found out about who sent it.
     pub sender: Sender,
+    /// Where it wants to go.
+    pub way: &'p Way<'m, 'a>,
+    /// The session timer that its copies ask for.
+    pub demand: Option<Demand>,
 }
 
 impl Switchboard {
@@ -59,7 +66,7 @@ impl Switchboard {
         &mut self,
         arrival: &Arrival<'m, 'a>,
         screened: &Screened<'m, 'a>,
-        way: &Way<'_, 'a>,
+        way: &Way<'m, 'a>,
         key: &ServerKey<'_>,
         out: &mut Outbox,
     ) {
@@ -69,39 +76,33 @@ impl Switchboard {
         if leaves_no_room(arrival.message) {
             return self.refuse(arrival, Refusal::new(513), out);
         }
-        let Some(admitted) = self.admit(arrival, screened, way, out) else { return };
-        let sender = admitted.sender;
-        let passage = Passage { arrival, screened, spent: admitted.spent, sender };
+        let Some(Admitted { spent, sender, again }) = self.admit(arrival, screened, way, out) else { return };
+        let demand = session_timer::demand(arrival, screened);
+        let passage = Passage { arrival, screened, spent, sender, way, demand: demand.unwrap_or_default() };
         if edge::lacks_path(&passage) {
             return self.refuse(arrival, Refusal::new(421).with(Hint::Require("path")), out);
         }
         if arrival.message.seconds(Name::MaxBreadth) == Ok(Some(0)) {
             return self.refuse(arrival, Refusal::new(440), out);
         }
-        let fit = session_timer::demand(&passage).and_then(|_| trust::check_privacy(&passage, way));
-        if let Err(refusal) = fit {
+        if let Err(refusal) = demand.and_then(|_| trust::check_privacy(&passage)) {
             return self.refuse(arrival, refusal, out);
         }
         let mut targets = std::mem::take(&mut self.targets);
         targets.clear();
-        match self.find_targets(&passage, way, sender, &mut targets, out) {
-            // A bare 480 is for who has no device; one with a warning is for devices that may not be called so.
-            Err(refusal) if refusal != Refusal::new(480) || !self.may_keep(&passage, way) => {
-                self.refuse_call(&passage, way, refusal, out);
+        match self.fate_of(&passage, again, &mut targets, out) {
+            Fate::Refused(refusal) => self.refuse_call(&passage, refusal, out),
+            Fate::Redirected(contacts) => {
+                let refusal = Refusal::new(302).with(Hint::Contact(&contacts));
+                self.refuse_call(&passage, refusal, out);
             }
-            _ if admitted.again => self.challenge_again(arrival, out),
-            Err(_) => self.keep_absent(&passage, (key, way), out),
-            Ok(()) if self.holds_back(arrival, &mut targets) => {
-                // RFC 7339 §5.10: without Retry-After, or the peer would leave us alone, not only that next hop.
-                let refusal = Refusal::new(503).because("Next hop overloaded");
-                self.refuse_call(&passage, way, refusal, out);
-            }
-            Ok(()) if self.redirects(&passage, (way, sender), &targets, out) => {}
-            Ok(()) if way.is_stateless(screened) && !arrival.from.transport.is_websocket() => {
+            Fate::AskedAgain => self.challenge_again(arrival, out),
+            Fate::Kept => self.keep_absent(&passage, key, out),
+            Fate::Forwarded if way.is_stateless(screened) && !arrival.from.transport.is_websocket() => {
                 // The answer to what came by WebSocket finds no way back by its Via: that needs a transaction.
                 self.forward_stateless(&passage, &mut targets, out);
             }
-            Ok(()) => self.forward_stateful(&passage, (key, way, sender), &mut targets, out),
+            Fate::Forwarded => self.forward_stateful(&passage, key, &mut targets, out),
         }
         self.targets = targets;
     }
@@ -110,12 +111,11 @@ impl Switchboard {
     pub(crate) fn refuse_call(
         &mut self,
         passage: &Passage<'_, '_, '_>,
-        way: &Way<'_, '_>,
         refusal: Refusal<'_>,
         out: &mut Outbox,
     ) {
         if self.role_of(passage.screened) == Role::Call {
-            self.note_begun(passage, way, None, refusal.status());
+            self.note_begun(passage, (None, true), refusal.status());
         }
         self.refuse(passage.arrival, refusal, out);
     }
@@ -131,7 +131,7 @@ impl Switchboard {
     fn forward_stateful(
         &mut self,
         passage: &Passage<'_, '_, '_>,
-        (key, way, sender): (&ServerKey<'_>, &Way<'_, '_>, Sender),
+        key: &ServerKey<'_>,
         targets: &mut Targets,
         out: &mut Outbox,
     ) {
@@ -140,18 +140,17 @@ impl Switchboard {
         if !names.is_empty() && !self.parked.has_room() {
             return self.refuse_full(arrival, OpenError::ServersFull, out);
         }
-        let Some(id) = self.open_upstream(passage, key, way, out) else { return };
+        let Some(id) = self.open_upstream(passage, key, out) else { return };
+        self.note_opened(passage, id, targets);
         if !names.is_empty() {
-            return self.park(arrival, id, sender, names, 1);
+            return self.park(arrival, id, names, 1);
         }
         let is_alone = targets.list().len() < 2 && !targets.has_spares() && !targets.have_addresses();
-        // Where a redirection may be followed the copy would do, were it not told more than the request said.
+        // Where a redirection may be followed (outside of dialogs) the copy would do, were it not told more than the request.
         let settings = arrival.settings;
-        if !is_alone || settings.tells && settings.recursion != Recursion::Off {
+        let may_be_redirected = settings.recursion != Recursion::Off && arrival.parts.to_tag.is_empty();
+        if !is_alone || settings.tells && may_be_redirected {
             self.with_upstream(id, |u| u.rest = Some(Box::new(Rest::of(arrival))));
-        }
-        if self.may_keep(passage, way) {
-            self.hold_request(arrival, id);
         }
         self.ring_first(passage, id, targets, out);
     }
@@ -161,14 +160,13 @@ impl Switchboard {
         &mut self,
         passage: &Passage<'_, '_, '_>,
         key: &ServerKey<'_>,
-        way: &Way<'_, '_>,
         out: &mut Outbox,
     ) -> Option<ServerId> {
         let arrival = passage.arrival;
         let invite = passage.screened.method == Method::Invite;
         let role = self.role_of(passage.screened);
         let mut fork = Fork::new(invite);
-        if invite && preference::leaves_rest(arrival, way) {
+        if invite && preference::leaves_rest(arrival, passage.way) {
             fork.leave_rest();
         }
         let upstream = Upstream {
@@ -176,7 +174,7 @@ impl Switchboard {
             fork,
             answered: false,
             tells_load: arrival.tells_load(),
-            session_s: session_timer::remembered_s(passage),
+            session_s: passage.demand.and_then(|demand| demand.remembered_s()).unwrap_or(0),
             hides_history: arrival.settings.history_info && !history::is_wanted(arrival.message),
             role,
             reason: None,
@@ -196,13 +194,12 @@ impl Switchboard {
             self.whereabouts.note(arrival.now_ms, &lookup, self.shard);
         }
         self.at_work += 1;
-        self.note_opened(passage, (way, role), id);
         let slow_ms = self.transactions.timing().non_invite_trying_after_ms();
         self.transactions.set_user_timer(arrival.now_ms, id, if invite { TRYING_AFTER_MS } else { slow_ms });
         Some(id)
     }
 
-    /// Sends the first copies.
+    /// Sends the first copies. What may be kept, should they lead nowhere, is held meanwhile.
     pub(crate) fn ring_first(
         &mut self,
         passage: &Passage<'_, '_, '_>,
@@ -210,6 +207,9 @@ impl Switchboard {
         targets: &mut Targets,
         out: &mut Outbox,
     ) {
+        if self.may_keep(passage) {
+            self.hold_request(passage.arrival, id);
+        }
         self.ring(passage, id, targets, out);
         if self.transactions.server(id).is_some_and(|record| record.user.branches.is_none()) {
             // Not one copy could be sent: there is no branch whose failure would be the answer.
@@ -285,7 +285,8 @@ impl Switchboard {
         let dialled = proving(target, texts, out);
         let flow = self.reusing(dialled, out);
         let leg = beyond::leg(passage, target);
-        let (record_route, arrived_at) = (record_route(passage, target, leg), arrived_at(passage, target));
+        let (record_route, arrived_at) =
+            (self.record_route(passage, target, leg), arrived_at(passage, target));
         let path = texts.text(&target.path);
         let added = Additions {
             record_routes: record_route.map_or(0, |_| 1 + u8::from(arrived_at.is_some())),
@@ -333,27 +334,9 @@ impl Switchboard {
         let end = out.begin();
         self.transactions.set_request(client, out.bytes(start..end));
         out.send(start, flow, client.to_bits());
-        self.limit_branch(passage, (server, client), (target, texts, max_breadth));
+        self.limit_branch(passage, (server, client), (target, texts, max_breadth), invite);
         self.link_branch(server, client, told);
         self.note_routed(passage, target, texts);
-    }
-
-    /// How long a branch may take: until its next address is tried, its turn is over, or Timer C (§16.6 step 11).
-    fn limit_branch(
-        &mut self,
-        passage: &Passage<'_, '_, '_>,
-        (server, client): (ServerId, ClientId),
-        (target, texts, max_breadth): (&Target, &Targets, Option<u32>),
-    ) {
-        let (arrival, invite) = (passage.arrival, passage.screened.method == Method::Invite);
-        if let Some(rest) = texts.with_addresses(target) {
-            let spare = Spare { branch: client, target: rest, max_breadth };
-            self.with_rest(server, |rest| rest.spares.push(spare));
-            self.transactions.set_user_timer(arrival.now_ms, client, arrival.settings.failover_after_ms);
-        } else if invite {
-            let patience_ms = self.ring_ms(server).unwrap_or(arrival.settings.timer_c_ms as u32);
-            self.transactions.set_user_timer(arrival.now_ms, client, patience_ms);
-        }
     }
 
     fn note_routed(&mut self, passage: &Passage<'_, '_, '_>, target: &Target, texts: &Targets) {
@@ -403,7 +386,7 @@ impl Switchboard {
                 false => ANY_SHARD,
             }),
             loop_mark: screened.loop_mark(&self.cookies),
-            record_route: record_route(passage, target, leg).map(|sides| Sides { stateless: true, ..sides }),
+            record_route: self.record_route(passage, target, leg).map(in_path::without_state),
             arrived_at: arrived_at(passage, target),
             path_entry: edge::path_entry(passage),
             max_breadth: None,
@@ -457,26 +440,6 @@ impl Switchboard {
 fn leaves_no_room(message: &Message<'_>) -> bool {
     message.whole().len() > MESSAGE_BYTES_MAX - COPY_ROOM_BYTES
         || message.lines().len() > HEADER_LINES_MAX - COPY_ROOM_LINES
-}
-
-/// Whether to stay in the path (§16.6 step 4: only what makes a dialog needs it), and which flows to remember.
-fn record_route(passage: &Passage<'_, '_, '_>, target: &Target, leg: Leg) -> Option<Sides> {
-    let Passage { arrival, screened, .. } = *passage;
-    let begins_dialog = screened.method.makes_dialog() && arrival.parts.to_tag.is_empty();
-    // RFC 7118 Appendix B.2: a browser is reached by us alone. RFC 5626 §5.3.1: so is a phone behind a flow token.
-    let by_websocket = arrival.from.transport.is_websocket() || target.flow.transport.is_websocket();
-    let must = leg.renumbered || by_websocket || matches!(screened.routed.flow, Some(FlowRoute::To(_)));
-    if !(arrival.settings.record_route || must) || !begins_dialog {
-        return None;
-    }
-    // Only a phone that speaks to us directly can be reached over the flow it came by.
-    let pinned = arrival.from.transport.is_reliable() || is_behind_nat(arrival);
-    Some(Sides {
-        caller: (arrival.parts.is_first_hop && pinned).then_some(arrival.from),
-        callee: target.pinned.then_some(target.flow),
-        trunks: beyond::trunks(passage, leg),
-        stateless: false,
-    })
 }
 
 /// The path of a target; by TLS with the name that the peer must prove to have (RFC 5922 §4).

@@ -34,7 +34,7 @@ impl Switchboard {
         let Some(id) = named.and_then(|id| self.transactions.find_client(id, cseq.method)) else { return };
         self.follow_connection(id, from);
         self.heed(now_ms, from, &via);
-        self.note_alive(now_ms, from, status);
+        self.note_alive(now_ms, id, status);
         // §16.7 step 3: where no Via is left below ours, the response is for us, as those to our CANCELs are.
         let forwarded = self.transactions.client(id).is_some_and(|record| record.user.server.is_some());
         if forwarded && message.values(Name::Via).nth(1).is_none() {
@@ -71,13 +71,14 @@ impl Switchboard {
         }
     }
 
-    /// A peer that answers by another connection has lost the first: what is still to be sent to it goes by the new one.
+    /// A peer that answers by another connection has lost the first: what is still to be sent to it goes by the new one. The
+    /// address stays the one that was asked: where it calls us from, nobody may listen.
     fn follow_connection(&mut self, id: ClientId, from: &Flow) {
         let Some(record) = self.transactions.client_mut(id) else { return };
         let flow = &mut record.user.flow;
         let same_peer = flow.transport == from.transport && flow.remote.ip() == from.remote.ip();
         if from.connection.is_some() && flow.connection != from.connection && same_peer {
-            *flow = *from;
+            (flow.connection, flow.listener) = (from.connection, from.listener);
         }
     }
 

@@ -1,24 +1,23 @@
 //! Session timers that we ask for (RFC 4028 §8): what the configuration wants, and what a transaction remembers of it.
 
+use offhook_proxy::Screened;
 use offhook_proxy::session_timer::{self, Demand};
 use offhook_sip::{Message, Name, Refusal};
 use offhook_transaction::ServerId;
 
-use crate::relay::Passage;
+use crate::arrival::Arrival;
 use crate::switchboard::Switchboard;
 
 /// The session timer that goes into the copies of a request.
 ///
 /// # Errors
 /// Its interval is too short for us.
-pub(crate) fn demand(passage: &Passage<'_, '_, '_>) -> Result<Option<Demand>, Refusal<'static>> {
-    let Some(wish) = passage.arrival.settings.session_timer else { return Ok(None) };
-    Demand::of(wish, passage.screened.method, passage.arrival.message)
-}
-
-/// What the response may need of it, seconds; 0: nothing.
-pub(crate) fn remembered_s(passage: &Passage<'_, '_, '_>) -> u32 {
-    demand(passage).ok().flatten().and_then(|demand| demand.remembered_s()).unwrap_or(0)
+pub(crate) fn demand(
+    arrival: &Arrival<'_, '_>,
+    screened: &Screened<'_, '_>,
+) -> Result<Option<Demand>, Refusal<'static>> {
+    let Some(wish) = arrival.settings.session_timer else { return Ok(None) };
+    Demand::of(wish, screened.method, arrival.message)
 }
 
 impl Switchboard {

@@ -9,6 +9,7 @@ use offhook_proxy::session_timer;
 use offhook_sip::{Message, Name, Reply, Splice, Transport, reason_phrase};
 use offhook_transaction::{ClientId, ServerId, ServerVerdict};
 
+use crate::beyond::Leg;
 use crate::context::{Rest, Upstream};
 use crate::relay::Passage;
 use crate::settings::Settings;
@@ -130,7 +131,9 @@ impl Switchboard {
                     self.at_work = self.at_work.saturating_sub(1);
                     self.transactions.stop_user_timer(server);
                 }
+                // A browser is reached by the connection that it has opened, and by no other (RFC 7118 Appendix B.2).
                 if self.closed.has(self.shard, reply_to.connection)
+                    && !reply_to.transport.is_websocket()
                     && self.strand(now_ms, out.bytes(start..end), reply_to)
                 {
                     return;
@@ -167,13 +170,13 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let mut draft = std::mem::take(&mut self.draft);
-        self.copy_request(client, &mut draft);
+        let leg = self.copy_request(client, &mut draft);
         match Message::parse(&draft) {
             // RFC 4320 §4.2: a 408 to anything but INVITE comes too late for everyone.
             Ok(message) if status != 408 || message.method() == Some(offhook_sip::Method::Invite) => {
                 let start = out.begin();
                 let status = upstream_status(status);
-                self.write_own(&message, status, out.arena());
+                self.write_own((&message, leg), status, out.arena());
                 self.respond(now_ms, server, status, start, out);
                 self.note_final(now_ms, server, (status, true), &message);
                 self.note_failed(now_ms, &message, status);
@@ -192,30 +195,31 @@ impl Switchboard {
         self.transactions.abandon_server(now_ms, server);
     }
 
-    fn copy_request(&self, client: ClientId, draft: &mut Vec<u8>) {
+    fn copy_request(&self, client: ClientId, draft: &mut Vec<u8>) -> Leg {
         draft.clear();
-        let sent = self.transactions.client(client).map_or(&b""[..], |record| record.request());
-        draft.extend_from_slice(sent);
+        let Some(record) = self.transactions.client(client) else { return Leg::default() };
+        draft.extend_from_slice(record.request());
+        record.user.leg
     }
 
-    /// A copy of the request that is still kept: a branch that has been refused has let its own go.
-    pub(crate) fn any_copy(&self, server: ServerId) -> &[u8] {
-        let Some(record) = self.transactions.server(server) else { return b"" };
+    /// A copy of the request that is still kept, and its leg: a branch that has been refused has let its own go.
+    pub(crate) fn any_copy(&self, server: ServerId) -> (&[u8], Leg) {
+        let Some(record) = self.transactions.server(server) else { return (b"", Leg::default()) };
         let mut next = record.user.branches;
         while let Some(branch) = next.and_then(|id| self.transactions.client(id)) {
             if !branch.request().is_empty() {
-                return branch.request();
+                return (branch.request(), branch.user.leg);
             }
             next = branch.user.next;
         }
-        record.request()
+        (record.request(), Leg::default())
     }
 
-    /// Writes a response of ours to a request we forwarded; `copy` is what we forwarded.
-    pub(crate) fn write_own(&self, copy: &Message<'_>, status: u16, out: &mut Vec<u8>) {
+    /// Writes a response of ours to a request we forwarded; `copy` is what we forwarded, on this leg.
+    pub(crate) fn write_own(&self, (copy, leg): (&Message<'_>, Leg), status: u16, out: &mut Vec<u8>) {
         let from_tag = copy.from().ok().and_then(|f| f.tag()).unwrap_or_default();
         let tag = self.cookies.tag(copy.call_id().unwrap_or_default(), from_tag);
-        let reply = Reply::new(copy, status).behind_our_via();
+        let reply = Reply::new(copy, status).behind_our_via().cseq(leg.cseq_before(copy));
         if status == 100 { reply.write(out) } else { reply.to_tag(&tag).write(out) }
     }
 
@@ -229,9 +233,9 @@ impl Switchboard {
             }
             Final::MadeUp(client) => {
                 let mut draft = std::mem::take(&mut self.draft);
-                self.copy_request(client, &mut draft);
+                let leg = self.copy_request(client, &mut draft);
                 if let Ok(message) = Message::parse(&draft) {
-                    self.write_own(&message, upstream_status(status), &mut best);
+                    self.write_own((&message, leg), upstream_status(status), &mut best);
                 }
                 self.draft = draft;
             }

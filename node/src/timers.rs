@@ -4,7 +4,7 @@ use offhook_net::Outbox;
 use offhook_sip::{Message, Name, NameAddr};
 use offhook_transaction::{ClientId, ClientState, Due, InviteClient, ServerId, ServerVerdict, TransactionId};
 
-use crate::context::{Cancel, Downstream, Upstream};
+use crate::context::{Cancel, Upstream};
 use crate::hop;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -145,26 +145,6 @@ impl Switchboard {
         }
     }
 
-    /// A branch is over: those that are left stay linked.
-    fn unlink_branch(&mut self, over: ClientId, branch: &Downstream) {
-        let Some(server) = branch.server else { return };
-        let Some(upstream) = self.transactions.server_mut(server).map(|record| &mut record.user) else {
-            return;
-        };
-        if upstream.branches == Some(over) {
-            upstream.branches = branch.next;
-            return;
-        }
-        let mut newer = upstream.branches;
-        while let Some(record) = newer.and_then(|id| self.transactions.client_mut(id)) {
-            if record.user.next == Some(over) {
-                record.user.next = branch.next;
-                return;
-            }
-            newer = record.user.next;
-        }
-    }
-
     /// §17.2.1, RFC 4320 §4.1: the caller stops sending its request again when it hears that somebody works on it.
     fn say_trying(&mut self, settings: &Settings, now_ms: u64, id: ServerId, out: &mut Outbox) {
         let Some(record) = self.transactions.server(id) else { return };
@@ -183,9 +163,10 @@ impl Switchboard {
         }
         let Some(record) = self.transactions.server(id) else { return };
         let reply_to = record.user.reply_to;
-        let Ok(copy) = Message::parse(self.any_copy(id)) else { return };
+        let (copy, leg) = self.any_copy(id);
+        let Ok(copy) = Message::parse(copy) else { return };
         let start = out.begin();
-        self.write_own(&copy, 100, out.arena());
+        self.write_own((&copy, leg), 100, out.arena());
         self.stamp_load(now_ms, id, start, out);
         let end = out.begin();
         if self.transactions.respond(now_ms, id, 100, out.bytes(start..end)) == ServerVerdict::Send {

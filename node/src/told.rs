@@ -5,11 +5,10 @@ use offhook_proxy::asserted::{self, Statement};
 use offhook_proxy::forward::Extras;
 use offhook_proxy::history::Past;
 use offhook_proxy::session_timer::Demand;
-use offhook_transaction::{ClientId, ServerId};
+use offhook_transaction::ServerId;
 
 use crate::history::Passed;
 use crate::relay::Passage;
-use crate::session_timer;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
 
@@ -52,17 +51,6 @@ impl Switchboard {
         self.tell(passage, server, target, texts)
     }
 
-    /// A branch is open, and its copy on its way.
-    pub(crate) fn link_branch(&mut self, server: ServerId, branch: ClientId, told: Option<Box<Told<'_>>>) {
-        self.with_upstream(server, |upstream| {
-            upstream.branches = Some(branch);
-            upstream.fork.branch_opened();
-        });
-        if let Some(copy) = told.and_then(|told| told.into_past()) {
-            self.note_copy(server, branch, copy);
-        }
-    }
-
     #[inline(never)]
     fn tell<'p>(
         &self,
@@ -71,11 +59,11 @@ impl Switchboard {
         target: &Target,
         texts: &Targets,
     ) -> Option<Box<Told<'p>>> {
-        Some(Box::new(Told {
-            // RFC 4028 §8: "Stateless proxies MUST NOT attempt to request session timers."
-            session_timer: server.and_then(|_| session_timer::demand(passage).ok().flatten()),
-            statement: self.statement(passage, target.flow.remote.ip()),
-            passed: self.history_of(passage, server, target, texts),
-        }))
+        // RFC 4028 §8: "Stateless proxies MUST NOT attempt to request session timers."
+        let session_timer = server.and(passage.demand);
+        let statement = self.statement(passage, target.flow.remote.ip());
+        let passed = self.history_of(passage, server, target, texts);
+        let says_something = session_timer.is_some() || statement.is_some() || passed.is_some();
+        says_something.then(|| Box::new(Told { session_timer, statement, passed }))
     }
 }

@@ -16,7 +16,7 @@ use crate::way::Way;
 
 /// The account whose secret the sender knows, where it was asked: user part and domain.
 pub(crate) fn proved_account<'a>(passage: &Passage<'_, '_, 'a>) -> Option<Account<'a>> {
-    let Passage { arrival, screened, spent, sender } = *passage;
+    let Passage { arrival, screened, spent, sender, .. } = *passage;
     let asked = arrival.settings.rights.authenticate_calls && screened.routed.in_dialog.is_none();
     if !asked || !matches!(sender, Sender::Proved | Sender::ProvedAnother) {
         return None;
@@ -30,20 +30,17 @@ pub(crate) fn proved_account<'a>(passage: &Passage<'_, '_, 'a>) -> Option<Accoun
 ///
 /// # Errors
 /// 500.
-pub(crate) fn check_privacy(
-    passage: &Passage<'_, '_, '_>,
-    way: &Way<'_, '_>,
-) -> Result<(), Refusal<'static>> {
+pub(crate) fn check_privacy(passage: &Passage<'_, '_, '_>) -> Result<(), Refusal<'static>> {
     let Passage { arrival, screened, .. } = *passage;
     // What the first request of a dialog was granted, the others are not refused.
     if !arrival.message.has(Name::Privacy) || screened.routed.in_dialog.is_some() {
         return Ok(());
     }
-    if leads_to_trusted(passage, way) { Ok(()) } else { Privacy::of(arrival.message).check() }
+    if leads_to_trusted(passage) { Ok(()) } else { Privacy::of(arrival.message).check() }
 }
 
-fn leads_to_trusted(passage: &Passage<'_, '_, '_>, way: &Way<'_, '_>) -> bool {
-    let Way::Rule(rule, _) = way else { return false };
+fn leads_to_trusted(passage: &Passage<'_, '_, '_>) -> bool {
+    let Way::Rule(rule, _) = passage.way else { return false };
     let Then::Trunk(index) = rule.then else { return false };
     passage.arrival.settings.routing.trunk(index).is_some_and(|trunk| trunk.trusted)
 }
@@ -62,7 +59,7 @@ impl Switchboard {
         let known = || self.known_trunk(settings, &arrival.from, &screened.routed.uri);
         let is_trusted = |index| settings.routing.trunk(index).is_some_and(|trunk| trunk.trusted);
         let from = self.trust.believes(arrival.from.remote.ip()) || known().is_some_and(is_trusted);
-        let by_name = || self.trust.has_names() && leads_to_trusted(passage, &self.way_of(arrival, screened));
+        let by_name = || self.trust.has_names() && leads_to_trusted(passage);
         let trust = Trust { from, to: self.trust.confides_in(hop) || by_name() };
         let account = || proved_account(passage).filter(|_| screened.method != Method::Ack);
         let statement = Statement::of_request(arrival.message, trust, everywhere, account);

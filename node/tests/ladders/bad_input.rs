@@ -137,11 +137,11 @@ fn the_largest_messages() {
         invite(&more).replace("INVITE", "MESSAGE").replace("z9hG4bK-1", &format!("z9hG4bK-{lines}-lines"))
     };
     let mut stage = stage();
-    for good in [of_size(63_487), of_lines(192)] {
+    for good in [of_size(61_439), of_lines(184)] {
         assert!(answers(&mut stage, good.as_bytes()).is_empty());
         assert!(last_to(&stage, "bob").len() > good.len());
     }
-    for bad in [of_size(63_488), of_size(65_507), of_lines(193), of_lines(200)] {
+    for bad in [of_size(61_440), of_size(65_507), of_lines(185), of_lines(200)] {
         let found = answers(&mut stage, bad.as_bytes());
         assert!(found.len() == 1 && found[0].starts_with("SIP/2.0 513"), "{found:?}");
     }

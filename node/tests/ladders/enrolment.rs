@@ -41,7 +41,7 @@ fn contact(stage: &Stage) -> String {
     crate::exchange::header_of(&text, "Contact").expect("a Contact")
 }
 
-fn contact_uri(stage: &Stage) -> String {
+pub(crate) fn contact_uri(stage: &Stage) -> String {
     let contact = contact(stage);
     contact.split_once('<').and_then(|(_, rest)| rest.split_once('>')).expect("a URI").0.to_owned()
 }

@@ -112,6 +112,15 @@ pub(crate) fn scene_with_messages(configuration: &str) -> Ladder {
     })
 }
 
+/// The same with an exchange that asks this name server.
+pub(crate) fn scene_with_messages_and_names(configuration: &str, names: NameServer) -> Ladder {
+    let config = parse(configuration);
+    Ladder::new(move |site| {
+        let plan = Plan::new(&config, site, 1).on_disk(site.now_ms).with_messages(&config, site.now_ms);
+        Exchange { names, ..Arc::new(plan).shard(0) }
+    })
+}
+
 /// The configuration of an exchange in the simulated network.
 pub(crate) fn parse(configuration: &str) -> Config {
     // Authentication may be off on loopback only; the simulated network is not, so that rule is met by form.

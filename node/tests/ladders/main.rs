@@ -52,6 +52,7 @@ mod tcp;
 mod timers;
 mod tls;
 mod transactions;
+mod trunk_numbers;
 mod trunk_transfers;
 mod trunks;
 mod two_exchanges;

@@ -1,6 +1,9 @@
 //! Messages for those who cannot be reached: RFC 3428.
 
-use crate::exchange::{OPEN, Observed, scene_with_messages};
+use offhook_locate::Nowhere;
+use offhook_simnet::NameServer;
+
+use crate::exchange::{OPEN, Observed, scene_with_messages, scene_with_messages_and_names};
 
 /// Bob has no phone. What Alice writes him is kept, and his phone gets it as soon as it registers: from her, with her
 /// words, and with the time when it was written. RFC 3428 §7 (202), RFC 3428 §4 (Date).
@@ -414,4 +417,45 @@ fn a_neighbour_leaves_messages_in_its_own_name() {
     }
     let scene = scene_with_messages(keys).user("bob").address("provider", "192.0.2.50:5060");
     assert_eq!(scene.run(&ladder).exchange().messages(), 2);
+}
+
+/// Numbers of ours are looked up in public first.
+const LOOKED_UP: &str =
+    "[[route]]\nmatch.prefix = \"00\"\nenum = \"e164.arpa\"\nusers = true\nstrip = 2\nprepend = \"+\"\n";
+
+/// The number was looked up first: what waited for that is kept like any other. RFC 3428 §7, RFC 6116 §3.4.3.
+#[test]
+fn a_number_that_was_looked_up_has_a_mailbox() {
+    let names = NameServer::new().nowhere("+4917 below e164.arpa", Nowhere::NoSuchName).delay_ms(40);
+    scene_with_messages_and_names(&format!("{OPEN}{LOOKED_UP}"), names)
+        .user("+4917")
+        .run(
+            "
+            alice  -> proxy            MESSAGE sip:004917@example.com
+            +40ms alice <- proxy       202
+            alice  -> proxy            MESSAGE sip:004917@example.com #2
+            alice  <- proxy            202 #2
+            given home is registered as +4917
+                      proxy -> home    MESSAGE sip:home@{home}
+                      proxy <- home    200
+                      proxy -> home    MESSAGE sip:home@{home} #2
+                      proxy <- home    200 #2
+            ",
+        )
+        .leaves_nothing();
+}
+
+/// So is what waited for that and then found a phone that is away. RFC 3428 §7.
+#[test]
+fn a_phone_behind_a_number_that_was_looked_up() {
+    let names = NameServer::new().nowhere("+4917 below e164.arpa", Nowhere::NoSuchName).delay_ms(40);
+    scene_with_messages_and_names(&format!("{OPEN}{LOOKED_UP}"), names).run(
+        "
+            given home is registered as +4917
+            alice  -> proxy            MESSAGE sip:004917@example.com
+            +40ms     proxy -> home    MESSAGE sip:home@{home}
+                      proxy <- home    480
+            alice  <- proxy            202
+            ",
+    );
 }

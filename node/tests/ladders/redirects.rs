@@ -180,6 +180,70 @@ fn a_stranger_spends_nobodys_money() {
         .leaves_nothing();
 }
 
+/// A domain that strangers do not reach is not reached through a phone of another one. RFC 3261 §16.7 step 4, §22.
+#[test]
+fn a_closed_domain_stays_closed() {
+    let domains = "
+        domains = [\"example.com\"]
+        [[domain]]
+        name = \"school.example\"
+        strangers_may_call_users = false
+        [access]
+        authenticate_register = false
+    ";
+    scene(domains)
+        .run(
+            "
+        given bob is registered
+        carol  -> proxy            REGISTER
+            To: <sip:carol@school.example>
+            From: <sip:carol@school.example>;tag=c
+        carol  <- proxy            200
+        eve    -> proxy            INVITE bob
+            From: <sip:eve@elsewhere.example>;tag=1
+                  proxy -> bob     INVITE
+                  proxy <- bob     302
+            Contact: <sip:carol@school.example>
+                  proxy -> bob     ACK
+        eve    <- proxy            302
+            Contact: <sip:carol@school.example>
+        eve    -> proxy            ACK
+    ",
+        )
+        .leaves_nothing();
+}
+
+/// A rule for our users that looks the number up first may lead anywhere: who is called outside sends nobody there.
+/// RFC 3261 §16.7 step 4, RFC 6116 §3.4.3.
+#[test]
+fn a_stranger_has_no_number_looked_up() {
+    let rules =
+        "[[route]]\nmatch.prefix = \"00\"\nenum = \"e164.arpa\"\nusers = true\nstrip = 2\nprepend = \"+\"\n";
+    let names = offhook_simnet::NameServer::new()
+        .number("+49301 below e164.arpa", &["sip:x@192.0.2.60:5060"])
+        .delay_ms(1);
+    crate::exchange::scene_with_names(&format!("{OPEN}{rules}"), names)
+        .address("far", "203.0.113.1:5060")
+        .address("somewhere", "192.0.2.60:5060")
+        .run(
+            "
+        alice  -> proxy            MESSAGE sip:0049301@example.com
+  +1ms            proxy -> somewhere MESSAGE
+                  proxy <- somewhere 200
+        alice  <- proxy            200
+        alice  -> proxy            INVITE sip:dave@203.0.113.1 #2
+                  proxy -> far     INVITE #2
+                  proxy <- far     302 #2
+            Contact: <sip:0049301@example.com>
+                  proxy -> far     ACK #2
+        alice  <- proxy            302 #2
+            Contact: <sip:0049301@example.com>
+        alice  -> proxy            ACK #2
+    ",
+        )
+        .leaves_nothing();
+}
+
 /// Several contacts: by q, those of one q together; what cannot be followed stays in the answer, which is the best when all
 /// others have refused. RFC 3261 §16.7 step 4 and 6, §16.6.
 #[test]
@@ -286,6 +350,102 @@ fn a_circle_of_forwarding() {
                   proxy -> bob     ACK #2
         alice  <- proxy            302 #2
         alice  -> proxy            ACK #2
+    ",
+    )
+    .leaves_nothing();
+}
+
+/// Two of bob's phones forward to carol: she is called once, and what she says is the answer; the second redirection is
+/// none. Nor is a contact that stands there twice. RFC 3261 §16.7 step 4, RFC 3261 §16.7 step 6.
+#[test]
+fn two_phones_forward_to_one_place() {
+    open_ladder(
+        "
+        given carol is registered
+        given desk is registered as bob
+        given mobile is registered as bob
+        alice  -> proxy            INVITE bob
+                  proxy -> desk    INVITE
+                  proxy -> mobile  INVITE
+                  proxy <- desk    302
+            Contact: <sip:carol@example.com>, <sip:carol@example.com>
+                  proxy -> desk    ACK
+                  proxy -> carol   INVITE
+                  proxy <- mobile  302
+            Contact: <sip:carol@example.com>
+                  proxy -> mobile  ACK
+                  proxy <- carol   486
+                  proxy -> carol   ACK
+        alice  <- proxy            486
+        alice  -> proxy            ACK
+        alice  -> proxy            INVITE bob #2
+                  proxy -> desk    INVITE #2
+                  proxy -> mobile  INVITE #2
+                  proxy <- desk    302 #2
+            Contact: <sip:carol@example.com>
+                  proxy -> desk    ACK #2
+                  proxy -> carol   INVITE #2
+                  proxy <- carol   486 #2
+                  proxy -> carol   ACK #2
+                  proxy <- mobile  302 #2
+            Contact: <sip:carol@example.com>
+                  proxy -> mobile  ACK #2
+        alice  <- proxy            486 #2
+        alice  -> proxy            ACK #2
+    ",
+    )
+    .leaves_nothing();
+}
+
+/// No branch can be opened for it: the caller is told where to call. RFC 3261 §16.7 step 4.
+#[test]
+fn there_is_no_room_to_follow() {
+    scene(&format!("{OPEN}[limits]\ntransactions_max = 1\n"))
+        .run(
+            "
+        given bob is registered
+        given carol is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     302
+            Contact: <sip:carol@example.com>
+                  proxy -> bob     ACK
+        alice  <- proxy            302
+            Contact: <sip:carol@example.com>
+        alice  -> proxy            ACK
+    ",
+        )
+        .leaves_nothing();
+}
+
+/// Of the phones that a redirection led to one rings and refuses: the caller is told that this dialog is over. RFC 6228 §6.
+#[test]
+fn an_early_dialog_behind_a_redirection() {
+    open_ladder(
+        "
+        given bob is registered
+        given carol is registered
+        given dora is registered
+        alice  -> proxy            INVITE bob
+            Supported: 199
+                  proxy -> bob     INVITE
+                  proxy <- bob     302
+            Contact: <sip:carol@example.com>, <sip:dora@example.com>
+                  proxy -> bob     ACK
+                  proxy -> carol   INVITE
+                  proxy -> dora    INVITE
+                  proxy <- carol   180
+            To: <sip:bob@example.com>;tag=carol
+        alice  <- proxy            180
+                  proxy <- carol   486
+            To: <sip:bob@example.com>;tag=carol
+                  proxy -> carol   ACK
+        alice  <- proxy            199 INVITE
+            To: <sip:bob@example.com>;tag=carol
+                  proxy <- dora    486
+                  proxy -> dora    ACK
+        alice  <- proxy            486
+        alice  -> proxy            ACK
     ",
     )
     .leaves_nothing();

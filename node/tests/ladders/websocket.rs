@@ -3,9 +3,10 @@
 
 use offhook_ladder::{Ladder, Stage};
 use offhook_net::Listener;
+use offhook_simnet::NameServer;
 use offhook_sip::Transport;
 
-use crate::exchange::{OPEN, Observed, scene, scene_on_disk};
+use crate::exchange::{Exchange, OPEN, Observed, scene, scene_on_disk, scene_with_names};
 
 /// Where browsers and others connect.
 fn with_websocket(scene: Ladder) -> Ladder {
@@ -262,6 +263,46 @@ fn without_record_route() {
             Record-Route: <sip:{proxy.host};lr;oh=*>
     ",
     );
+}
+
+/// The end of such a call is seen, and its record has it. RFC 7118 Appendix B.2.
+#[test]
+fn the_record_of_a_call_without_record_route() {
+    let stage = with_websocket(scene(&format!("{OPEN}[proxy]\nrecord_route = false\n"))).run(
+        "
+        given bob is registered over ws
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        +10s alice -> proxy        BYE
+                  proxy -> bob     BYE
+                  proxy <- bob     200
+        alice  <- proxy            200
+    ",
+    );
+    let durations: Vec<_> = stage.records().iter().map(|record| record.duration_ms()).collect();
+    assert_eq!(durations, [Some(10_000)]);
+}
+
+/// The answer to a page that was closed is nobody's: no name server is asked for a name that it made up. RFC 7118 §5.
+#[test]
+fn an_answer_to_a_closed_page() {
+    let text = "
+        given bob is registered
+        given alice is registered over ws
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+        alice  -> proxy            close
+                  proxy <- bob     486
+                  proxy -> bob     ACK
+        +64s
+    ";
+    let mut stage = with_websocket(scene_with_names(OPEN, NameServer::new())).run(text);
+    let proxy = stage.proxy();
+    assert!(stage.world_mut().engine_mut::<Exchange>(proxy).names.asked().is_empty());
 }
 
 /// A request that names WebSocket as its way leads nowhere: RFC 7118 §5.

@@ -19,12 +19,13 @@ pub struct Reply<'m, 'a> {
     to_tag: &'m [u8],
     top_via: Option<&'m [u8]>,
     vias_skipped: usize,
+    cseq: Option<u32>,
 }
 
 impl<'m, 'a> Reply<'m, 'a> {
     /// An answer with this status and its registered phrase.
     pub fn new(request: &'m Message<'a>, status: u16) -> Self {
-        Self { request, status, reason: None, to_tag: b"", top_via: None, vias_skipped: 0 }
+        Self { request, status, reason: None, to_tag: b"", top_via: None, vias_skipped: 0, cseq: None }
     }
 
     /// Another reason phrase. It must be free of line ends; phrases of ours are.
@@ -52,6 +53,12 @@ impl<'m, 'a> Reply<'m, 'a> {
         self
     }
 
+    /// The number that CSeq has in the request we forwarded, where our copy has another.
+    pub fn cseq(mut self, number: Option<u32>) -> Self {
+        self.cseq = number;
+        self
+    }
+
     /// Writes the start line and the headers that every response copies.
     pub fn write_head(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"SIP/2.0 ");
@@ -63,7 +70,7 @@ impl<'m, 'a> Reply<'m, 'a> {
         self.copy_line(Name::From, out);
         self.write_to_header(out);
         self.copy_line(Name::CallId, out);
-        self.copy_line(Name::CSeq, out);
+        self.write_cseq(out);
         if self.status == 100 {
             // §8.2.6.1: the sender measures the way with it.
             self.copy_line(Name::Timestamp, out);
@@ -107,6 +114,17 @@ impl<'m, 'a> Reply<'m, 'a> {
         out.extend_from_slice(&self.request.bytes()[line.whole().start..line.value().end]);
         out.extend_from_slice(b";tag=");
         out.extend_from_slice(self.to_tag);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_cseq(&self, out: &mut Vec<u8>) {
+        let Some((number, Ok(copied))) = self.cseq.map(|number| (number, self.request.cseq())) else {
+            return self.copy_line(Name::CSeq, out);
+        };
+        out.extend_from_slice(b"CSeq: ");
+        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(copied.method);
         out.extend_from_slice(b"\r\n");
     }
 

@@ -43,6 +43,13 @@ impl<B: Copy + PartialEq> EarlyDialogs<B> {
         }
     }
 
+    /// Another branch stands in the place of one.
+    pub fn hand_on(&mut self, old: B, new: B) {
+        for (of, _) in self.list.iter_mut().filter(|(of, _)| *of == old) {
+            *of = new;
+        }
+    }
+
     /// A branch has been refused: the tag of one of its dialogs, until there is none.
     pub fn take_ended(&mut self, branch: B) -> Option<Box<[u8]>> {
         let place = self.list.iter().position(|(of, _)| *of == branch)?;
@@ -50,9 +57,10 @@ impl<B: Copy + PartialEq> EarlyDialogs<B> {
     }
 }
 
-/// Writes the 199 for the dialog of this tag, which ended with `status`. `copy` is what a branch was sent.
-pub fn write(copy: &Message<'_>, tag: &[u8], status: u16, out: &mut Vec<u8>) {
-    Reply::new(copy, 199).behind_our_via().to_tag(tag).write_head(out);
+/// Writes the 199 for the dialog of this tag, which ended with `status`. `copy` is what a branch was sent, `cseq` the number
+/// of the request where the copy has another.
+pub fn write(copy: &Message<'_>, cseq: Option<u32>, (tag, status): (&[u8], u16), out: &mut Vec<u8>) {
+    Reply::new(copy, 199).behind_our_via().cseq(cseq).to_tag(tag).write_head(out);
     out.extend_from_slice(b"Reason: SIP;cause=");
     out.extend_from_slice(itoa::Buffer::new().format(status).as_bytes());
     out.extend_from_slice(b";text=\"");
@@ -120,7 +128,7 @@ mod tests {
         let copy = b"INVITE sip:b SIP/2.0\r\nVia: SIP/2.0/UDP us\r\nVia: SIP/2.0/UDP alice\r\nRecord-Route: <sip:us;lr>\r\n\
             From: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:a@x>\r\n\r\n";
         let mut out = Vec::new();
-        write(&Message::parse(copy).expect("a message"), b"t", 486, &mut out);
+        write(&Message::parse(copy).expect("a message"), None, (b"t", 486), &mut out);
         assert_eq!(
             String::from_utf8(out).expect("ASCII"),
             "SIP/2.0 199 Early Dialog Terminated\r\nVia: SIP/2.0/UDP alice\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>;tag=t\r\n\

@@ -15,6 +15,8 @@ pub struct Fork {
     answered: bool,
     over: bool,
     leaves_rest: bool,
+    /// The best is there in case nobody says anything else.
+    best_is_last: bool,
 }
 
 /// What to do with a response.
@@ -33,7 +35,15 @@ pub struct Verdict {
 impl Fork {
     /// No branch yet.
     pub const fn new(invite: bool) -> Self {
-        Self { invite, open: 0, best: None, answered: false, over: false, leaves_rest: false }
+        Self {
+            invite,
+            open: 0,
+            best: None,
+            answered: false,
+            over: false,
+            leaves_rest: false,
+            best_is_last: false,
+        }
     }
 
     /// The caller wants the other branches to go on when one has answered (RFC 3841 §9.1 `no-cancel`). A 6xx still ends
@@ -74,14 +84,25 @@ impl Fork {
         }
         // RFC 4320 §4.2: when silence is noticed, a client of anything but INVITE has given up too.
         self.over |= status == 408 && !self.invite;
-        let keep = !self.answered && self.best.is_none_or(|best| rank(status) < rank(best));
+        let is_better = |best| self.best_is_last || rank(status) < rank(best);
+        let keep = !self.answered && self.best.is_none_or(is_better);
         if keep {
-            self.best = Some(status);
+            (self.best, self.best_is_last) = (Some(status), false);
         }
         let decisive = status >= 600 && !self.over;
         self.over |= status >= 600;
         let settle = self.open == 0 && !self.answered;
         Verdict { pass: false, keep, cancel_rest: decisive && self.open > 0, settle }
+    }
+
+    /// The same for a redirection to where other branches have been sent already: whatever those say is better.
+    pub fn finished_for_others(&mut self, status: u16) -> Verdict {
+        self.open = self.open.saturating_sub(1);
+        let keep = !self.answered && self.best.is_none();
+        if keep {
+            (self.best, self.best_is_last) = (Some(status), true);
+        }
+        Verdict { keep, settle: self.open == 0 && !self.answered, ..Verdict::default() }
     }
 
     /// A 2xx that comes again, or from a second phone, after the branch had its final response: RFC 6026 §7.2.
@@ -203,6 +224,21 @@ mod tests {
         }
         assert_eq!(upstream_status(503), 500);
         assert_eq!((upstream_status(486), upstream_status(430)), (486, 480));
+    }
+
+    /// RFC 3261 §16.7 step 4 and 6: two redirections to one place. The second one is nobody's answer, unless nothing else is
+    /// said.
+    #[test]
+    fn a_redirection_that_another_one_has_made() {
+        let mut f = fork(2);
+        assert_eq!(f.finished_for_others(302), Verdict { keep: true, ..Verdict::default() });
+        assert_eq!(f.clone().finished(503), Verdict { keep: true, settle: true, ..Verdict::default() });
+        assert_eq!(f.finished_for_others(302), Verdict { settle: true, ..Verdict::default() });
+        assert_eq!(f.best(), Some(302));
+        let mut f = fork(2);
+        f.finished(486);
+        assert_eq!(f.finished_for_others(302), Verdict { settle: true, ..Verdict::default() });
+        assert_eq!(f.best(), Some(486));
     }
 
     /// RFC 3261 §16.7 step 5: of a request that is no INVITE only one final response goes upstream.

@@ -46,6 +46,16 @@ fn choice<'a>(value: &'a [u8]) -> Option<Choice<'a>> {
     Some(Choice { uri, q_milli })
 }
 
+/// The contacts that are not followed.
+pub fn left<'a>(
+    response: &Message<'a>,
+    is_followed: impl Fn(&[u8]) -> bool,
+) -> impl Iterator<Item = &'a [u8]> {
+    let is_left =
+        move |value: &&[u8]| !NameAddr::parse(value).is_some_and(|contact| is_followed(contact.uri));
+    response.values(Name::Contact).filter(is_left)
+}
+
 /// The response without the contacts that are followed: step 4 of §16.7.
 pub fn write_left(
     response: &Message<'_>,
@@ -55,8 +65,7 @@ pub fn write_left(
 ) {
     let mut splice = Splice::new(response, scratch);
     splice.remove_all(Name::Contact);
-    let left = |value: &&[u8]| !NameAddr::parse(value).is_some_and(|contact| is_followed(contact.uri));
-    for value in response.values(Name::Contact).filter(left) {
+    for value in left(response, is_followed) {
         splice.insert(response.headers_end(), |out| {
             out.extend_from_slice(b"Contact: ");
             out.extend_from_slice(value);

@@ -47,8 +47,17 @@ pub fn fits(number: u32) -> bool {
     number < NUMBER_MAX
 }
 
-/// The number on the far side.
+/// Whether a number has a place on the far side. A callee numbers as he likes (RFC 3261 §12.2.1.1: below 2^31): his larger
+/// numbers stay as they are, which needs no memory either.
+pub fn has_place(number: u32) -> bool {
+    number < (1 << 31) / TRIES
+}
+
+/// The number on the far side; one that has no place there stays.
 pub fn outward(number: u32, tries: u8) -> u32 {
+    if !has_place(number) {
+        return number;
+    }
     number.wrapping_mul(TRIES).wrapping_add(u32::from(tries.min(TRY_MAX)))
 }
 
@@ -141,6 +150,9 @@ mod tests {
             assert!(tries.iter().all(|far| *far < outward(number + 1, 0)));
         }
         assert!(fits(NUMBER_MAX - 1) && !fits(NUMBER_MAX));
+        let last = (1 << 29) - 1;
+        assert!(has_place(last) && outward(last, TRY_MAX) == (1 << 31) - 1);
+        assert!(!has_place(last + 1) && outward(last + 1, 1) == last + 1);
     }
 
     /// RFC 3262 §7.2.

@@ -114,12 +114,9 @@ impl Rules {
         self.trunk(index)?.login.as_ref()
     }
 
-    /// The trunk that sends from this address and may ask us for credentials.
-    pub fn peer_with_login(&self, source: IpAddr) -> Option<&Trunk> {
-        if !self.has_logins {
-            return None;
-        }
-        self.trunks.iter().find(|trunk| trunk.login.is_some() && trunk.is_at(source))
+    /// Whether any trunk may ask us for credentials.
+    pub fn has_logins(&self) -> bool {
+        self.has_logins
     }
 
     /// The next hops that are to be asked how much they can take (RFC 7339 §4.1).

@@ -1,0 +1,62 @@
+//! Staying in the path of a dialog, and what Record-Route remembers of its two sides: RFC 3261 §16.6 step 4.
+
+use offhook_proxy::flow_token::FlowRoute;
+use offhook_proxy::record_route::{Sides, Trunks};
+use offhook_proxy::renumber;
+use offhook_sip::Transport;
+
+use crate::beyond::Leg;
+use crate::register::is_behind_nat;
+use crate::relay::Passage;
+use crate::switchboard::Switchboard;
+use crate::targets::{Target, Targets};
+use crate::way::Way;
+
+impl Switchboard {
+    /// Whether to stay in the path (only what makes a dialog needs it), and which flows to remember.
+    pub(crate) fn record_route(
+        &self,
+        passage: &Passage<'_, '_, '_>,
+        target: &Target,
+        leg: Leg,
+    ) -> Option<Sides> {
+        let Passage { arrival, screened, .. } = *passage;
+        let begins_dialog = screened.method.makes_dialog() && arrival.parts.to_tag.is_empty();
+        let stays =
+            arrival.settings.record_route || must_stay(passage, target.flow.transport, leg.renumbered);
+        if !stays || !begins_dialog {
+            return None;
+        }
+        // Only a phone that speaks to us directly can be reached over the flow it came by.
+        let pinned = arrival.from.transport.is_reliable() || is_behind_nat(arrival);
+        Some(Sides {
+            caller: (arrival.parts.is_first_hop && pinned).then_some(arrival.from),
+            callee: target.pinned.then_some(target.flow),
+            trunks: self.trunks_of(passage, leg),
+            stateless: false,
+        })
+    }
+}
+
+/// Nobody who keeps no transaction maps the number of an answer back: requests to a trunk keep theirs.
+pub(crate) fn without_state(sides: Sides) -> Sides {
+    Sides { stateless: true, trunks: Trunks::default(), ..sides }
+}
+
+/// Whether the end of the call that this INVITE begins will come through us, by whichever of its targets. Those that are
+/// being looked up are nobody's but a trunk's or a stranger's.
+pub(crate) fn sees_the_end(passage: &Passage<'_, '_, '_>, targets: &Targets) -> bool {
+    let Passage { arrival, way, .. } = *passage;
+    let has_login = || matches!(way, Way::Rule(rule, _) if arrival.settings.routing.login_of(rule).is_some());
+    arrival.settings.record_route
+        || has_login() && renumber::fits(arrival.parts.cseq.number)
+        || must_stay(passage, arrival.from.transport, false)
+        || targets.list().iter().any(|target| must_stay(passage, target.flow.transport, false))
+}
+
+/// Whether we stay in the path whatever the configuration says. RFC 7118 Appendix B.2: a browser is reached by us alone.
+/// RFC 5626 §5.3.1: so is a phone behind a flow token.
+fn must_stay(passage: &Passage<'_, '_, '_>, to: Transport, renumbered: bool) -> bool {
+    let by_websocket = passage.arrival.from.transport.is_websocket() || to.is_websocket();
+    renumbered || by_websocket || matches!(passage.screened.routed.flow, Some(FlowRoute::To(_)))
+}
