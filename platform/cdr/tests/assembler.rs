@@ -1,17 +1,21 @@
 //! Spool, joiner, tables and files together, with crashes between and in the middle of everything.
 
+mod facts;
+
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
 use offhook_cdr::{
-    Answered, Assembler, Begun, Fact, FileFormat, FileOptions, Filter, InDialog, Options, Outcome, Policy,
-    Record, Spool, SpoolFolder,
+    Assembler, Fact, FileFormat, FileOptions, Filter, InDialog, Options, Outcome, Policy, Record, Spool,
+    SpoolFolder,
 };
 use offhook_store::Store;
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+use facts::{answered, begun};
 
 const START_MS: u64 = 1_795_248_903_123;
 const SHARDS: u8 = 2;
@@ -149,39 +153,6 @@ impl Call {
             _ => return,
         }
         self.stage += 1;
-    }
-}
-
-fn begun(call_id: &str, leg: u64) -> Begun<'_> {
-    Begun {
-        leg,
-        refused: 0,
-        in_path: true,
-        cseq: 1,
-        transport: b"udp",
-        source: "192.0.2.1:5060".parse().unwrap(),
-        call_id: call_id.as_bytes(),
-        from_tag: b"a",
-        from: b"sip:a@example.org",
-        to: b"sip:bob@example.org",
-        request_uri: b"sip:bob@example.org",
-        user: b"a",
-        contact: b"<sip:a@192.0.2.1>",
-        agent: b"",
-        route: b"user",
-        trunk: b"",
-    }
-}
-
-fn answered(leg: u64) -> Answered<'static> {
-    Answered {
-        leg,
-        status: 200,
-        target: "192.0.2.2:5060".parse().unwrap(),
-        to: b"<sip:bob@example.org>;tag=b",
-        contact: b"<sip:bob@192.0.2.2>",
-        agent: b"phone, \"soft\"",
-        session_expires: b"",
     }
 }
 

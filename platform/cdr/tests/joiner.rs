@@ -1,6 +1,9 @@
 //! What becomes of facts when there are too many of them: no call is lost, none is billed wrongly.
 
-use offhook_cdr::{Answered, Begun, EndedBy, Fact, InDialog, Joiner, Outcome, Policy};
+mod facts;
+
+use facts::{answered, begun};
+use offhook_cdr::{EndedBy, Fact, InDialog, Joiner, Outcome, Policy};
 
 const POLICY: Policy = Policy { call_max_ms: 3_600_000, calls_max: 100 };
 
@@ -24,36 +27,11 @@ impl World {
 
     /// An INVITE of the same caller by another branch.
     fn begun(&mut self, call_id: &str, leg: u64) {
-        self.note(Fact::Begun(Begun {
-            leg,
-            refused: 0,
-            in_path: true,
-            cseq: 1,
-            transport: b"udp",
-            source: "192.0.2.1:5060".parse().unwrap(),
-            call_id: call_id.as_bytes(),
-            from_tag: b"a",
-            from: b"sip:a@example.org",
-            to: b"sip:bob@example.org",
-            request_uri: b"sip:bob@example.org",
-            user: b"a",
-            contact: b"<sip:a@192.0.2.1>",
-            agent: b"",
-            route: b"user",
-            trunk: b"",
-        }));
+        self.note(Fact::Begun(begun(call_id, leg)));
     }
 
     fn answered(&mut self, leg: u64) {
-        self.note(Fact::Answered(Answered {
-            leg,
-            status: 200,
-            target: "192.0.2.2:5060".parse().unwrap(),
-            to: b"<sip:bob@example.org>;tag=b",
-            contact: b"<sip:bob@192.0.2.2>",
-            agent: b"",
-            session_expires: b"",
-        }));
+        self.note(Fact::Answered(answered(leg)));
     }
 
     fn refused(&mut self, leg: u64, status: u16) {
