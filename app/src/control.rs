@@ -7,11 +7,11 @@ use std::io;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
-use offhook_abuse::{Ban, Guard, Source};
+use offhook_abuse::{Guard, Source};
 use offhook_control::{Desk, Fault, Question};
 use offhook_journal::{Event, Journal};
 use offhook_net::{Clock, ControlSocket, Stopper};
-use offhook_node::Settings;
+use offhook_node::{Settings, note_ban};
 
 use crate::ban::keep::object;
 use crate::cdr::keep::TrunkCalls;
@@ -63,18 +63,6 @@ pub fn note_ended(guard: &Guard, journal: &mut Journal, now_ms: u64) {
     }
 }
 
-fn note_began(journal: &mut Journal, now_ms: u64, ban: &Ban) {
-    let event = Event::BanBegan {
-        source: &ban.source.to_string(),
-        offence: &ban.offence.to_string(),
-        failures: ban.failures,
-        lasts_s: ban.until_s.saturating_sub(ban.since_s),
-        times: ban.times.into(),
-    };
-    journal.note(now_ms, &event);
-    journal.flush(now_ms);
-}
-
 fn note_failed(journal: &mut Journal, clock: Clock, error: &io::Error) {
     journal.note(clock.now_ms(), &Event::ControlFailed { error: &error.to_string() });
     journal.flush(clock.now_ms());
@@ -98,7 +86,7 @@ fn desk(sources: Sources, journal: impl Fn() -> Journal, clock: Clock) -> Desk {
         let lasts_s = lasts_s.clamp(1, BY_HAND_MAX_S) as u32;
         let ban = banning.ban_by_hand(clock.now_ms(), source, lasts_s);
         let ban = ban.ok_or_else(|| Fault::Absent("there is no room now; try again".to_owned()))?;
-        note_began(&mut note, clock.now_ms(), &ban);
+        note_ban(&mut note, clock.now_ms(), &ban);
         Ok(vec![object(&ban)])
     });
     let mut journal = journal();

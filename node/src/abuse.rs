@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use offhook_abuse::{Ban, Guard, Guess, Policy, Source, Verdict};
 use offhook_config::Network;
-use offhook_journal::{Event, EventKind};
+use offhook_journal::{Event, EventKind, Journal};
 use offhook_net::Flow;
 use offhook_sip::{Name, Transport};
 
@@ -113,7 +113,7 @@ impl Switchboard {
             }
             Verdict::Banned(ban) => {
                 self.note_silence(arrival, user);
-                self.note_ban(arrival.now_ms, &ban);
+                note_ban(&mut self.journal, arrival.now_ms, &ban);
                 true
             }
         }
@@ -127,7 +127,7 @@ impl Switchboard {
         }
         let guess = Guess { from, user, realm: realm.as_bytes() };
         if let Some(ban) = self.guard.failed(arrival.now_ms, &guess) {
-            self.note_ban(arrival.now_ms, &ban);
+            note_ban(&mut self.journal, arrival.now_ms, &ban);
         }
     }
 
@@ -148,7 +148,7 @@ impl Switchboard {
         if arrival.from.transport != Transport::Udp
             && let Some(ban) = self.guard.scanned(arrival.now_ms, from.ip())
         {
-            self.note_ban(arrival.now_ms, &ban);
+            note_ban(&mut self.journal, arrival.now_ms, &ban);
         }
         true
     }
@@ -157,20 +157,21 @@ impl Switchboard {
         let (method, source) = (arrival.message.method_text(), arrival.from.remote);
         self.journal.note(arrival.now_ms, &Event::RequestSilenced { method, user, source });
     }
-
-    fn note_ban(&mut self, now_ms: u64, ban: &Ban) {
-        let event = Event::BanBegan {
-            source: &ban.source.to_string(),
-            offence: &ban.offence.to_string(),
-            failures: ban.failures,
-            lasts_s: ban.until_s.saturating_sub(ban.since_s),
-            times: ban.times.into(),
-        };
-        self.journal.note(now_ms, &event);
-    }
 }
 
 /// The guard of a shard that was given none to share.
 pub(crate) fn own_guard(settings: &Settings, hash_key: [u8; 16], shard: u8) -> Guard {
     Guard::new(settings.abuse.policy, hash_key, usize::from(shard) + 1)
+}
+
+/// Notes that a ban has begun, whoever imposed it.
+pub fn note_ban(journal: &mut Journal, now_ms: u64, ban: &Ban) {
+    let event = Event::BanBegan {
+        source: &ban.source.to_string(),
+        offence: &ban.offence.to_string(),
+        failures: ban.failures,
+        lasts_s: ban.until_s.saturating_sub(ban.since_s),
+        times: ban.times.into(),
+    };
+    journal.note(now_ms, &event);
 }

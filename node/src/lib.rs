@@ -82,7 +82,7 @@ mod watch;
 mod way;
 mod whereabouts;
 
-pub use abuse::AbuseSettings;
+pub use abuse::{AbuseSettings, note_ban};
 pub use drain::Drain;
 pub use rehearsal::{RehearsalError, Rehearsed, Sent, Supposed, rehearse};
 pub use settings::{DOMAIN_DEFAULT, DomainSettings, Settings};
