@@ -87,6 +87,7 @@ fn desk(sources: Sources, journal: impl Fn() -> Journal, clock: Clock) -> Desk {
         let ban = banning.ban_by_hand(clock.now_ms(), source, lasts_s);
         let ban = ban.ok_or_else(|| Fault::Absent("there is no room now; try again".to_owned()))?;
         note_ban(&mut note, clock.now_ms(), &ban);
+        note.flush(clock.now_ms());
         Ok(vec![object(&ban)])
     });
     let mut journal = journal();
