@@ -6,6 +6,7 @@ It runs in the virtual environment that install.sh makes, for the library comes 
 sound card: a file is played into the call, and what comes is written to another.
 """
 
+import ctypes
 import json
 import os
 import select
@@ -249,9 +250,10 @@ class Phone:
     def run(self):
         """Until its input ends or says `quit`."""
         say("ready")
-        text = b""
+        text, libc = b"", ctypes.CDLL(None)
         while True:
             self.endpoint.libHandleEvents(10)
+            libc.fflush(None)  # the library leaves its log in a buffer, and who reads it would miss the last messages
             while select.select([0], [], [], 0)[0]:
                 got = os.read(0, 4096)
                 *lines, text = (text + got).split(b"\n")
