@@ -22,15 +22,9 @@ impl Switchboard {
     pub(crate) fn cancel(&mut self, arrival: &Arrival<'_, '_>, key: &ServerKey<'_>, out: &mut Outbox) {
         if let Some(invite) = self.transactions.find_cancelled(key) {
             self.accept(arrival, out);
-            self.with_upstream(invite, |u| u.fork.cancel());
             let mut reason = Vec::new();
             reason::write(arrival.message, &mut reason);
-            self.note_cancelled(arrival.now_ms, invite, &reason);
-            if self.is_parked(invite) {
-                return self.cancel_parked(arrival.settings, arrival.now_ms, invite, out);
-            }
-            self.cancel_branches(arrival.now_ms, invite, &reason, out);
-            return self.keep_reason(invite, reason);
+            return self.caller_gave_up(arrival, invite, reason, out);
         }
         if self.belongs_elsewhere(arrival, key, out) {
             return;
@@ -45,6 +39,23 @@ impl Switchboard {
             way if way.is_stateless(&screened) => self.pass_without_state(arrival, &screened, out),
             _ => self.refuse(arrival, Refusal::new(481), out),
         }
+    }
+
+    /// Nobody waits for an answer to this INVITE any more: no new targets, and its phones stop ringing.
+    fn caller_gave_up(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        invite: ServerId,
+        reason: Vec<u8>,
+        out: &mut Outbox,
+    ) {
+        self.with_upstream(invite, |u| u.fork.cancel());
+        self.note_cancelled(arrival.now_ms, invite, &reason);
+        if self.is_parked(invite) {
+            return self.cancel_parked(arrival.settings, arrival.now_ms, invite, out);
+        }
+        self.cancel_branches(arrival.now_ms, invite, &reason, out);
+        self.keep_reason(invite, reason);
     }
 
     /// Cancels every branch that still works (§16.7 step 10).
@@ -130,8 +141,7 @@ impl Switchboard {
         if let Some(id) = self.transactions.find_acknowledged(key, has_tag)
             && self.transactions.ack(arrival.now_ms, id) == AckVerdict::Absorb
         {
-            self.note_heard(arrival.now_ms, id);
-            return;
+            return self.acknowledged(arrival, id, out);
         }
         // First of all: what ended without state and what a transaction of another shard refused have the same tag of ours.
         if self.belongs_elsewhere(arrival, key, out) || to_tag == self.stateless_tag(arrival.parts) {
@@ -141,6 +151,19 @@ impl Switchboard {
             screen(arrival.message, arrival.parts, &arrival.settings.identity, &self.cookies)
         {
             self.pass_without_state(arrival, &screened, out);
+        }
+    }
+
+    /// An ACK that ends at its transaction. If that has not answered, its caller has had a refusal of ours without state,
+    /// for an earlier copy of the INVITE, which came when nobody was registered or there was too much to do: he has left
+    /// (§17.1.1.2), and what this copy makes ring rings in vain. §8.2.7 would have such a refusal be the same for every copy,
+    /// which only memory could promise.
+    fn acknowledged(&mut self, arrival: &Arrival<'_, '_>, invite: ServerId, out: &mut Outbox) {
+        let is_answered = self.transactions.server(invite).is_none_or(|record| record.state().is_answered());
+        if is_answered {
+            self.note_heard(arrival.now_ms, invite);
+        } else if arrival.parts.to_tag == self.stateless_tag(arrival.parts) {
+            self.caller_gave_up(arrival, invite, Vec::new(), out);
         }
     }
 

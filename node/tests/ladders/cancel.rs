@@ -322,3 +322,32 @@ fn a_200_that_overtakes_its_cancel_passes_for_its_full_time() {
     )
     .leaves_nothing();
 }
+
+/// A caller far away has repeated his INVITE before the 480 of the first copy reaches him, and bob has come in between: the
+/// second copy rings at bob's. The ACK to the 480, which left no state, says that nobody waits for him, and he stops ringing;
+/// an ACK to something else says nothing. RFC 3261 §17.1.1.2, RFC 3261 §8.2.7, RFC 3261 §9.1.
+#[test]
+fn who_acknowledges_the_refusal_of_an_earlier_copy_has_left() {
+    open_ladder(
+        "
+        alice  -> proxy            INVITE bob
+        alice  <- proxy            480
+        bob    -> proxy            REGISTER bob #2
+        bob    <- proxy            200 #2
+        +500ms alice -> proxy      INVITE bob (again)
+                  proxy -> bob     INVITE sip:bob@{bob}
+        alice  -> proxy            ACK
+            To: <sip:bob@example.com>;tag=somebody
+                  proxy <- bob     180
+        alice  <-x proxy           180
+        +1s alice -> proxy         ACK
+                  proxy -> bob     CANCEL
+                  proxy <- bob     200 CANCEL
+                  proxy <- bob     487 INVITE
+                  proxy -> bob     ACK
+        alice  <- proxy            487 INVITE
+        alice  -> proxy            ACK
+    ",
+    )
+    .leaves_nothing();
+}

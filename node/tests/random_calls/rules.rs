@@ -81,12 +81,14 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
 
 /// A refusal for want of anybody to ring leaves no state behind either: a copy of the INVITE that was on its way meanwhile,
 /// or its repetition, may find somebody. If it has credentials they have been used by then (RFC 7616 §5.4), and it is
-/// challenged: who has the refusal is done, and who has lost it tries again.
+/// challenged: who has the refusal is done, and who has lost it tries again. Who acknowledges the refusal while the copy
+/// rings has left: that ringing ends in a 487, which his transaction absorbs (§17.1.1.2).
 fn found_late(client: &Client) -> bool {
     let refusals = client.finals.iter().filter(|(status, _)| *status >= 300);
     let has = |wanted: u16| client.finals.iter().any(|(status, _)| *status == wanted);
     let is_answered = client.finals.iter().any(|(status, _)| *status < 300);
-    refusals.clone().all(|(status, tag)| matches!(status, 480 | 407) && tag.starts_with("oh"))
+    let of_ours = |(status, tag): &(u16, String)| matches!(status, 480 | 407) && tag.starts_with("oh");
+    refusals.clone().all(|refusal| of_ours(refusal) || (refusal.0 == 487 && has(480) && !is_answered))
         && (!has(407) || (has(480) && !is_answered && has_credentials(client)))
 }
 

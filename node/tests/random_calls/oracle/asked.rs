@@ -9,6 +9,9 @@ use super::{GRAIN_MS, Oracle, Server};
 /// What was answered without state is remembered as long as its ACK may come.
 const REFUSED_MS: u64 = 64_000;
 
+/// How the tags of what an exchange answers by itself begin; no phone makes up such a one.
+const OWN_TAG: &str = "oh";
+
 impl<'a> Oracle<'a> {
     pub(super) fn asked(&mut self, shard: u8, from: &Flow, request: Packet<'a>) {
         self.places.insert(from.remote);
@@ -61,6 +64,7 @@ impl<'a> Oracle<'a> {
     fn acknowledged(&mut self, shard: u8, from: &Flow, ack: Packet<'a>) {
         let now_ms = self.now_ms;
         let invite = self.find_server(shard, ack.via(), "INVITE");
+        self.has_left(invite, &ack);
         let Some(server) = invite.map(|i| &mut self.servers[i]) else {
             // It may be for a refusal of the process before, or for a phone whose connection is gone.
             self.turn.optional = self.life > 1 || (self.closed && ack.uri().contains("transport=tcp"));
@@ -85,6 +89,18 @@ impl<'a> Oracle<'a> {
                 self.turn.ack_on = Some((ack, *from));
             }
             Serving::Fresh | Serving::Refused | Serving::Proceeding | Serving::Confirmed => {}
+        }
+    }
+
+    /// §17.1.1.2: who acknowledges the refusal of an earlier copy, which left no state, does not wait for this one.
+    fn has_left(&mut self, invite: Option<usize>, ack: &Packet<'a>) {
+        let rings = |&i: &usize| self.servers[i].state == Serving::Proceeding && self.servers[i].lives_at(self.now_ms);
+        if let Some(invite) = invite.filter(rings)
+            && param(ack.value("To"), "tag").starts_with(OWN_TAG)
+        {
+            self.servers[invite].over = true;
+            self.servers[invite].cancelled = true;
+            self.cancel_branches(invite);
         }
     }
 
