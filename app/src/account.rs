@@ -1,6 +1,7 @@
 //! `offhook account`: works on the store, beside a running server or without one.
 
 mod aliases;
+pub mod forget;
 mod import;
 mod list;
 
@@ -57,7 +58,8 @@ pub fn run(common: &Common, command: &AccountCommand) -> anyhow::Result<()> {
             // Whoever is given the name next must not read what was meant for this one.
             let aor = format!("{user}@{}", domain.to_ascii_lowercase()).into_bytes();
             offhook_undelivered::remove(&store, &Filter { aor: Some(aor), ..Filter::default() })?;
-            say(&format!("Removed {user}@{domain}."))
+            let phones = forget::forget(&config, &user, &domain)?;
+            say(&removed(&format!("{user}@{domain}"), phones))
         }
         AccountCommand::List { domain, user, json } => {
             list::run(&accounts, domain.as_deref(), user.as_deref(), *json)
@@ -104,6 +106,14 @@ pub fn expect_data(config: &Config) -> Result<(), NoData> {
         Ok(true) => Ok(()),
         Ok(false) => Err(NoData::Absent(dir())),
         Err(error) => Err(NoData::Hidden(dir(), error)),
+    }
+}
+
+fn removed(aor: &str, phones: usize) -> String {
+    match phones {
+        0 => format!("Removed {aor}."),
+        1 => format!("Removed {aor}. One phone was registered; it is not reached any more."),
+        _ => format!("Removed {aor}. {phones} phones were registered; they are not reached any more."),
     }
 }
 

@@ -124,7 +124,7 @@ pub enum AccountCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Remove an account. Its phones are refused at their next registration.
+    /// Remove an account, and what its phones have registered.
     Remove {
         /// The address-of-record: alice@example.org; alice alone means the server's first domain.
         #[arg(value_name = "USER[@DOMAIN]")]

@@ -13,6 +13,7 @@ use offhook_journal::{Event, Journal};
 use offhook_net::{Clock, ControlSocket, Stopper};
 use offhook_node::{Settings, note_ban};
 
+use crate::account::forget;
 use crate::ban::keep::object;
 use crate::cdr::keep::TrunkCalls;
 use crate::trunks::clerk::Trunks;
@@ -28,6 +29,8 @@ pub struct Sources {
     pub settings: Settings,
     /// How many calls are open by each trunk, where that is counted.
     pub calls: Option<TrunkCalls>,
+    /// Who sees to it that removed accounts leave nothing behind.
+    pub forgetting: forget::Clerk,
 }
 
 /// Starts to answer. A server whose socket cannot be made serves all the same, and says so.
@@ -73,7 +76,9 @@ fn desk(sources: Sources, journal: impl Fn() -> Journal, clock: Clock) -> Desk {
     let mut desk = Desk::default();
     let guard = sources.guard.clone();
     desk.on("ban.list", move |_| Ok(guard.bans(clock.now_ms()).iter().map(object).collect()));
-    let Sources { guard, settings, calls } = sources;
+    let Sources { guard, settings, calls, mut forgetting } = sources;
+    let mut note = journal();
+    desk.on(forget::QUESTION, move |question| forgetting.answer(question, clock.now_ms(), &mut note));
     let trunks = Trunks::new(&settings, calls);
     desk.on("trunk.list", move |_| Ok(trunks.list()));
     let (banning, mut note) = (guard.clone(), journal());

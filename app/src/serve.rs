@@ -20,6 +20,7 @@ use offhook_websocket::Policy;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
+use crate::account::forget;
 use crate::ban::keep::BanFile;
 use crate::cdr::keep::{Keeper, Spools, TrunkCalls};
 use crate::certificates::Certificates;
@@ -47,7 +48,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let clock = Clock::start();
 
     let store = Store::open(&config.data_dir)?;
-    let accounts = Accounts::open(&store)?;
+    let accounts = Arc::new(Accounts::open(&store)?);
     let location = Location::open(&config.data_dir, location_limits(&config), clock.now_ms())?;
     let listeners = offhook_net::resolve(&asked(&config))?;
     let shards = shard_count(&config);
@@ -87,8 +88,8 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let threads = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     let records = Keeper::start(&house.spools, &store, &house.config, house.journal(), clock)?;
     let messages = Keeping::start(&house.messages, &store, &house.config, bells, house.journal(), clock)?;
-    let (alive, caretaker) = look_after(accounts, certificates, &house, clock)?;
-    let desk = house.start_desk(records.trunk_calls(), &stopper, clock);
+    let (alive, caretaker) = look_after(Arc::clone(&accounts), certificates, &house, clock)?;
+    let desk = house.start_desk(accounts, records.trunk_calls(), &stopper, clock);
 
     welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
     journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
@@ -144,12 +145,14 @@ impl House {
     /// Starts the thread that answers commands.
     fn start_desk(
         &self,
+        accounts: Arc<Accounts>,
         calls: Option<TrunkCalls>,
         stopper: &Stopper,
         clock: Clock,
     ) -> Option<JoinHandle<()>> {
         let (guard, settings) = (self.guard.clone(), self.settings.clone());
-        let sources = control::Sources { guard, settings, calls };
+        let forgetting = forget::Clerk::new(accounts, self.location.clone());
+        let sources = control::Sources { guard, settings, calls, forgetting };
         control::start(&self.config.data_dir, sources, stopper, || self.journal(), clock)
     }
 
@@ -253,7 +256,7 @@ fn join(thread: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
 /// Looks after the accounts, the files of certificates and the keys until the other end of the channel is gone: whoever
 /// changes accounts or certificates, in this process or another, is heard within a second or two.
 fn look_after(
-    accounts: Accounts,
+    accounts: Arc<Accounts>,
     mut certificates: Option<Certificates>,
     house: &House,
     clock: Clock,

@@ -124,3 +124,35 @@ fn bindings_show_devices() {
     assert_eq!(bob["gruu"], "sip:bob@offhook.internal;gr=urn:uuid:d1");
     assert!(bob["capabilities"].as_str().unwrap().contains(";audio"), "{bob}");
 }
+
+/// RFC 3261 §10.3: who has no account has no bindings. The name can be given to somebody else at once, and the phones of
+/// before are not his.
+#[test]
+fn a_removed_account_leaves_no_phone_behind() {
+    let place = Place::new();
+    let add = |user: &str| password(&place.print(&["account", "add", user]));
+    let bindings = || place.print(&["bindings", "--json"]).lines().count();
+    let (carol, dave) = (add("carol"), add("dave"));
+    let mut server = Server::start(&place);
+    let contact = {
+        let mut phone = Phone::new(server.udp, "carol", &carol);
+        assert_eq!(phone.register(600), 200);
+        phone.contact()
+    };
+    assert_eq!(Phone::new(server.udp, "dave", &dave).register(600), 200);
+    let said = "Removed carol@offhook.internal. One phone was registered; it is not reached any more.\n";
+    assert_eq!(place.print(&["account", "remove", "carol"]), said);
+    // At once, not within a second: nobody else can be given the name before.
+    assert_eq!(bindings(), 1);
+    add("carol");
+    let event = server.wait_event("register.forgotten");
+    assert_eq!((&event["aor"], &event["contact"]), (&"carol@offhook.internal".into(), &contact.into()));
+    assert_ne!(Phone::new(server.udp, "carol", &carol).register(60), 200, "the new one has another password");
+
+    server.kill();
+    assert!(place.print(&["account", "remove", "dave"]).contains("One phone was registered"));
+    assert_eq!(place.print(&["account", "remove", "carol"]), "Removed carol@offhook.internal.\n");
+    let server = Server::start(&place);
+    assert_eq!(bindings(), 0);
+    drop(server);
+}

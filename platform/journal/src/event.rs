@@ -38,6 +38,10 @@ events! {
     RegisterRemoved "register.removed" Info { aor: &'a [u8], contact: &'a [u8], source: SocketAddr }
         "{aor} is no longer at {contact} (from {source})";
 
+    /// An account was removed, and what one of its phones had registered with it.
+    RegisterForgotten "register.forgotten" Info { aor: &'a [u8], contact: &'a [u8] }
+        "the account {aor} is removed, and its phone at {contact} is not reached any more";
+
     /// A registration was refused after its sender was known or needed not be.
     RegisterRefused "register.refused" Info { aor: &'a [u8], source: SocketAddr, status: u16, reason: &'a str }
         "registration of {aor} refused with {status}: {reason} (from {source})";

@@ -32,6 +32,7 @@ fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
         (Event::AccountsRefreshed { added: 3, removed: 1 }, "accounts read again: 3 added, 1 removed"),
         (Event::RegisterAccepted { aor, contact, expires_s: 3600, source }, "alice@example.org is at sip:alice@192.0.2.7, for 3600 s (from 192.0.2.7:5060)"),
         (Event::RegisterRemoved { aor, contact, source }, "alice@example.org is no longer at sip:alice@192.0.2.7 (from 192.0.2.7:5060)"),
+        (Event::RegisterForgotten { aor, contact }, "the account alice@example.org is removed, and its phone at sip:alice@192.0.2.7 is not reached any more"),
         (Event::RegisterRefused { aor, source, status: 423, reason: "Interval Too Brief" }, "registration of alice@example.org refused with 423: Interval Too Brief (from 192.0.2.7:5060)"),
         (Event::AuthChallenged { method: b"INVITE", realm, source }, "INVITE is asked for credentials of example.org (from 192.0.2.7:5060)"),
         (Event::AuthStale { user, realm, source }, "alice is given a new nonce for example.org (from 192.0.2.7:5060)"),

@@ -94,7 +94,9 @@ impl<'a> Oracle<'a> {
 
     /// §17.1.1.2: who acknowledges the refusal of an earlier copy, which left no state, does not wait for this one.
     fn has_left(&mut self, invite: Option<usize>, ack: &Packet<'a>) {
-        let rings = |&i: &usize| self.servers[i].state == Serving::Proceeding && self.servers[i].lives_at(self.now_ms);
+        let rings = |&i: &usize| {
+            self.servers[i].state == Serving::Proceeding && self.servers[i].lives_at(self.now_ms)
+        };
         if let Some(invite) = invite.filter(rings)
             && param(ack.value("To"), "tag").starts_with(OWN_TAG)
         {
