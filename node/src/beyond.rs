@@ -8,6 +8,7 @@ use offhook_route::Trunk;
 use offhook_sip::{Message, Method, Name, Splice};
 use offhook_transaction::ClientId;
 
+use crate::challenge::own_realm;
 use crate::relay::Passage;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -157,7 +158,7 @@ impl Switchboard {
             return;
         }
         let mut text = Vec::with_capacity(message.bytes().len());
-        let status = match challenges.then(|| self.own_realm(settings, leg)).flatten() {
+        let status = match challenges.then(|| own_realm(settings, leg)).flatten() {
             Some(realm) if leg.tries > 0 => self.write_unanswered(message, leg, realm, &mut text),
             _ => {
                 self.write_inward(message, leg, |_| {}, &mut text);

@@ -35,12 +35,6 @@ struct Retry<'r> {
 }
 
 impl Switchboard {
-    /// The realm that we answer on this leg.
-    pub(crate) fn own_realm<'s>(&self, settings: &'s Settings, leg: Leg) -> Option<&'s [u8]> {
-        let trunk = leg.trunk_index().and_then(|index| settings.routing.trunk(index))?;
-        trunk.login.as_ref().map(|login| login.realm.as_bytes())
-    }
-
     /// Repeats a challenged request with credentials. `false`: it is not for us to answer, was answered before, or there is
     /// no room.
     pub(crate) fn answer_challenge(
@@ -206,6 +200,24 @@ impl Switchboard {
             // As long as it may ring, and then be acknowledged.
             let for_ms = u64::from(self.transactions.timing().timeout_ms()) * 8;
             self.repeated.note(now_ms, for_ms, invite, leg.tries);
+        }
+    }
+}
+
+/// The realm that we answer on this leg.
+pub(crate) fn own_realm(settings: &Settings, leg: Leg) -> Option<&[u8]> {
+    let trunk = leg.trunk_index().and_then(|index| settings.routing.trunk(index))?;
+    trunk.login.as_ref().map(|login| login.realm.as_bytes())
+}
+
+/// Takes from a copy what it has for its trunk alone: the number, and our credentials, which nobody else may see.
+pub(crate) fn undo(splice: &mut Splice<'_, '_>, copy: &Message<'_>, (leg, settings): (Leg, &Settings)) {
+    if let (Some(number), Ok(cseq)) = (leg.cseq_before(copy), copy.cseq()) {
+        splice.set(Name::CSeq, |out| renumber::write_cseq(number, cseq.method, out));
+    }
+    if let Some(realm) = own_realm(settings, leg).filter(|_| leg.tries > 0) {
+        for header in [Name::Authorization, Name::ProxyAuthorization] {
+            credentials_for(copy, header, realm).for_each(|line| splice.remove(line));
         }
     }
 }

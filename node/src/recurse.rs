@@ -16,11 +16,11 @@ use offhook_proxy::early::EarlyDialogs;
 use offhook_proxy::redirect::{self, Choice, REDIRECTIONS_MAX};
 use offhook_proxy::{CookieKey, Routed, Screened};
 use offhook_route::Then;
-use offhook_sip::{Disposition, Message, Method, Name, Scheme};
+use offhook_sip::{Disposition, Message, Method, Name, Scheme, Splice};
 use offhook_transaction::{ClientId, ServerId};
 
 use crate::access_of;
-use crate::beyond::Leg;
+use crate::challenge;
 use crate::context::{Cancel, Downstream, Rest};
 use crate::relay::Passage;
 use crate::settings::Settings;
@@ -73,12 +73,9 @@ impl Switchboard {
         let Some(upstream) = self.transactions.server(server) else { return };
         let mut fresh = None;
         if upstream.user.rest.is_none() {
-            // What a trunk was sent has other numbers and our credentials: that is not the request.
-            if leg != Leg::default() {
-                return;
-            }
             let mut request = Vec::new();
-            if redirect::write_original(&copy, added, &mut self.scratch, &mut request).is_err() {
+            let undo = |splice: &mut Splice<'_, '_>| challenge::undo(splice, &copy, (leg, settings));
+            if redirect::write_original(&copy, added, undo, &mut self.scratch, &mut request).is_err() {
                 return;
             }
             let from = upstream.user.reply_to;

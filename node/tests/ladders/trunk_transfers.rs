@@ -49,6 +49,77 @@ fn a_redirection_is_passed_on() {
         .leaves_nothing();
 }
 
+/// A provider sends a call to one of our own users: the server goes there for the caller, as for any other next hop. Bob sees
+/// the request as alice wrote it, without the number that the provider knows and without our credentials, whether they were
+/// asked for or not. RFC 3261 §16.7 step 4, RFC 3261 §22.3.
+#[test]
+fn a_redirection_to_one_of_us_is_followed() {
+    let challenge = format!(
+        "
+                  proxy <- provider    401
+            {ASKS}
+                  proxy -> provider    ACK
+                  proxy -> provider    INVITE
+            CSeq: 5 INVITE
+            Authorization: Digest *
+        "
+    );
+    for asked in ["", &challenge] {
+        house()
+            .run(&format!(
+                "
+        given bob is registered
+        alice  -> proxy                INVITE sip:0049301@example.com
+                  proxy -> provider    INVITE
+            CSeq: 4 INVITE
+            {asked}
+                  proxy <- provider    302
+            Contact: <sip:bob@example.com>
+                  proxy -> provider    ACK
+                  proxy -> bob         INVITE sip:bob@{{bob}}
+            CSeq: 1 INVITE
+            !Authorization
+            !Proxy-Authorization
+                  proxy <- bob         180
+        alice  <- proxy                180
+            CSeq: 1 INVITE
+                  proxy <- bob         200
+        alice  <- proxy                200
+        alice  -> proxy                ACK
+                  proxy -> bob         ACK
+            CSeq: 1 ACK
+        alice  -> proxy                BYE
+                  proxy -> bob         BYE
+            CSeq: 2 BYE
+                  proxy <- bob         200
+        alice  <- proxy                200
+    "
+            ))
+            .leaves_nothing();
+    }
+}
+
+/// He sends it to a number that costs something: the caller is told, for a provider must not choose what others pay for.
+/// RFC 3261 §16.7 step 4.
+#[test]
+fn a_redirection_to_a_number_is_passed_on() {
+    house()
+        .run(
+            "
+        alice  -> proxy                INVITE sip:0049301@example.com
+                  proxy -> provider    INVITE
+                  proxy <- provider    302
+            Contact: <sip:0088216@example.com>
+                  proxy -> provider    ACK
+        alice  <- proxy                302
+            CSeq: 1 INVITE
+            Contact: <sip:0088216@example.com>
+        alice  -> proxy                ACK
+    ",
+        )
+        .leaves_nothing();
+}
+
 /// A REFER within a call, repeated with credentials: what the provider tells of it names it by the number that alice gave
 /// it, and what she asks about it by the one that the provider knows. RFC 3515 §2.4.6.
 #[test]

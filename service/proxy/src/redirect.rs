@@ -99,13 +99,15 @@ impl Additions {
     }
 }
 
-/// Writes the request that a copy was made of, with the Request-URI of the copy: that will change again.
+/// Writes the request that a copy was made of, with the Request-URI of the copy: that will change again. `undo` takes back
+/// what else the copy has that the request had not.
 ///
 /// # Errors
 /// The copy cannot be read. We wrote it ourselves.
 pub fn write_original(
     copy: &Message<'_>,
     added: Additions,
+    undo: impl FnOnce(&mut Splice<'_, '_>),
     scratch: &mut Scratch,
     out: &mut Vec<u8>,
 ) -> Result<(), Malformed> {
@@ -117,6 +119,7 @@ pub fn write_original(
     splice.set(Name::MaxForwards, |out| {
         out.extend_from_slice(itoa::Buffer::new().format(hops_left.saturating_add(1)).as_bytes());
     });
+    undo(&mut splice);
     splice.write_to(out);
     Ok(())
 }
@@ -170,7 +173,7 @@ mod tests {
             to_registered: true,
         };
         let mut out = Vec::new();
-        write_original(&message, added, &mut Scratch::default(), &mut out).expect("sound");
+        write_original(&message, added, |_| {}, &mut Scratch::default(), &mut out).expect("sound");
         assert_eq!(
             String::from_utf8(out).expect("ASCII"),
             "INVITE sip:b@y SIP/2.0\r\nRecord-Route: <sip:before;lr>\r\nVia: SIP/2.0/TCP a;branch=z9hG4bKa\r\n\
