@@ -216,7 +216,7 @@ section! {
     pub struct Cdr {
         /// Whether calls are recorded.
         enabled: bool = true,
-            because "what was not recorded cannot be looked up, and it costs a call less than 5 %";
+            because "what was not recorded cannot be looked up; [performance.md](performance.md) says what it costs";
         /// Files beside the store, in the directory `cdr` of the data directory: JSON lines, CSV (RFC 4180), or none.
         files: CdrFiles = CdrFiles::JsonLines,
             because "who bills or searches reads files, and JSON needs no word about its columns";
