@@ -332,6 +332,11 @@ impl Engine for Shard {
         self.switchboard.journal.note(now_ms, &event);
     }
 
+    fn limit_reached(&mut self, now_ms: u64, from: &Flow, which: &'static str, limit: usize) {
+        let event = Event::LimitReached { which, limit: limit as u64, source: Some(from.remote) };
+        self.switchboard.journal.note(now_ms, &event);
+    }
+
     fn located(&mut self, now_ms: u64, finding: &Finding, out: &mut Outbox) {
         self.guarded(now_ms, "a name", |shard| {
             shard.switchboard.located(&shard.settings, now_ms, finding, out);

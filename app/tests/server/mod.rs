@@ -100,6 +100,7 @@ pub struct Server {
     pub udp: SocketAddr,
     pub tcp: SocketAddr,
     tls: Option<SocketAddr>,
+    listeners: String,
     /// What it has logged until it was ready.
     pub early: String,
     /// What it has printed for people.
@@ -155,13 +156,23 @@ impl Server {
         };
         let (udp, tcp, tls) = (address("udp").unwrap(), address("tcp").unwrap(), address("tls"));
         let welcome = std::fs::read_to_string(printed).unwrap();
-        Self { child, udp, tcp, tls, early: before, welcome, ready_after, log }
+        Self { child, udp, tcp, tls, listeners, early: before, welcome, ready_after, log }
     }
 
     /// Its first listener by TLS.
     #[track_caller]
     pub fn tls(&self) -> SocketAddr {
         self.tls.expect("the configuration has a listener by TLS")
+    }
+
+    /// Its first listener by this transport.
+    #[track_caller]
+    pub fn listener(&self, transport: &str) -> SocketAddr {
+        let named = self
+            .listeners
+            .split(", ")
+            .find_map(|listener| listener.split_once(' ').filter(|l| l.0 == transport));
+        named.expect("the configuration has such a listener").1.parse().unwrap()
     }
 
     /// The next event of this name that it logs.
@@ -174,6 +185,21 @@ impl Server {
                 return event;
             }
         }
+    }
+
+    /// The next events of these names, whichever comes first.
+    #[track_caller]
+    pub fn wait_events<const N: usize>(&self, names: [&str; N]) -> [serde_json::Value; N] {
+        let mut found = [const { serde_json::Value::Null }; N];
+        while let Some(missing) = found.iter().position(serde_json::Value::is_null) {
+            let line = self.log.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no {} is logged", names[missing]));
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            let at =
+                names.iter().zip(&found).position(|(name, found)| found.is_null() && event["event"] == *name);
+            at.into_iter().for_each(|at| found[at] = event.clone());
+        }
+        found
     }
 
     /// The number of its process.

@@ -178,7 +178,7 @@ section! {
         /// Bytes of one message; a larger one is refused (513, RFC 3261 §21.5.7).
         message_bytes_max: usize = 65_535, within 1_500..=65_535,
             because "RFC 3261 §18.1.1: whatever fits in a datagram must be taken";
-        /// Open connections of the whole server; beyond it new ones are closed at once.
+        /// Open connections of the whole server, shared evenly between shards; beyond it new ones are closed at once.
         connections_max: usize = 10_000, within 1..=1_000_000,
             because "an idle one costs some 2 KiB, and each takes a file descriptor";
         /// Open connections from one source address; beyond it new ones are closed at once.

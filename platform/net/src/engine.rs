@@ -36,6 +36,9 @@ pub trait Engine {
     /// A WebSocket was not opened, or broke the rules of framing. It was told so and is closed.
     fn websocket_failed(&mut self, _now_ms: u64, _from: &Flow, _why: WebSocketFailure) {}
 
+    /// A connection was not taken in, or was closed, for a bound of [`crate::Limits`]: which, and how much it allows.
+    fn limit_reached(&mut self, _now_ms: u64, _from: &Flow, _which: &'static str, _limit: usize) {}
+
     /// What became of a name that was asked for with [`Outbox::ask`].
     fn located(&mut self, _now_ms: u64, _finding: &Finding, _out: &mut Outbox) {}
 

@@ -12,6 +12,8 @@ pub(crate) struct Fallout {
     pub(crate) insecure: Vec<(Flow, TlsFailure)>,
     /// WebSockets that were not opened or broke their rules, and why.
     pub(crate) unopened: Vec<(Flow, WebSocketFailure)>,
+    /// Connections for which there was no room: the name of the bound in [`crate::Limits`], and what it allows.
+    pub(crate) no_room: Vec<(Flow, &'static str, usize)>,
 }
 
 impl Fallout {
@@ -20,5 +22,6 @@ impl Fallout {
             && self.closed.is_empty()
             && self.insecure.is_empty()
             && self.unopened.is_empty()
+            && self.no_room.is_empty()
     }
 }

@@ -41,6 +41,17 @@ pub struct Limits {
     pub held_bytes_max: usize,
 }
 
+impl Limits {
+    /// Why one more connection cannot be taken in, beside so many in all and so many of its source.
+    pub(crate) fn reached(&self, connections: usize, of_source: usize) -> Option<(&'static str, usize)> {
+        if connections >= self.connections_max {
+            return Some(("connections_max", self.connections_max));
+        }
+        let limit = self.connections_per_source_max;
+        (of_source >= limit).then_some(("connections_per_source_max", limit))
+    }
+}
+
 /// Descriptors that a server needs beside its connections: sockets, files, event descriptors.
 const DESCRIPTORS_BESIDE: u64 = 512;
 

@@ -128,6 +128,13 @@ fn idleness_ends_a_connection_and_anything_else_keeps_it() {
     assert_eq!(server.counters[0].connections.get(), 2);
 }
 
+fn no_room(_: usize, told: &Told) -> Option<(&'static str, usize)> {
+    match told {
+        Told::NoRoom(which, limit) => Some((*which, *limit)),
+        _ => None,
+    }
+}
+
 #[test]
 fn one_source_gets_its_share_and_no_more() {
     let server = start(Limits { connections_per_source_max: 3, ..Limits::default() }, echo());
@@ -135,6 +142,7 @@ fn one_source_gets_its_share_and_no_more() {
     eventually("three are in", || server.counters[0].connections.get() == 3);
     assert_eq!(read_to_close(&server.dial(0)), b"");
     server.wait_closed(CloseReason::TooMany, 1);
+    assert_eq!(server.wait_told(no_room), ("connections_per_source_max", 3));
     // Another source is welcome.
     let other = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     other.bind(&"127.0.0.2:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
@@ -155,6 +163,7 @@ fn a_full_shard_takes_none() {
     eventually("two are in", || server.counters[0].connections.get() == 2);
     assert_eq!(read_to_close(&server.dial(0)), b"");
     server.wait_closed(CloseReason::TooMany, 1);
+    assert_eq!(server.wait_told(no_room), ("connections_max", 2));
 }
 
 #[test]
@@ -168,6 +177,7 @@ fn all_together_hold_no_more_than_the_shard_allows() {
     say(&fourth, beginning);
     assert_eq!(read_to_close(&fourth), b"");
     server.wait_closed(CloseReason::OutOfMemory, 1);
+    assert_eq!(server.wait_told(no_room), ("held_bytes_max", 10_000));
     assert_eq!(server.counters[0].connections.get(), 3);
 }
 

@@ -319,6 +319,10 @@ impl<E: Engine> Loop<E> {
             self.engine.insecure(self.now_ms, &flow, why);
             self.engine_called = true;
         }
+        for (flow, which, limit) in self.fallout.no_room.drain(..) {
+            self.engine.limit_reached(self.now_ms, &flow, which, limit);
+            self.engine_called = true;
+        }
         for connection in self.fallout.closed.drain(..) {
             self.engine.connection_closed(self.now_ms, connection, &mut self.outbox);
             self.engine_called = true;

@@ -69,15 +69,15 @@ impl Streams {
     ) {
         let source = source(remote.ip());
         let of_source = self.by_source.get(&source).map_or(0, |of_source| of_source.connections);
-        let full = self.table.len() >= self.limits.connections_max;
-        if full
-            || of_source >= self.limits.connections_per_source_max
-            || stream.set_nonblocking(true).is_err()
-        {
-            return self.counters.count_closed(CloseReason::TooMany);
-        }
         let transport = self.transport_of(listener);
         let flow = Flow { transport, listener, connection: ConnectionId::NONE, remote };
+        if let Some((which, limit)) = self.limits.reached(self.table.len(), of_source) {
+            fallout.no_room.push((flow, which, limit));
+            return self.counters.count_closed(CloseReason::TooMany);
+        }
+        if stream.set_nonblocking(true).is_err() {
+            return self.counters.count_closed(CloseReason::Reset);
+        }
         let layers = match self.layers_of_accepted(transport, now_ms) {
             Ok(Some(_)) if !self.begin_handshake(source) => Err(TlsFailure::TooMany),
             result => result,

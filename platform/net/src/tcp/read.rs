@@ -80,6 +80,9 @@ impl Streams {
         if brought.unframeable {
             self.closing.push((id, CloseReason::Unframeable));
         } else if keeps && self.held_bytes > self.limits.held_bytes_max {
+            if let Some(connection) = self.table.find(id) {
+                fallout.no_room.push((connection.flow, "held_bytes_max", self.limits.held_bytes_max));
+            }
             self.close(id, CloseReason::OutOfMemory, fallout);
         }
         brought.messages + usize::from(brought.unframeable)

@@ -33,6 +33,7 @@ pub enum Told {
     Certified(ConnectionId, Vec<u8>),
     Insecure(Flow, TlsFailure),
     Unopened(Flow, WebSocketFailure),
+    NoRoom(&'static str, usize),
 }
 
 pub type Receive = Box<dyn FnMut(&Flow, &[u8], &mut Outbox) + Send>;
@@ -84,6 +85,10 @@ impl Engine for Script {
 
     fn websocket_failed(&mut self, _: u64, from: &Flow, why: WebSocketFailure) {
         self.tell(Told::Unopened(*from, why));
+    }
+
+    fn limit_reached(&mut self, _: u64, _: &Flow, which: &'static str, limit: usize) {
+        self.tell(Told::NoRoom(which, limit));
     }
 
     fn tick(&mut self, now_ms: u64, _: &mut Outbox) {
