@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use offhook_net::{CloseReason, ConnectionId, Flow, Limits, Outbox, TlsFailure};
 use offhook_sip::Transport::{Tls, Udp};
-use secure::{Authority, anonymous, client, configs, expect, peer, say};
+use secure::{Authority, anonymous, ask_anew, client, configs, expect, peer, renegotiating, say};
 use server::{PATIENCE, Receive, Server, Told, echo, eventually, message, phone};
 
 struct Scene {
@@ -206,6 +206,26 @@ fn mutual_tls_tells_who_the_client_is() {
         let _ = client.write_all(&message("hello")).and_then(|()| client.read(&mut [0; 1]).map(drop));
         assert_eq!(server.wait_told(insecure), why);
     }
+}
+
+/// RFC 5246 §7.2.2, RFC 5246 §7.4.1.1: a client that asks for another handshake gets an alert and is closed; others live on.
+#[test]
+fn nobody_negotiates_anew() {
+    let Scene { authority, server } = scene(Limits::default(), echo());
+    let mut alice = client(&anonymous(&authority), server.dial(0), NAME);
+    say(&mut alice, &message("1"));
+    expect(&mut alice, &message("1"));
+    let mut mallory = client(&renegotiating(&authority), server.dial(0), NAME);
+    say(&mut mallory, &message("2"));
+    expect(&mut mallory, &message("2"));
+    let mut stream = ask_anew(mallory);
+    assert_eq!(server.wait_told(insecure), TlsFailure::Renegotiation);
+    server.wait_closed(CloseReason::Insecure, 1);
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).expect("the end");
+    assert_eq!((said[0], &said[1..3]), (21, &[3, 3][..]), "an alert");
+    say(&mut alice, &message("3"));
+    expect(&mut alice, &message("3"));
 }
 
 /// Sends each datagram on by TLS to `remote`, which must prove to be `domain`; the datagram's length is the ticket.

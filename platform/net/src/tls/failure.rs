@@ -2,6 +2,9 @@
 
 use rustls::{AlertDescription, CertificateError, Error};
 
+/// The type of a record that carries handshake messages: RFC 8446 §5.1.
+pub(super) const HANDSHAKE: u8 = 22;
+
 /// Why a handshake failed, or what had been secured did not stay so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum TlsFailure {
@@ -31,13 +34,15 @@ pub enum TlsFailure {
     TooMany,
     /// We have no TLS configuration to speak it with.
     NotConfigured,
+    /// The peer asked for a second handshake within the connection (RFC 5246 §7.4.1.1), which nobody gets.
+    Renegotiation,
     /// A record or a handshake message that breaks the protocol.
     Broken,
 }
 
 impl TlsFailure {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotTls,
         Self::Incompatible,
         Self::Expired,
@@ -51,6 +56,7 @@ impl TlsFailure {
         Self::Timeout,
         Self::TooMany,
         Self::NotConfigured,
+        Self::Renegotiation,
         Self::Broken,
     ];
 
@@ -70,6 +76,7 @@ impl TlsFailure {
             Self::Timeout => "timeout",
             Self::TooMany => "too_many",
             Self::NotConfigured => "not_configured",
+            Self::Renegotiation => "renegotiation",
             Self::Broken => "broken",
         }
     }
@@ -90,14 +97,13 @@ impl TlsFailure {
             Self::Timeout => "the handshake took too long",
             Self::TooMany => "too many handshakes at once",
             Self::NotConfigured => "TLS is not set up here",
+            Self::Renegotiation => "the peer wants to negotiate anew, which is not done here",
             Self::Broken => "the peer breaks the TLS protocol",
         }
     }
 
     /// What an error of the TLS library means. `first` is the first byte the peer sent, if it sent nothing valid yet.
     pub(crate) fn of(error: &Error, first: Option<u8>) -> Self {
-        /// RFC 8446 §5.1: the type of a record that carries handshake messages.
-        const HANDSHAKE: u8 = 22;
         match error {
             Error::InvalidMessage(_) if first.is_some_and(|byte| byte != HANDSHAKE) => Self::NotTls,
             Error::PeerIncompatible(_) => Self::Incompatible,

@@ -10,6 +10,7 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedS
 use rustls::{ClientConfig, ServerConfig};
 
 use super::TlsFailure;
+use super::failure::HANDSHAKE;
 
 /// What sealing adds to a message at most, bytes: header, authentication tag and padding of one record.
 const RECORD_OVERHEAD_BYTES: usize = 64;
@@ -125,7 +126,10 @@ impl Session {
     ) -> (usize, Option<End>) {
         let first = sealed.first().copied().filter(|_| !self.begun);
         let mut used = 0;
+        let mut renegotiates = false;
         loop {
+            // Only TLS 1.2 shows the type; there, a handshake that follows the first is a wish for another one.
+            let is_handshake = self.announced && sealed.get(used) == Some(&HANDSHAKE);
             // Whose bytes these are is told before them.
             let mut early = Vec::new();
             let is_early = !self.announced;
@@ -135,6 +139,7 @@ impl Session {
             };
             let (discard, next) = self.side.step(&mut sealed[used..], reply, &mut hold);
             used += discard;
+            renegotiates |= is_handshake && discard > 0;
             if is_early && !self.is_handshaking() {
                 self.announced = true;
                 deliver(Came::Established(self.side.peer_certificate()));
@@ -142,6 +147,8 @@ impl Session {
             early.iter().for_each(|plain| deliver(Came::Plain(plain)));
             let end = match next {
                 Next::Again => continue,
+                // The library has refused it with an alert (no_renegotiation), and would wait for more.
+                Next::Wait if renegotiates => Some(End::Failed(TlsFailure::Renegotiation)),
                 Next::Wait => None,
                 Next::Ended(end) => Some(end),
                 Next::Error(error) => {

@@ -9,9 +9,15 @@ use std::sync::Arc;
 
 use offhook_net::TlsConfigs;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::crypto::aws_lc_rs;
+use rustls::crypto::cipher::{OutboundChunks, OutboundPlainMessage};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::version::TLS12;
+use rustls::{
+    ClientConfig, ClientConnection, ConnectionTrafficSecrets, ContentType, ProtocolVersion, RootCertStore,
+    ServerConfig, ServerConnection, StreamOwned, SupportedCipherSuite,
+};
 
 /// Somebody who signs certificates.
 pub struct Authority {
@@ -94,6 +100,43 @@ impl Identity {
 /// A client without a certificate.
 pub fn anonymous(authority: &Authority) -> Arc<ClientConfig> {
     Arc::new(ClientConfig::builder().with_root_certificates(authority.roots()).with_no_client_auth())
+}
+
+/// A client that speaks TLS 1.2 with one cipher, and whose keys can be taken out: for [`ask_anew`].
+pub fn renegotiating(authority: &Authority) -> Arc<ClientConfig> {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites = vec![ONE_SUITE];
+    let builder = ClientConfig::builder_with_provider(provider.into());
+    let builder = builder.with_protocol_versions(&[&TLS12]).unwrap();
+    let mut config = builder.with_root_certificates(authority.roots()).with_no_client_auth();
+    config.enable_secret_extraction = true;
+    Arc::new(config)
+}
+
+const ONE_SUITE: SupportedCipherSuite =
+    aws_lc_rs::cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256;
+
+/// Says ClientHello a second time, under the keys of the first: what no sound library does any more. RFC 5246 §7.4.1.2.
+pub fn ask_anew(client: Client) -> TcpStream {
+    let (connection, stream) = client.into_parts();
+    let (sequence, keys) = connection.dangerous_extract_secrets().unwrap().tx;
+    let (ConnectionTrafficSecrets::Chacha20Poly1305 { key, iv }, SupportedCipherSuite::Tls12(suite)) =
+        (keys, ONE_SUITE)
+    else {
+        panic!("another cipher")
+    };
+    // Version, 32 random bytes, no session, one suite, no compression, no extension.
+    let mut hello = vec![1, 0, 0, 41, 3, 3];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2, 0xcc, 0xa9, 1, 0]);
+    let plain = OutboundPlainMessage {
+        typ: ContentType::Handshake,
+        version: ProtocolVersion::TLSv1_2,
+        payload: OutboundChunks::Single(&hello),
+    };
+    let mut sealer = suite.aead_alg.encrypter(key, iv.as_ref(), &[]);
+    (&stream).write_all(&sealer.encrypt(plain, sequence).unwrap().encode()).unwrap();
+    stream
 }
 
 /// Configurations of a server that both listens and dials.
