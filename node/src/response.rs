@@ -1,5 +1,6 @@
 //! Responses from downstream: RFC 3261 §16.7. Which transaction, which of them goes upstream, and the ACK to a refusal.
 
+use offhook_journal::Event;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::{ANY_SHARD, derived, forward};
 use offhook_sip::{Message, Name, Via};
@@ -23,7 +24,14 @@ impl Switchboard {
         message: &Message<'_>,
         out: &mut Outbox,
     ) {
-        let (Ok((via, cseq)), Some(status)) = (message.response_parts(), message.status()) else { return };
+        let Some(status) = message.status() else { return };
+        let (via, cseq) = match message.response_parts() {
+            Ok(parts) => parts,
+            Err(fault) => {
+                let event = Event::ResponseMalformed { source: from.remote, reason: &fault.to_string() };
+                return self.journal.note(now_ms, &event);
+            }
+        };
         let Some(place) = self.cookies.read_branch(via.branch()) else {
             return self.stateless_response(settings, now_ms, from, message, &via, out);
         };

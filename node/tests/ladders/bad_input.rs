@@ -149,6 +149,46 @@ fn the_largest_messages() {
     goes_on(stage);
 }
 
+/// A thousand Record-Routes in one line are bytes like others: nobody but the phones reads them, and they pass in request and
+/// answer, ours on top, as long as the message is no longer than one may be. RFC 3261 §16.6 step 4, RFC 3261 §20.30.
+#[test]
+fn record_routes_without_end_in_a_line() {
+    let many = format!("Record-Route: {}<sip:192.0.2.50;lr>\r\n", "<sip:192.0.2.50;lr>, ".repeat(999));
+    let mut stage = stage();
+    assert!(answers(&mut stage, invite(&many).as_bytes()).is_empty());
+    let copy = last_to(&stage, "bob");
+    let (own, theirs) = (copy.find("Record-Route: <sip:198.51.100.1;lr;oh="), copy.find(&many));
+    assert!(own.is_some() && own < theirs, "{}", &copy[..600]);
+    bob_answers(&mut stage, &copy, "486 Busy Here", "");
+    let answer = last_to(&stage, "alice");
+    assert!(answer.starts_with("SIP/2.0 486") && answer.contains(&many), "{}", &answer[..600]);
+    answers(&mut stage, invite("").replace("INVITE", "ACK").as_bytes());
+    // A line that leaves no room for ours.
+    let longer = many.replace("192.0.2.50", &"x".repeat(52));
+    let found = answers(&mut stage, invite(&longer).replace("z9hG4bK-1", "z9hG4bK-2").as_bytes());
+    assert!(found.len() == 1 && found[0].starts_with("SIP/2.0 513"), "{found:?}");
+    stage.world_mut().run_for(40_000);
+    goes_on(stage);
+}
+
+/// In a thousand lines they are refused, whoever sends them: a request is answered, an answer is no answer, and the caller
+/// hears that nobody has answered. RFC 3261 §21.4.1, RFC 3261 §18.1.2, RFC 3261 §17.1.2.2.
+#[test]
+fn record_routes_without_end_in_lines() {
+    let many = "Record-Route: <sip:192.0.2.50;lr>\r\n".repeat(1_000);
+    let mut stage = stage();
+    let found = answers(&mut stage, invite(&many).as_bytes());
+    assert!(found.len() == 1 && found[0].starts_with("SIP/2.0 400 Too many headers\r\n"), "{found:?}");
+    assert!(found[0].len() < 600, "they are not repeated");
+    assert!(answers(&mut stage, invite("").replace("z9hG4bK-1", "z9hG4bK-2").as_bytes()).is_empty());
+    let copy = last_to(&stage, "bob");
+    bob_answers(&mut stage, &copy, "200 OK", &many);
+    stage.world_mut().run_for(40_000);
+    assert!(last_to(&stage, "alice").starts_with("SIP/2.0 408"), "{}", last_to(&stage, "alice"));
+    assert_eq!(stage.exchange().count(EventKind::ResponseMalformed), 1, "it has a line");
+    goes_on(stage);
+}
+
 /// Over a stream: what cannot be cut into messages ends the connection, after an answer where there is enough for one.
 /// RFC 3261 §18.3, RFC 3261 §21.5.7.
 #[test]
@@ -246,6 +286,15 @@ fn answers(stage: &mut Stage, bytes: &[u8]) -> Vec<String> {
     stage.world_mut().run_for(1);
     let received = stage.world().received(alice);
     received[before..].iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
+}
+
+/// Bob answers the copy of a request that he got.
+fn bob_answers(stage: &mut Stage, copy: &str, answer: &str, more: &str) {
+    let (_, rest) = copy.split_once("\r\n").expect("a request");
+    let text = format!("SIP/2.0 {answer}\r\n{more}{rest}");
+    let bob = stage.phone("bob");
+    stage.world_mut().send(bob, Transport::Udp, PROXY.parse().expect("an address"), text.as_bytes());
+    stage.world_mut().run_for(1);
 }
 
 fn last_to(stage: &Stage, phone: &str) -> String {

@@ -128,6 +128,10 @@ events! {
     RequestMalformed "request.malformed" Debug { source: SocketAddr, status: Option<u16>, reason: &'a str }
         "malformed request: {reason}, status {status} (from {source})";
 
+    /// An answer could not be understood and was dropped, as if it had not come.
+    ResponseMalformed "response.malformed" Debug { source: SocketAddr, reason: &'a str }
+        "malformed answer: {reason} (from {source})";
+
     /// A connection was opened by either side.
     ConnectionOpened "connection.opened" Debug { transport: &'a str, peer: SocketAddr }
         "{transport} connection with {peer} opened";

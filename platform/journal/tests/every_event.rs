@@ -54,6 +54,7 @@ fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
         (Event::NextHopRecovered { neighbour: peer, throttled: 117 }, "[2001:db8::7]:5060 takes everything again; 117 requests were held back"),
         (Event::RequestThrottled { neighbour: peer, method: b"INVITE", source }, "INVITE held back, [2001:db8::7]:5060 has too much to do (from 192.0.2.7:5060)"),
         (Event::RequestMalformed { source, status: None, reason: "no Via" }, "malformed request: no Via, status none (from 192.0.2.7:5060)"),
+        (Event::ResponseMalformed { source, reason: "Too many headers" }, "malformed answer: Too many headers (from 192.0.2.7:5060)"),
         (Event::ConnectionOpened { transport: "tcp", peer }, "tcp connection with [2001:db8::7]:5060 opened"),
         (Event::ConnectionClosed { transport: "tcp", peer, why: "idle" }, "tcp connection with [2001:db8::7]:5060 closed: idle"),
         (Event::TlsFailed { peer, why: "the peer went away during the handshake" }, "TLS with [2001:db8::7]:5060 failed: the peer went away during the handshake"),
