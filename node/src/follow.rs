@@ -6,7 +6,7 @@ use offhook_net::{Flow, Outbox};
 use offhook_proxy::Screened;
 use offhook_proxy::access::Sender;
 use offhook_route::{Rule, Then, Toward, Trunk};
-use offhook_sip::{Hint, Refusal, Uri};
+use offhook_sip::{Hint, Method, Refusal, Uri};
 
 use crate::arrival::Arrival;
 use crate::beyond;
@@ -80,11 +80,12 @@ impl Switchboard {
         targets: &mut Targets,
         out: &mut Outbox,
     ) -> Result<(), Refusal<'static>> {
-        let mut order = std::mem::take(&mut self.order);
+        let (mut order, mut aor) = (std::mem::take(&mut self.order), std::mem::take(&mut self.aor));
         let is_up = |index: usize| trunk.targets.get(index).is_some_and(|target| self.is_up(&target.toward));
-        with_spread_value(trunk.spread, passage.arrival, uri, |value| {
+        with_spread_value(trunk.spread, passage.arrival, (uri, &mut aor), |value| {
             trunk.order(&self.spread_key, value, is_up, &mut order);
         });
+        self.aor = aor;
         let reached = if trunk.has_names() {
             self.push_names_of(passage, (trunk, &order), targets, out)
         } else {
@@ -149,20 +150,37 @@ pub(crate) fn flow_to(
     Ok(flow)
 }
 
-/// What the spread goes by, in pieces.
+/// What the spread goes by. `aor` has room for it.
 fn with_spread_value<R>(
     spread: Spread,
     arrival: &Arrival<'_, '_>,
-    uri: &Uri<'_>,
+    (uri, aor): (&Uri<'_>, &mut Vec<u8>),
     use_it: impl FnOnce(&[&[u8]]) -> R,
 ) -> R {
     match (spread, arrival.from.remote.ip()) {
         (Spread::CallId, _) => use_it(&[arrival.parts.call_id]),
         (Spread::Aor, _) => {
-            let host = uri.address.map_or(&b""[..], |at| at.host_text);
-            use_it(&[uri.user.unwrap_or_default(), b"@", host])
+            aor.clear();
+            write_spread_aor(arrival, uri, aor);
+            use_it(&[aor])
         }
         (Spread::Source, std::net::IpAddr::V4(ip)) => use_it(&[&ip.octets()]),
         (Spread::Source, std::net::IpAddr::V6(ip)) => use_it(&[&ip.octets()]),
+    }
+}
+
+/// Who is called, in one form. Who registers is in To, and the Request-URI of a REGISTER names only his domain (§10.2).
+fn write_spread_aor(arrival: &Arrival<'_, '_>, uri: &Uri<'_>, aor: &mut Vec<u8>) {
+    let registered = match arrival.message.method() {
+        Some(Method::Register) => arrival.parts.to.parsed_uri().ok(),
+        _ => None,
+    };
+    let uri = registered.as_ref().unwrap_or(uri);
+    match uri.address {
+        Some(at) if uri.user.is_some_and(|user| !user.is_empty()) => {
+            let _has_user = uri.write_aor(at.host, aor);
+        }
+        Some(at) => offhook_sip::write_host(at.host, aor),
+        None => aor.extend_from_slice(uri.user.unwrap_or_default()),
     }
 }

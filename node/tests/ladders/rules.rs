@@ -258,3 +258,47 @@ fn rules_keep_their_hands_off_dialogs() {
         )
         .leaves_nothing();
 }
+
+/// A row of registrars, each with its share of the users of one domain: a user's phones register where his calls go, however
+/// his name is written. Of the two here, alice belongs to the first and mike to the second. RFC 3261 §10.2.
+#[test]
+fn users_are_spread_over_registrars() {
+    let row = r#"
+        domains = ["balancer.example"]
+        [[trunk]]
+        name = "registrars"
+        targets = [{ to = "sip:192.0.2.50" }, { to = "sip:192.0.2.51" }]
+        spread = "aor"
+        domain = "school.example"
+        [[route]]
+        match = { domain = "school.example" }
+        trunk = "registrars"
+        open = true
+    "#;
+    scene(&format!("{row}{OPEN}"))
+        .domain("school.example")
+        .address("first", "192.0.2.50:5060")
+        .address("second", "192.0.2.51:5060")
+        .run(
+            "
+        alice  -> proxy                REGISTER alice
+                  proxy -> first        REGISTER sip:school.example
+                  proxy <- first        200
+        alice  <- proxy                200
+        mike   -> proxy                REGISTER mike
+            To: <sip:m%69ke@School.example>
+                  proxy -> second       REGISTER sip:school.example
+                  proxy <- second       200
+        mike   <- proxy                200
+        mike   -> proxy                OPTIONS alice #2
+                  proxy -> first        OPTIONS #2
+                  proxy <- first        200 #2
+        mike   <- proxy                200 #2
+        alice  -> proxy                OPTIONS mike #2
+                  proxy -> second       OPTIONS #2
+                  proxy <- second       200 #2
+        alice  <- proxy                200 #2
+    ",
+        )
+        .leaves_nothing();
+}

@@ -64,7 +64,7 @@ names! {
     pub enum Spread {
         /// By Call-ID: each call anew.
         CallId = "call-id",
-        /// By the user and host of the Request-URI: what is called by one name goes to one target.
+        /// By the user and host of the Request-URI, of To in a REGISTER: what is called by one name goes to one target.
         Aor = "aor",
         /// By the address the request came from.
         Source = "source",
