@@ -121,3 +121,73 @@ fn an_ack_has_the_credentials_of_its_invite() {
     assert_eq!(stage.exchange().count(EventKind::AuthFailed), 0);
     assert_eq!(tries(&mut stage, PHONE, "bob", &password_of("bob"), 900), Some(200));
 }
+
+/// So does one that registers again at once whenever it is challenged, or that publishes: twenty are answered, then two a second.
+/// RFC 3261 §17.1.2.2, RFC 3261 §26.1.
+#[test]
+fn who_registers_or_publishes_without_rest_is_left_alone() {
+    for (method, uri) in [("REGISTER", "sip:example.com"), ("PUBLISH", "sip:bob@example.com")] {
+        let mut stage = evening();
+        let phone = "203.0.113.5:40000";
+        let answers = |stage: &mut Stage, user: &str, numbers: std::ops::Range<u32>| {
+            let ask = |n: u32| request(method, uri, user, phone, n, "Event: x\r\n").replace("/UDP", "/TCP");
+            numbers.filter(|n| !says(stage, Transport::Tcp, phone, &ask(*n)).is_empty()).count()
+        };
+        assert_eq!(answers(&mut stage, "bob", 0..200), 20, "{method}");
+        assert_eq!(answers(&mut stage, "carol", 0..10), 10, "another user's {method}");
+        passes(&mut stage, 5_000);
+        assert_eq!(answers(&mut stage, "bob", 200..400), 10, "{method}, two for each second");
+        assert_eq!(stage.exchange().count(EventKind::BanBegan), 0);
+    }
+}
+
+/// Others guess at her account from forty places, and alice's phone at home notices nothing; a new phone of hers, elsewhere, is
+/// heard once a minute. RFC 3261 §26.1, RFC 3261 §22.
+#[test]
+fn an_account_that_is_guessed_at_is_open_where_it_is_registered() {
+    const HOME: &str = "203.0.113.5:5060";
+    let mut stage = evening();
+    assert_eq!(tries(&mut stage, HOME, "alice", &password_of("alice"), 1), Some(200));
+    close_alice(&mut stage);
+    assert_eq!(tries(&mut stage, HOME, "alice", &password_of("alice"), 1_000), Some(200));
+    let elsewhere = "203.0.113.99:5060";
+    assert_eq!(tries(&mut stage, elsewhere, "alice", &password_of("alice"), 1), None);
+    assert_eq!(tries(&mut stage, elsewhere, "bob", &password_of("bob"), 2), Some(200));
+    passes(&mut stage, 60_000);
+    assert_eq!(tries(&mut stage, elsewhere, "alice", &password_of("alice"), 3), Some(200));
+}
+
+/// An office from whose address somebody walks through all names: in the end it is silenced, but for those who are registered
+/// there, and not banned. RFC 3261 §26.1.
+#[test]
+fn at_a_silenced_address_those_who_live_there_are_heard() {
+    const OFFICE: [&str; 2] = ["203.0.113.5:5060", "203.0.113.5:5062"];
+    let mut stage = evening();
+    assert_eq!(tries(&mut stage, OFFICE[0], "bob", &password_of("bob"), 1), Some(200));
+    for number in 0..200 {
+        tries(&mut stage, OFFICE[1], &format!("{number}"), "guess", number);
+    }
+    assert_eq!(tries(&mut stage, OFFICE[0], "carol", &password_of("carol"), 1), None);
+    assert_eq!(tries(&mut stage, OFFICE[0], "bob", &password_of("bob"), 1_000), Some(200));
+    passes(&mut stage, 8_000);
+    assert_eq!(tries(&mut stage, OFFICE[0], "carol", &password_of("carol"), 2), Some(200));
+    assert_eq!(stage.exchange().count(EventKind::BanBegan), 0);
+}
+
+/// Over whatever connection a scanner comes, its address is proved and banned. RFC 3261 §26.1.
+#[test]
+fn a_scanner_is_banned_over_any_connection() {
+    let mut stage = evening();
+    let by = [Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss, Transport::Sctp];
+    for (n, transport) in (1..).zip(by) {
+        let from = format!("198.51.100.{n}:40000");
+        let ask = |agent: &str| {
+            request("OPTIONS", "sip:example.com", "100", &from, 1, agent)
+                .replace("/UDP", &format!("/{}", transport.name().to_ascii_uppercase()))
+        };
+        assert_eq!(says(&mut stage, transport, &from, &ask("")).len(), 1, "{transport:?}");
+        assert!(says(&mut stage, transport, &from, &ask("User-Agent: SIPvicious\r\n")).is_empty());
+        assert!(says(&mut stage, transport, &from, &ask("")).is_empty(), "{transport:?}: banned");
+        assert_eq!(stage.exchange().count(EventKind::BanBegan), n, "{transport:?}");
+    }
+}

@@ -350,3 +350,45 @@ fn a_request_may_be_repeated_twenty_times_in_ten_seconds() {
     assert_eq!((heard(0, 0), heard(u64::MAX, 0)), (20, 20), "any number will do");
     (0..100_000).for_each(|number| assert!(guard.may_repeat(NOW_MS + 20_000, number)));
 }
+
+/// What the administrator does holds whoever is there, and can be lifted.
+#[test]
+fn a_ban_by_hand_holds_where_phones_live() {
+    let guard = guard();
+    guard.proved(NOW_MS, ip(1));
+    let ban = guard.ban_by_hand(NOW_MS, "192.0.2.1".parse().unwrap(), 60).expect("a ban");
+    assert_eq!((ban.offence, ban.until_s - ban.since_s), (Offence::Administrator, 60));
+    assert!(guard.is_banned(NOW_MS + 59 * SECOND_MS, ip(1)));
+    assert!(!guard.is_banned(NOW_MS + 60 * SECOND_MS, ip(1)));
+}
+
+/// After a restart a ban goes on until its end, and the next one of its source is longer.
+#[test]
+fn a_restored_ban_goes_on() {
+    let before = guard();
+    pound(&before, NOW_MS, 100, alice(1));
+    pound(&before, NOW_MS + 300 * SECOND_MS, 100, alice(1));
+    let ban = before.bans(NOW_MS + 301 * SECOND_MS)[0];
+    assert_eq!(ban.times, 2);
+    let after = guard();
+    let restart_ms = NOW_MS + 400 * SECOND_MS;
+    assert!(after.restore(restart_ms, &ban));
+    assert_eq!(after.bans(restart_ms), [ban]);
+    let end_ms = u64::from(ban.until_s) * SECOND_MS;
+    assert!(after.is_banned(end_ms - 1, ip(1)) && !after.is_banned(end_ms, ip(1)));
+    assert_eq!(pound(&after, end_ms, 100, alice(1)).1.map(|ban| ban.times), Some(3));
+    assert!(!guard().restore(end_ms, &ban), "its time is over");
+}
+
+/// The clock was a year ahead when the ban was made, and has been set right: nobody stays banned for a year.
+#[test]
+fn a_ban_of_the_future_lasts_no_longer_than_it_was_meant_to() {
+    let before = guard();
+    let ban = pound(&before, NOW_MS + 365 * DAY_MS, 100, alice(1)).1.expect("a ban");
+    let after = guard();
+    assert!(after.restore(NOW_MS, &ban));
+    let restored = after.bans(NOW_MS)[0];
+    assert_eq!(u64::from(restored.since_s), NOW_MS / SECOND_MS);
+    assert_eq!(restored.until_s - restored.since_s, 300);
+    assert!(!after.is_banned(NOW_MS + 300 * SECOND_MS, ip(1)));
+}

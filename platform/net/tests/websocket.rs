@@ -369,3 +369,29 @@ fn over_tls() {
     assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
     assert_eq!(server.wait_told(unopened), WebSocketFailure::Refused(Refusal::NotWebSocket));
 }
+
+/// Whoever is barred loses his WebSocket, open or about to be, and gets no new one; others notice nothing.
+#[test]
+fn whom_the_engine_bars_is_closed() {
+    let listen = [(Ws, "127.0.0.1:0"), (Ws, "[::1]:0")];
+    let server =
+        Server::start_websocket(&listen, Limits::default(), (None, WebSocketOptions::default()), echo());
+    let (mut alice, mut other) = (opened(&server), server.dial(1));
+    open(&mut other);
+    let opening = server.dial(0);
+    let speaks = |stream: &mut TcpStream| {
+        say(stream, &masked(TEXT, MESSAGE));
+        assert_eq!(hear(stream), (TEXT, MESSAGE.to_vec()));
+    };
+    speaks(&mut alice);
+    eventually("all are there", || server.counters[0].accepted.get() == 3);
+    *server.barred.lock().unwrap() = (Some("127.0.0.1".parse().unwrap()), true);
+    // The loop looks when it turns.
+    speaks(&mut other);
+    let close = [0x88, 2, 0x03, 0xe9]; // 1001
+    assert_eq!((read_to_close(&alice), read_to_close(&opening)), (close.to_vec(), vec![]));
+    server.wait_closed(CloseReason::Barred, 2);
+    assert_eq!(read_to_close(&server.dial(0)), b"");
+    server.wait_closed(CloseReason::Barred, 3);
+    speaks(&mut other);
+}

@@ -170,8 +170,11 @@ pub(super) fn source(ip: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::sys::Epoll;
+    use crate::{Limits, Listener, NetCounters};
 
     #[test]
     fn accepted_connections_inherit_what_the_listener_was_told() {
@@ -184,6 +187,38 @@ mod tests {
         let accepted = SockRef::from(&accepted);
         assert_eq!(accepted.tcp_user_timeout().unwrap(), stall);
         assert!(accepted.tcp_nodelay().unwrap());
+    }
+
+    /// Whom the engine bars loses his connections whatever they speak. Here each is a TCP stream that is said to be something
+    /// else, so that no kernel needs SCTP for it.
+    #[test]
+    fn whoever_is_barred_is_closed_by_any_transport() {
+        for transport in [Transport::Tcp, Transport::Ws, Transport::Sctp] {
+            let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let local = socket.local_addr().unwrap();
+            let listener = Listener { transport, local, prefix_bits: 8, advertise: None };
+            let (epoll, counters) = (Arc::new(Epoll::new().unwrap()), Arc::new(NetCounters::default()));
+            let limits = Limits::default();
+            let shared = (epoll, counters.clone());
+            let mut streams =
+                Streams::new(0, limits, [listener].into(), vec![(0, socket)], None, shared).unwrap();
+            let mut fallout = Fallout::default();
+            let _clients: Vec<_> = (0..3).map(|_| TcpStream::connect(local).unwrap()).collect();
+            streams.accept(0, 0, |_| true, &mut fallout);
+            assert_eq!(counters.accepted.get(), 3);
+            streams.close_barred(|_| true, &mut fallout);
+            assert_eq!((streams.table.len(), fallout.closed.len()), (3, 0), "{transport:?}");
+            streams.close_barred(|_| false, &mut fallout);
+            assert_eq!((streams.table.len(), fallout.closed.len()), (0, 3), "{transport:?}");
+            let _late = TcpStream::connect(local).unwrap();
+            streams.accept(0, 0, |_| false, &mut fallout);
+            assert_eq!(
+                (counters.accepted.get(), counters.closed(CloseReason::Barred)),
+                (3, 4),
+                "{transport:?}"
+            );
+        }
     }
 
     #[test]
