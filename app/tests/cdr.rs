@@ -72,7 +72,7 @@ fn a_list_for_people_and_one_for_programs() {
     assert!(lines[0].starts_with("START (UTC)"), "{table}");
     assert_eq!(lines.len(), 3, "{table}");
     assert!(table.contains("answered 200") && table.contains("busy 486"), "{table}");
-    assert!(lines.iter().all(|line| line.chars().count() <= 100), "{table}");
+    assert!(!table.contains('…'), "{table}");
 
     assert_eq!(place.print(&["cdr", "list", "--json", "--status", "486"]).lines().count(), 1);
     assert_eq!(place.print(&["cdr", "list", "--json", "--to", "bob", "--limit", "1"]).lines().count(), 1);

@@ -185,7 +185,7 @@ fn a_list_for_people_and_one_for_programs() {
     let table = place.print(&["messages", "list"]);
     assert!(table.starts_with("ID  CAME (UTC)") && table.contains("alice@offhook.internal"), "{table}");
     let lines: Vec<&str> = table.lines().collect();
-    assert!(lines.len() == 4 && lines.iter().all(|line| line.chars().count() <= 100), "{table}");
+    assert!(lines.len() == 4 && !table.contains('…'), "{table}");
     let json = listed(&place);
     assert_eq!((&json[1]["aor"], &json[1]["body"]), (&"user1@offhook.internal".into(), &"message 1".into()));
     assert_eq!(json[1]["content_type"], "text/plain");
