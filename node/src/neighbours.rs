@@ -96,12 +96,14 @@ impl Neighbours {
         self.list.get_mut(index)?.heard(now_ms, wish)
     }
 
-    /// Whether a request may go there now, and what has changed with that.
+    /// Whether a request may go there now, and what has changed with that. `is_emergency` is asked before one is held back, and
+    /// not otherwise: most neighbours ask for nothing.
     pub(crate) fn lets_pass(
         &mut self,
         now_ms: u64,
         address: SocketAddr,
         category: Category,
+        is_emergency: impl FnOnce() -> bool,
     ) -> (bool, Option<Change>) {
         let Some(index) = self.index(address) else { return (true, None) };
         let thrown = self.throw();
@@ -113,7 +115,7 @@ impl Neighbours {
         if now_ms >= neighbour.until_ms {
             return (true, neighbour.end());
         }
-        let passes = thrown >= neighbour.held_permille(category);
+        let passes = thrown >= neighbour.held_permille(category) || is_emergency();
         neighbour.throttled += u64::from(!passes);
         (passes, None)
     }
@@ -206,7 +208,7 @@ mod tests {
         let (mut new, mut in_progress) = (0, 0);
         for i in 0..1000 {
             let category = if i % n == 0 { Category::InProgress } else { Category::New };
-            let passes = u32::from(neighbours.lets_pass(now_ms, address(), category).0);
+            let passes = u32::from(neighbours.lets_pass(now_ms, address(), category, || false).0);
             if category == Category::New { new += passes } else { in_progress += passes }
         }
         (new, in_progress)
@@ -244,7 +246,7 @@ mod tests {
         assert!((70..=130).contains(&in_progress), "{in_progress}");
         neighbours.heard(2, address(), wish(100, 500, 2));
         assert_eq!(passing(&mut neighbours, 2, 5), (0, 0));
-        assert!(neighbours.lets_pass(2, address(), Category::Vital).0);
+        assert!(neighbours.lets_pass(2, address(), Category::Vital, || false).0);
     }
 
     /// RFC 7339 §5.7: it ends with its time, or by word. RFC 7339 §4.3.
@@ -252,9 +254,12 @@ mod tests {
     fn it_ends() {
         let mut neighbours = neighbours();
         neighbours.heard(0, address(), wish(100, 500, 1));
-        assert_eq!(neighbours.lets_pass(499, address(), Category::New), (false, None));
-        assert_eq!(neighbours.lets_pass(500, address(), Category::New), (true, Some(Change::Ended(1))));
-        assert_eq!(neighbours.lets_pass(501, address(), Category::New), (true, None));
+        assert_eq!(neighbours.lets_pass(499, address(), Category::New, || false), (false, None));
+        assert_eq!(
+            neighbours.lets_pass(500, address(), Category::New, || false),
+            (true, Some(Change::Ended(1)))
+        );
+        assert_eq!(neighbours.lets_pass(501, address(), Category::New, || false), (true, None));
         for last in [wish(50, 0, 3), wish(0, 500, 5)] {
             let sequence = last.sequence.unwrap_or_default() / 100_000;
             assert_eq!(
@@ -262,10 +267,10 @@ mod tests {
                 Some(Change::Began(100))
             );
             assert_eq!(neighbours.heard(601, address(), last), Some(Change::Ended(0)));
-            assert!(neighbours.lets_pass(602, address(), Category::New).0);
+            assert!(neighbours.lets_pass(602, address(), Category::New, || false).0);
         }
         neighbours.heard(700, address(), wish(100, u32::MAX, 9));
-        assert!(neighbours.lets_pass(700 + u64::from(VALIDITY_MAX_MS), address(), Category::New).0);
+        assert!(neighbours.lets_pass(700 + u64::from(VALIDITY_MAX_MS), address(), Category::New, || false).0);
     }
 
     /// RFC 7339 §5.4, §4.4: an old wish, or the same one again, changes nothing; a neighbour that counts anew is heard.
@@ -277,8 +282,11 @@ mod tests {
             assert_eq!(neighbours.heard(400, address(), wish(0, 0, old)), None);
             assert_eq!(neighbours.heard(400, address(), wish(100, 500, old)), None);
         }
-        assert!(!neighbours.lets_pass(499, address(), Category::New).0);
-        assert!(neighbours.lets_pass(500, address(), Category::New).0, "its time did not begin anew");
+        assert!(!neighbours.lets_pass(499, address(), Category::New, || false).0);
+        assert!(
+            neighbours.lets_pass(500, address(), Category::New, || false).0,
+            "its time did not begin anew"
+        );
         assert_eq!(neighbours.heard(600, address(), wish(100, 500, 3)), Some(Change::Began(100)));
     }
 
@@ -289,6 +297,21 @@ mod tests {
         let stranger = ([192, 0, 2, 51], 5060).into();
         assert!(!neighbours.knows(stranger));
         assert_eq!(neighbours.heard(0, stranger, wish(100, 500, 1)), None);
-        assert!(neighbours.lets_pass(1, stranger, Category::New).0);
+        assert!(neighbours.lets_pass(1, stranger, Category::New, || false).0);
+    }
+
+    /// RFC 7339 §5.10.1: an emergency passes whatever a neighbour asks for; where it asks for nothing nobody looks for one.
+    #[test]
+    fn emergencies_are_looked_for_where_something_is_held_back() {
+        let mut neighbours = neighbours();
+        let never = || unreachable!("nothing is held back");
+        assert!(neighbours.lets_pass(1, address(), Category::New, never).0);
+        neighbours.heard(2, address(), wish(100, 500, 1));
+        assert!(neighbours.lets_pass(3, address(), Category::New, || true).0);
+        assert!(!neighbours.lets_pass(4, address(), Category::New, || false).0);
+        assert_eq!(
+            neighbours.lets_pass(502, address(), Category::New, || false),
+            (true, Some(Change::Ended(1)))
+        );
     }
 }

@@ -73,7 +73,8 @@ impl Switchboard {
         neighbour: std::net::SocketAddr,
         category: Category,
     ) -> bool {
-        let (passes, change) = self.neighbours.lets_pass(arrival.now_ms, neighbour, category);
+        let is_emergency = || admission::is_emergency(arrival.message);
+        let (passes, change) = self.neighbours.lets_pass(arrival.now_ms, neighbour, category, is_emergency);
         self.note_change(arrival.now_ms, neighbour, change);
         if !passes && self.journal.logs(EventKind::RequestThrottled) {
             let (method, source) = (arrival.message.method_text(), arrival.from.remote);
@@ -98,10 +99,9 @@ impl Switchboard {
     }
 }
 
-/// §5.10.1: our policy of what is held back first.
+/// §5.10.1: our policy of what is held back first. Emergencies, which take longer to find, are known by who asks.
 fn category(arrival: &Arrival<'_, '_>) -> Category {
-    let ends_something = matches!(arrival.message.method(), Some(Method::Ack | Method::Cancel | Method::Bye));
-    if ends_something || admission::is_emergency(arrival.message) {
+    if matches!(arrival.message.method(), Some(Method::Ack | Method::Cancel | Method::Bye)) {
         Category::Vital
     } else if admission::is_in_progress(arrival.message, arrival.parts) {
         Category::InProgress
