@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 
 use crate::sniffer::{Cause, Step};
 use packet::{Packet, param, via_key};
-pub(crate) use report::Violation;
+pub(crate) use report::{Violation, said};
 use transactions::{Client, Server};
 
 /// What ends after a while may end this much later: one wake-up for many.

@@ -10,6 +10,7 @@ use crate::oracle;
 use crate::phone::{Dialog, Phone};
 use crate::scene::{Place, SLOW_MS_MAX, Scene};
 use crate::sniffer::Sniffer;
+use crate::wire::Message;
 
 /// A CANCEL that is lost again and again gets through within this time, or never: Timer F and a few delays.
 const CANCEL_TAKES_MS: u64 = 33_000;
@@ -55,7 +56,12 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
         // A late copy of a REGISTER that the next one has overtaken fails: RFC 3261 §10.3 step 7.
         let is_overtaken = client.what == What::Register && client.finals.iter().any(|(s, _)| *s == 400);
         if too_many && !scene.disturbed && !is_challenge(client) && !is_overtaken {
-            broken.push(format!("{} was answered {:?}: {}", phone.line.name, client.finals, text(client)));
+            let (name, finals) = (&phone.line.name, &client.finals);
+            broken.push(format!(
+                "{name} was answered {finals:?}: {}{}",
+                text(client),
+                said(scene, &client.request)
+            ));
         }
         let status = client.finals.first().map_or(0, |(status, _)| *status);
         // Where nothing is lost, everything that must be answered is.
@@ -119,7 +125,11 @@ fn servers(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
         ] {
             if is_so {
                 let request = String::from_utf8_lossy(&server.request.write()).into_owned();
-                broken.push(format!("{} {what}:\n{request}", phone.line.name));
+                broken.push(format!(
+                    "{} {what}:\n{request}{}",
+                    phone.line.name,
+                    said(scene, &server.request)
+                ));
             }
         }
     }
@@ -196,6 +206,16 @@ fn exchanges(scene: &Scene, broken: &mut Vec<String>) {
         let first = violations.into_iter().take(VIOLATIONS_SHOWN_MAX);
         broken.extend(first.map(|violation| format!("{name} (1 of {total}) {violation}")));
     }
+}
+
+/// What was said at the doors of the exchanges by this request's Call-ID.
+fn said(scene: &Scene, request: &Message) -> String {
+    let call_id = request.value("Call-ID");
+    let of_place = |place: &Place| {
+        let name = scene.world.name(place.node);
+        format!("at {name}:\n{}", oracle::said(&place.log.borrow(), call_id))
+    };
+    scene.exchanges.iter().map(of_place).collect()
 }
 
 fn text(client: &Client) -> String {

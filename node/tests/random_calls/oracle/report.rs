@@ -41,6 +41,19 @@ impl fmt::Display for Violation {
     }
 }
 
+/// All that was said by this Call-ID at the exchange's door.
+pub(crate) fn said(steps: &[Step], call_id: &str) -> String {
+    let of_step = |step: &Step| {
+        let received = match &step.cause {
+            Cause::Message(from, bytes) => line(step, from, "──►", bytes, call_id),
+            _ => None,
+        };
+        let sent = step.sent.iter().filter_map(|sent| line(step, &sent.flow, "◄──", &sent.bytes, call_id));
+        received.into_iter().chain(sent).collect::<String>()
+    };
+    steps.iter().map(of_step).collect()
+}
+
 fn ladder(steps: &[Step], call_id: &str) -> String {
     let mut lines = Vec::new();
     for step in steps.iter().rev() {
