@@ -35,6 +35,8 @@ pub(crate) struct Upstream {
     pub session_s: u32,
     /// Whether its sender must not be told which way it has gone (RFC 7044 §9.4).
     pub hides_history: bool,
+    /// Whether one of its targets can only be reached through us, so that we stay in the path to all of them.
+    pub stays: bool,
     /// What it means to the record of a call.
     pub role: Role,
     /// The Reason of the caller's CANCEL, while a branch waits for it (RFC 3326).

@@ -13,17 +13,20 @@ use crate::targets::{Target, Targets};
 use crate::way::Way;
 
 impl Switchboard {
-    /// Whether to stay in the path (only what makes a dialog needs it), and which flows to remember.
+    /// Whether to stay in the path (only what makes a dialog needs it), and which flows to remember. `stays`: we do for another
+    /// target of this request. It is so for all or for none, or nobody could say whether the end of the call will be seen.
     pub(crate) fn record_route(
         &self,
         passage: &Passage<'_, '_, '_>,
         target: &Target,
         leg: Leg,
+        stays: bool,
     ) -> Option<Sides> {
         let Passage { arrival, screened, .. } = *passage;
         let begins_dialog = screened.method.makes_dialog() && arrival.parts.to_tag.is_empty();
-        let stays =
-            arrival.settings.record_route || must_stay(passage, target.flow.transport, leg.renumbered);
+        let stays = arrival.settings.record_route
+            || stays
+            || must_stay(passage, target.flow.transport, leg.renumbered);
         if !stays || !begins_dialog {
             return None;
         }

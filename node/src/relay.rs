@@ -142,6 +142,9 @@ impl Switchboard {
         }
         let Some(id) = self.open_upstream(passage, key, out) else { return };
         self.note_opened(passage, id, targets);
+        if !arrival.settings.record_route && in_path::sees_the_end(passage, targets) {
+            self.with_upstream(id, |upstream| upstream.stays = true);
+        }
         if !names.is_empty() {
             return self.park(arrival, id, names, 1);
         }
@@ -176,6 +179,7 @@ impl Switchboard {
             tells_load: arrival.tells_load(),
             session_s: passage.demand.and_then(|demand| demand.remembered_s()).unwrap_or(0),
             hides_history: arrival.settings.history_info && !history::is_wanted(arrival.message),
+            stays: false,
             role,
             reason: None,
             branches: None,
@@ -286,7 +290,7 @@ impl Switchboard {
         let flow = self.reusing(dialled, out);
         let leg = beyond::leg(passage, target);
         let (record_route, arrived_at) =
-            (self.record_route(passage, target, leg), arrived_at(passage, target));
+            (self.record_route(passage, target, leg, upstream.user.stays), arrived_at(passage, target));
         let path = texts.text(&target.path);
         let added = Additions {
             record_routes: record_route.map_or(0, |_| 1 + u8::from(arrived_at.is_some())),
@@ -386,7 +390,7 @@ impl Switchboard {
                 false => ANY_SHARD,
             }),
             loop_mark: screened.loop_mark(&self.cookies),
-            record_route: self.record_route(passage, target, leg).map(in_path::without_state),
+            record_route: self.record_route(passage, target, leg, false).map(in_path::without_state),
             arrived_at: arrived_at(passage, target),
             path_entry: edge::path_entry(passage),
             max_breadth: None,

@@ -287,6 +287,37 @@ fn the_record_of_a_call_without_record_route() {
     assert_eq!(durations, [Some(10_000)]);
 }
 
+/// A desk phone and a browser ring: to reach the browser we stay in the path, and so we do for the desk phone, for its answer is
+/// the end of the call that is noted as one that passes here. RFC 7118 Appendix B.2, RFC 3261 §16.6 step 4.
+#[test]
+fn the_record_of_a_call_that_rings_at_a_browser_too() {
+    let stage = with_websocket(scene(&format!("{OPEN}[proxy]\nrecord_route = false\n"))).run(
+        "
+        given bob is registered over ws
+        given desk is registered as bob
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> bob     INVITE
+                  proxy -> desk    INVITE
+            Record-Route: <sip:{proxy.host};lr;oh=*>
+                  proxy <- desk    200
+        alice  <- proxy            200
+                  proxy <- bob     180
+                  proxy -> bob     CANCEL
+                  proxy <- bob     200 CANCEL
+                  proxy <- bob     487 INVITE
+                  proxy -> bob     ACK
+        alice  -> proxy            ACK
+                  proxy -> desk    ACK
+        +10s alice -> proxy        BYE
+                  proxy -> desk    BYE
+                  proxy <- desk    200
+        alice  <- proxy            200
+    ",
+    );
+    let durations: Vec<_> = stage.records().iter().map(|record| record.duration_ms()).collect();
+    assert_eq!(durations, [Some(10_000)]);
+}
+
 /// The answer to a page that was closed is nobody's: no name server is asked for a name that it made up. RFC 7118 §5.
 #[test]
 fn an_answer_to_a_closed_page() {
