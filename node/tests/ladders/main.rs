@@ -11,6 +11,7 @@ mod access;
 mod alias;
 mod answers;
 mod bad_input;
+mod bridges;
 mod calls;
 mod cancel;
 mod checks;

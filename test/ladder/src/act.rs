@@ -106,7 +106,7 @@ impl Stage {
             let phone = self.phone_mut(&step.from);
             (by.map_or(phone.transport, |by| by.transport), phone.node)
         };
-        let to = self.address_of(&step.to, transport).ok_or_else(|| {
+        let to = self.address_for(&step.from, &step.to, transport).ok_or_else(|| {
             cannot_send(step, &format!("{} has no address for {}", step.to, transport.name()))
         })?;
         if step.lost && transport.is_reliable() {

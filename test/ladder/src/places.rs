@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use offhook_net::Listener;
 use offhook_simnet::NodeId;
 use offhook_sip::Transport;
 
@@ -55,6 +56,15 @@ impl Stage {
             return self.site.listeners.iter().find(|l| l.transport == transport).map(|l| l.local);
         }
         self.phones.iter().find(|phone| phone.name == name).map(|phone| phone.address)
+    }
+
+    /// The same, for who sends there: the server's address of the sender's family, if it has one.
+    pub(crate) fn address_for(&self, from: &str, name: &str, transport: Transport) -> Option<SocketAddr> {
+        let own = self.phones.iter().find(|phone| phone.name == from).filter(|_| name == PROXY);
+        let is_v4 = own.map(|phone| phone.address.is_ipv4());
+        let fits = |l: &&Listener| l.transport == transport && Some(l.local.is_ipv4()) == is_v4;
+        let same_family = self.site.listeners.iter().find(fits).map(|listener| listener.local);
+        same_family.or_else(|| self.address_of(name, transport))
     }
 
     /// Who a URI's host belongs to, as far as the scene knows.
