@@ -122,7 +122,7 @@ impl Server {
         let serve = place.command(&["serve"]);
         // The shell counts in blocks of 512 bytes. Without the trap the signal would end the server; a real full disk
         // sends none.
-        let limit = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", 2 * kilobytes);
+        let limit = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$@\"", 2 * kilobytes);
         let mut command = Command::new("sh");
         command
             .args(["-c", &limit, "sh"])
@@ -130,6 +130,13 @@ impl Server {
             .args(serve.get_args())
             .stdin(Stdio::null());
         Self::start_by(place, command)
+    }
+
+    /// Its disk has room again.
+    pub fn make_room(&self) {
+        let pid = self.child.id().to_string();
+        let done = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited:unlimited"]).status();
+        assert!(done.expect("prlimit is there, of util-linux").success());
     }
 
     #[track_caller]
