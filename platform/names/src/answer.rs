@@ -12,6 +12,10 @@ const NOTHING_TTL_S: u32 = 30;
 /// Records of one answer that are kept, those that came first: what TCP can carry is far more than a domain needs.
 const RECORDS_MAX: usize = 128;
 
+/// CNAMEs that lead from the question to its records, in one answer or in several: the resolver follows no more of the second
+/// kind. Whoever has more has a loop, or means no good.
+const LINKS_MAX: usize = 7;
+
 pub(crate) fn record_type(kind: Kind) -> RecordType {
     match kind {
         Kind::Naptr => RecordType::NAPTR,
@@ -32,7 +36,8 @@ pub(crate) fn read(kind: Kind, said: Result<Lookup, NetError>) -> Result<Answer,
             let these = lookup.answers().iter().filter(|record| record.record_type() == wanted);
             let ttl_s = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
             let records: Vec<Record> = these.filter_map(|one| record(&one.data)).take(RECORDS_MAX).collect();
-            let none = records.is_empty();
+            let links = lookup.answers().iter().filter(|record| record.record_type() == RecordType::CNAME);
+            let none = records.is_empty() || links.count() > LINKS_MAX;
             Ok(if none { Answer::Nothing { ttl_s } } else { Answer::Records { records, ttl_s } })
         }
         Err(NetError::Dns(DnsError::NoRecordsFound(none))) if is_absence(none.response_code) => {
