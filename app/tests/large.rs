@@ -8,7 +8,7 @@ use std::thread;
 
 use server::{PATIENCE, Place, Server};
 
-/// More than an Ethernet frame takes: by UDP it travels in two IP fragments.
+/// More than an Ethernet frame takes. The loopback takes it whole; in fragments it comes in `test/interop/flows/fragments.py`.
 const LARGE_BYTES: usize = 1_800;
 
 const OPEN: &str = "[access]\nauthenticate_register = false\nauthenticate_calls = false\n";

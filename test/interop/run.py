@@ -20,11 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 
-from flows import branches, browsers, calls, desk, dnssec, families, identity, ladders, names, restart, sctp, strangers, trunks  # noqa: E402
+from flows import branches, browsers, calls, desk, dnssec, families, fragments, identity, ladders, names, restart, sctp, size, strangers, trunks  # noqa: E402
 from lab import child  # noqa: E402
 from lab.baresip import Baresip  # noqa: E402
 from lab.browser import Browser  # noqa: E402
-from lab.linphone import Linphone  # noqa: E402
+from lab.linphone import Linphone, Watcher  # noqa: E402
 from lab.pjsua import PYTHON, Pjsua, Reliable, Timed  # noqa: E402
 from lab.report import Report  # noqa: E402
 from lab.server import Server  # noqa: E402
@@ -95,6 +95,19 @@ def pjsua_options(check, lab):
         desk.timed(check, alice, bob)
         desk.info_and_update(check, alice, bob)
         desk.watches(check, alice, bob)
+
+
+def linphone_gruu(check, lab):
+    """What goes to the GRUU that Linphone writes as its Contact, in a call and in a subscription."""
+    with lab.phone(Pjsua, "bob", "udp") as bob:
+        calls.register(check, bob)
+        bob.appear("online")
+        with lab.phone(Watcher, "alice", "tls") as alice:
+            calls.register(check, alice)
+            desk.gruu_of_a_watcher(check, alice, bob)
+    with lab.phone(Linphone, "alice", "tcp") as alice, lab.phone(Baresip, "carol", "udp") as carol:
+        calls.register(check, alice, carol)
+        desk.gruu(check, alice, carol)
 
 
 def mixed(check, lab):
@@ -257,6 +270,9 @@ GROUPS = {
     "identity": ("who calls, as trusted and other trunks hear it, by SIPp", alone(identity.trusted_and_not), ""),
     "dnssec": ("names that are signed well, badly and not at all, with Knot DNS", alone(dnssec.signed_zones), ""),
     "trunk": ("a provider that wants a registration and credentials, by SIPp", alone(trunks.provider), ""),
+    "linphone-gruu": ("calls and subscriptions of a phone whose Contact is its GRUU", linphone_gruu, ""),
+    "fragments": ("an INVITE of 1.8 kB by UDP, where a packet carries 1,500 bytes", alone(fragments.large_invite), ""),
+    "size": ("the memory that the empty server takes", alone(size.empty_server), ""),
     "names-bad": ("a name server that is slow, silent, truncated or lying", alone(names.misbehaving_name_server), ""),
     "killed-baresip": ("the server is killed in the middle of a call", killed(Baresip), ""),
     "killed-linphone": ("the same with another kind of phone", killed(Linphone), ""),

@@ -98,6 +98,32 @@ def message_kept(check, a, b):
         check(b.wait_message(text), "%s is switched on and gets it" % b, tails(a, b))
 
 
+# RFC 5627 §4.3, §4.4, §6.1
+def gruu(check, a, b):
+    """a, a Linphone, says its GRUU as the Contact of its INVITE; what b sends within the call goes to it and arrives."""
+    what = "%s calls %s" % (a, b)
+    if not calls.up(check, a, b, what):
+        return
+    own = r"<sip:%s@%s;gr=[^>]*>" % (a.account.user, a.account.domain)
+    check(b.count(r"^INVITE sip:(?:.+\n)*?Contact: *" + own), "%s: the Contact is the GRUU of %s" % (what, a), tails(a, b))
+    b.hangup()
+    check(a.wait_down() and b.wait_down(), "%s; %s hangs up, both end" % (what, b), tails(a, b))
+    gone = b.count(r"^BYE sip:%s@%s;gr=" % (a.account.user, a.account.domain))
+    came = child.wait_for(lambda: a.count(r"^BYE sip:"), 5)
+    check(gone and came, "%s; the BYE for the GRUU arrives" % what, "%s %s\n%s" % (gone, came, tails(a, b)))
+
+
+# RFC 5627 §4.3, §6.1, RFC 6665 §4.3
+def gruu_of_a_watcher(check, a, b):
+    """a, a Linphone that watches b, says its GRUU in its SUBSCRIBE; the NOTIFYs of b go to it and arrive."""
+    own = r"sip:%s@%s;gr=" % (a.account.user, a.account.domain)
+    said = child.wait_for(lambda: b.count(r"^SUBSCRIBE sip:(?:.+\n)*?Contact: *<" + own), 8)
+    check(said, "%s watches %s: the Contact is the GRUU" % (a, b), tails(a, b))
+    gone = child.wait_for(lambda: b.count("^NOTIFY " + own), 8)
+    came = child.wait_for(lambda: a.count("^NOTIFY sip:"), 8)
+    check(gone and came, "%s tells %s, at the GRUU: NOTIFY arrives" % (b, a), "%s %s\n%s" % (gone, came, tails(a, b)))
+
+
 # RFC 3262 §3, §4
 def reliable(check, a, b):
     """Both insist on 100rel: the 180 is acknowledged by PRACK."""

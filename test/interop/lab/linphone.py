@@ -20,6 +20,8 @@ REGISTER_EXPIRES_S = 3600
 class Linphone(Phone):
     kind = "linphone"
     reject_status = 603
+    # Whose presence it subscribes to as soon as it is registered, by SUBSCRIBE.
+    watches = None
 
     def start(self):
         sound.write_tone(self.path("say.wav"), self.tone_hz, TONE_S, RATE)
@@ -68,6 +70,8 @@ class Linphone(Phone):
         if account.authority:
             # The name in the certificate is that of the domain; Linphone compares it with the address it dials.
             sections["sip"].update({"verify_server_certs": 1, "verify_server_cn": 0, "root_ca": account.authority})
+        if self.watches:
+            sections["friend_0"] = {"url": "<sip:%s@%s>" % (self.watches, account.domain), "pol": "accept", "subscribe": 1}
         codecs = (("PCMU", 8000, 1), ("PCMA", 8000, 1), ("opus", 48000, 2), ("speex", 8000, 1), ("speex", 16000, 1))
         for index, (name, rate, channels) in enumerate(codecs):
             sections["audio_codec_%d" % index] = {
@@ -182,3 +186,8 @@ class Linphone(Phone):
                 pass
             self.child.wait(4)
         super().stop()
+
+
+class Watcher(Linphone):
+    """One that has bob in its list of friends."""
+    watches = "bob"
