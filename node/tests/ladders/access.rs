@@ -8,7 +8,7 @@ use offhook_ladder::{Ladder, Stage, password_of};
 use crate::exchange::{Observed, header_of, ladder, scene};
 
 /// A user of ours is challenged before a call goes anywhere, and no state is kept meanwhile. RFC 3261 §16.3 step 6,
-/// RFC 3261 §22.3.
+/// RFC 3261 §22.3, RFC 3261 §20.27.
 #[test]
 fn our_users_are_challenged() {
     ladder(
@@ -27,7 +27,7 @@ fn our_users_are_challenged() {
     .leaves_nothing();
 }
 
-/// With credentials she calls anybody, here a phone of another domain by its address. RFC 3261 §22.3.
+/// With credentials she calls anybody, here a phone of another domain by its address. RFC 3261 §22.3, RFC 3261 §20.28.
 #[test]
 fn our_users_call_anywhere() {
     ladder(

@@ -26,7 +26,8 @@ fn provisional_responses() {
     );
 }
 
-/// Our own 100 has no To tag, and repeats the Timestamp of the caller. RFC 3261 §8.2.6.1, RFC 3261 §17.2.1.
+/// Our own 100 has no To tag, and repeats the Timestamp of the caller. RFC 3261 §8.2.6.1, RFC 3261 §17.2.1,
+/// RFC 3261 §20.38.
 #[test]
 fn our_own_100() {
     open_ladder(

@@ -5,7 +5,7 @@ use crate::access::{credentials, quoted};
 use crate::exchange::{OPEN, Observed, ladder, open_ladder, scene, scene_on_disk};
 
 /// A call from the first ring to the hang-up, over the proxy all the way. What is meant for the proxy stays with it.
-/// RFC 3665 §3.2, RFC 3261 §22.3.
+/// RFC 3665 §3.2, RFC 3261 §22.3, RFC 3261 §16.2.
 #[test]
 fn alice_calls_bob_and_hangs_up() {
     ladder(

@@ -157,7 +157,8 @@ fn it_goes_to_the_next_target() {
     assert_eq!(stage.exchange().count(EventKind::TrunkRegistered), 1);
 }
 
-/// A target that says nothing at all is left after its transaction's time, and taken for dead. RFC 3261 §17.1.2.2.
+/// A target that says nothing at all is left after its transaction's time, and taken for dead. RFC 3261 §17.1.2.2,
+/// RFC 3261 §10.2.7.
 #[test]
 fn silence() {
     let stage = house().run(
@@ -223,7 +224,8 @@ fn a_foreign_realm_gets_no_answer() {
     assert_eq!(stage.exchange().count(EventKind::TrunkForeign), 1);
 }
 
-/// What the registrar said of the way back to it stands in requests to the trunk. RFC 3608 §5, RFC 3608 §6.2.
+/// What the registrar said of the way back to it stands in requests to the trunk. RFC 3608 §5, RFC 3608 §6.2,
+/// RFC 3261 §8.1.2.
 #[test]
 fn the_service_route_is_followed() {
     house().run(
@@ -284,7 +286,8 @@ fn a_stop_in_the_middle() {
     assert_eq!((drain.at_work(), stage.exchange().count(EventKind::TrunkLeft)), (0, 1));
 }
 
-/// The name of the registrar is looked up first; its servers are tried in their order. RFC 3263 §4.
+/// The name of the registrar is looked up first; its servers are tried in their order. RFC 3263 §4,
+/// RFC 3261 §8.1.2, RFC 3261 §10.2.6.
 #[test]
 fn a_registrar_by_name() {
     let by_name = r#"

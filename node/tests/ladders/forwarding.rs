@@ -120,7 +120,8 @@ fn via() {
     .leaves_nothing();
 }
 
-/// Over a stream the length must be said; a datagram may leave it out. RFC 3261 §16.6 step 9, RFC 3261 §18.3.
+/// Over a stream the length must be said; a datagram may leave it out. RFC 3261 §16.6 step 9, RFC 3261 §18.3,
+/// RFC 3261 §20.14.
 #[test]
 fn content_length_on_streams() {
     open_ladder(
@@ -260,7 +261,7 @@ fn timer_c_is_configured() {
 }
 
 /// The connection to the phone is refused: as if it had said 503, which is 500 to the caller. RFC 3261 §16.9,
-/// RFC 3261 §16.7 step 6.
+/// RFC 3261 §16.7 step 6, RFC 3261 §18.4.
 #[test]
 fn a_refused_connection() {
     open_ladder(

@@ -22,6 +22,7 @@ mod forking;
 mod forwarding;
 mod gruu;
 mod guessing;
+mod headers;
 mod history;
 mod identity;
 mod ipv6;

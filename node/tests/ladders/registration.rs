@@ -5,7 +5,7 @@ use offhook_journal::EventKind;
 use crate::exchange::{OPEN, Observed, ladder, open_ladder, scene_on_disk};
 
 /// Bob's phone is switched on: it is challenged, answers, and is told what is registered and for how long. The
-/// challenge leaves no state behind. RFC 3665 §2.1, RFC 3261 §10.3, RFC 3261 §22.2.
+/// challenge leaves no state behind. RFC 3665 §2.1, RFC 3261 §10.3, RFC 3261 §22.2, RFC 3261 §20.7, RFC 3261 §20.44.
 #[test]
 fn a_phone_registers() {
     ladder(
@@ -269,7 +269,7 @@ fn a_refresh_prolongs_a_binding() {
 }
 
 /// Too short a time is refused with the shortest that is taken; too long a time is shortened; none at all is an hour.
-/// RFC 3261 §10.3 step 7, RFC 3261 §21.4.17.
+/// RFC 3261 §10.3 step 7, RFC 3261 §21.4.17, RFC 3261 §20.23.
 #[test]
 fn lifetimes_are_kept_within_bounds() {
     open_ladder(
@@ -473,7 +473,8 @@ fn the_address_of_record_is_canonical() {
     .leaves_nothing();
 }
 
-/// An extension that the registrar must understand and does not: 420 names it. RFC 3261 §10.3 step 2.
+/// An extension that the registrar must understand and does not: 420 names it. RFC 3261 §10.3 step 2,
+/// RFC 3261 §8.2.2.3, RFC 3261 §19.2.
 #[test]
 fn unknown_extensions_are_refused() {
     open_ladder(

@@ -175,7 +175,8 @@ fn the_last_hop_needs_no_more_hops() {
     .leaves_nothing();
 }
 
-/// An extension that proxies would have to know. RFC 3261 §16.3 step 5, RFC 3261 §21.4.15.
+/// An extension that proxies would have to know. RFC 3261 §16.3 step 5, RFC 3261 §21.4.15,
+/// RFC 3261 §19.2, RFC 3261 §20.29, RFC 3261 §20.40.
 #[test]
 fn proxy_require_is_refused() {
     open_ladder(
@@ -270,7 +271,8 @@ fn who_is_not_there() {
     .leaves_nothing();
 }
 
-/// The server itself can be asked what it can do, and called by nobody. RFC 3261 §11.2, RFC 3261 §21.4.6.
+/// The server itself can be asked what it can do, and called by nobody. RFC 3261 §11.2, RFC 3261 §21.4.6,
+/// RFC 3261 §8.2.1, RFC 3261 §20.1, RFC 3261 §20.5.
 #[test]
 fn requests_to_the_server_itself() {
     open_ladder(

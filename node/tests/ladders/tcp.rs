@@ -187,7 +187,8 @@ fn a_lost_connection_and_a_new_one() {
 }
 
 /// The connection breaks while the phone rings. The call goes on; when the caller gives up, the CANCEL goes by a new
-/// connection. This phone sends its 487 to nowhere, and 64·T1 later the call is over. RFC 3261 §18.1.1, RFC 3261 §9.1.
+/// connection. This phone sends its 487 to nowhere, and 64·T1 later the call is over. RFC 3261 §18.1.1, RFC 3261 §9.1,
+/// RFC 3261 §18.4.
 #[test]
 fn the_connection_breaks_while_it_rings() {
     open_ladder(

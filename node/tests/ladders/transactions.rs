@@ -224,7 +224,7 @@ fn an_endless_branch() {
 }
 
 /// As many transactions as the configuration allows: the next request is told to come back later, and those at work go
-/// on. RFC 3261 §21.5.4.
+/// on. RFC 3261 §21.5.4, RFC 3261 §20.33.
 #[test]
 fn a_full_house() {
     let small = "[access]\nauthenticate_register = false\nauthenticate_calls = false\n[limits]\ntransactions_max = 1\n";

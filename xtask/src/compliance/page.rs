@@ -12,8 +12,8 @@ const HEAD: &str = "\
 # Compliance
 
 Drawn by `cargo xtask rfc` from the comments above the tests; do not edit. A section stands here only if a test says
-that it proves it, at least in part; nothing is claimed anywhere else. What is known to be missing is kept by hand in
-[compliance-gaps.toml](compliance-gaps.toml).
+that it proves it, at least in part; nothing is claimed anywhere else. What is known to be missing, and what is asked of phones
+alone, is kept by hand in [compliance-gaps.toml](compliance-gaps.toml).
 ";
 
 /// What is written by hand: titles of RFCs, and what we know we do not do.
@@ -26,23 +26,32 @@ struct Rfc {
     title: String,
     /// Section and what of it is missing.
     gaps: Vec<(String, String)>,
+    /// Section and why it asks nothing of this server.
+    outside: Vec<(String, String)>,
 }
 
 impl Known {
-    /// Reads tables `[rfc.3261]` with a `title` and `gaps`, an array of `{ section, missing }`.
+    /// Reads tables `[rfc.3261]` with a `title`, `gaps`, an array of `{ section, missing }`, and `outside`, one of
+    /// `{ section, because }`.
     pub(super) fn parse(text: &str) -> Result<Self> {
         let table: Table = text.parse()?;
         let mut rfcs = BTreeMap::new();
         for (number, value) in table.get("rfc").and_then(Value::as_table).into_iter().flatten() {
             let rfc = number.parse().with_context(|| format!("[rfc.{number}] is no number"))?;
             let title = string(value, "title").with_context(|| format!("in [rfc.{number}]"))?;
-            let gaps = value.get("gaps").and_then(Value::as_array).into_iter().flatten();
-            let gaps = gaps.map(|gap| Ok((string(gap, "section")?, string(gap, "missing")?)));
-            let gaps = gaps.collect::<Result<_>>().with_context(|| format!("in [rfc.{number}]"))?;
-            rfcs.insert(rfc, Rfc { title, gaps });
+            let within = || format!("in [rfc.{number}]");
+            let gaps = sections(value, "gaps", "missing").with_context(within)?;
+            let outside = sections(value, "outside", "because").with_context(within)?;
+            rfcs.insert(rfc, Rfc { title, gaps, outside });
         }
         Ok(Self { rfcs })
     }
+}
+
+/// An array of tables: of each its section and what is said of it.
+fn sections(value: &Value, array: &str, said: &str) -> Result<Vec<(String, String)>> {
+    let entries = value.get(array).and_then(Value::as_array).into_iter().flatten();
+    entries.map(|entry| Ok((string(entry, "section")?, string(entry, said)?))).collect()
 }
 
 fn string(value: &Value, key: &str) -> Result<String> {
@@ -73,11 +82,13 @@ fn draw_rfc(page: &mut String, number: u32, rfc: &Rfc, marks: &[&Mark]) -> Resul
     for section in marks.chunk_by(|a, b| a.section == b.section) {
         writeln!(page, "| §{} | {} |", section[0].section.number, tests(section))?;
     }
-    if !rfc.gaps.is_empty() {
-        page.push_str("\nMissing:\n\n");
-    }
-    for (section, missing) in &rfc.gaps {
-        writeln!(page, "- §{section}: {missing}")?;
+    for (title, entries) in [("Missing", &rfc.gaps), ("Not asked of this server", &rfc.outside)] {
+        if !entries.is_empty() {
+            writeln!(page, "\n{title}:\n")?;
+        }
+        for (section, said) in entries {
+            writeln!(page, "- §{section}: {said}")?;
+        }
     }
     Ok(())
 }

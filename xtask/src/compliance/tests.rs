@@ -65,13 +65,14 @@ fn sections_are_in_the_order_of_the_document() {
 fn the_page_names_sections_tests_and_gaps() {
     let gaps = "[rfc.3665]\ntitle = \"Call Flows\"\ngaps = [{ section = \"3.4\", missing = \"one proxy only\" }]\n\
                 [rfc.3263]\ntitle = \"Locating Servers\"\ngaps = [{ section = \"4\", missing = \"all of it\" }]\n\
+                outside = [{ section = \"5\", because = \"for phones\" }]\n\
                 [rfc.3262]\ntitle = \"only a title\"\n";
     let tree = Tree::of(&[("test/a/b.py", PYTHON), (GAPS, gaps)]);
     let page = drawn(&tree).expect("the gaps are well formed");
     let body = page.split_once("\n## ").map(|(_, body)| body).unwrap_or_default();
     assert_eq!(
         body,
-        "RFC 3263: Locating Servers\n\nNo test yet.\n\nMissing:\n\n- §4: all of it\n\n## RFC 3665: Call Flows\n\n| section | proved by |\n|---|---|\n\
+        "RFC 3263: Locating Servers\n\nNo test yet.\n\nMissing:\n\n- §4: all of it\n\nNot asked of this server:\n\n- §5: for phones\n\n## RFC 3665: Call Flows\n\n| section | proved by |\n|---|---|\n\
          | §3.8 | [test/a/b.py](../test/a/b.py): `silent` |\n| §3.10 | [test/a/b.py](../test/a/b.py): `silent` |\n\n\
          Missing:\n\n- §3.4: one proxy only\n"
     );
