@@ -75,9 +75,8 @@ fn a_call_between_any_two_transports() {
                 false => callee.record_route() + &caller.record_route(),
             };
             let (from, to) = (caller.name(), callee.name());
-            println!("{from} {} to {to} {}", caller.ours, callee.ours);
             house(caller, callee)
-                .run(&format!(
+                .check(&format!(
                     "
         given alice is registered over {from}
         given bob is registered over {to}
@@ -99,6 +98,7 @@ fn a_call_between_any_two_transports() {
         alice  <- proxy            200
     "
                 ))
+                .unwrap_or_else(|failure| panic!("{from} {} to {to} {}: {failure}", caller.ours, callee.ours))
                 .leaves_nothing();
         }
     }
