@@ -13,7 +13,7 @@ use offhook_cdr::{Answered, Begun, Fact, InDialog};
 use offhook_journal::Event;
 use offhook_proxy::Screened;
 use offhook_route::Then;
-use offhook_sip::{Message, Method, Name, reason_phrase};
+use offhook_sip::{Message, Method, Name, NameAddr, reason_phrase};
 use offhook_transaction::ServerId;
 
 use crate::in_path;
@@ -161,7 +161,7 @@ impl Switchboard {
             leg: server.to_bits(),
             status: message.status().unwrap_or(200),
             target,
-            to: value(Name::To),
+            to_tag: NameAddr::tag_of(value(Name::To)),
             contact: value(Name::Contact),
             agent: message.value(Name::UserAgent).unwrap_or_else(|| value(Name::Server)),
             session_expires: self.session_told(server, message, &mut session),
@@ -179,8 +179,9 @@ impl Switchboard {
         message: &Message<'_>,
     ) {
         let value = |name| message.value(name).unwrap_or_default();
+        let tag = |name| NameAddr::tag_of(value(name));
         let dialog =
-            || InDialog { call_id: value(Name::CallId), from: value(Name::From), to: value(Name::To) };
+            || InDialog { call_id: value(Name::CallId), from_tag: tag(Name::From), to_tag: tag(Name::To) };
         let mut session = Vec::new();
         let fact = match self.role(server) {
             Role::None => return,

@@ -15,7 +15,8 @@ use toml::Table;
 
 use crate::tree::project_root;
 
-const SCENARIOS: [&str; 6] = ["options", "register", "register-auth", "call", "message", "stateless"];
+const SCENARIOS: [&str; 7] =
+    ["options", "register", "register-auth", "call", "noted", "message", "stateless"];
 
 /// Two runs of different length; their difference is free of what the start costs. A run of COUNT jobs warms up with
 /// as many (below 2,000).
@@ -136,6 +137,7 @@ fn read() -> Result<Table> {
 fn write(measured: &[(&str, Cost)], system_calls: u64) -> Result<()> {
     let mut text = "# What one job costs a shard, counted by callgrind: `cargo xtask guard` compares, `--update` writes.\n\
         # A call is INVITE, 180, 200, ACK, BYE, 200: six messages in, six out.\n\
+        # Noted is a call whose facts the shard writes to its spool, each message a batch of its own.\n\
         # A record is what a thread beside the shard makes of the call; its allocations are not counted.\n"
         .to_owned();
     for (scenario, cost) in measured {

@@ -1,9 +1,11 @@
 //! Both ends of the traffic: builds requests, reads what the shard sends, answers it.
 
+use offhook_cdr::{Spool, SpoolFolder};
 use offhook_digest::{Challenge, Login, Request, answer};
 use offhook_net::{Engine, Flow, Outbox};
 use offhook_node::Shard;
 use offhook_sip::{Message, Name, NameAddr};
+use tempfile::TempDir;
 
 use crate::counting::Counting;
 use crate::exchange::{DOMAIN, PASSWORD, USERS, phone, shard};
@@ -22,6 +24,9 @@ const STATELESS_ROUTE: &str = "[[route]]\nmatch = { domain = \"bench.test\" }\n\
 /// Virtual milliseconds between jobs: lingering transactions end while the run goes on.
 const STEP_MS: u64 = 20;
 
+/// Nobody reads what is noted.
+const SPOOL_BYTES_MAX: u64 = 1 << 30;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scenario {
     Options,
@@ -31,6 +36,8 @@ enum Scenario {
     Message,
     /// A call by a stateless route (RFC 3261 §16.11).
     Stateless,
+    /// A call whose facts are noted for its record.
+    Noted,
 }
 
 /// Drives a shard through jobs of one kind.
@@ -42,6 +49,8 @@ pub(crate) struct Caller {
     number: u32,
     /// Allocations of the shard.
     pub(crate) allocations: u64,
+    /// Where facts are noted, if they are.
+    _spool: Option<TempDir>,
 }
 
 impl Caller {
@@ -53,15 +62,27 @@ impl Caller {
             "call" => Scenario::Call,
             "message" => Scenario::Message,
             "stateless" => Scenario::Stateless,
+            "noted" => Scenario::Noted,
             other => anyhow::bail!("no scenario {other}"),
         };
-        let shard = shard(
-            scenario == Scenario::RegisterAuth,
-            if scenario == Scenario::Stateless { STATELESS_ROUTE } else { "" },
-        )?;
+        let folder = (scenario == Scenario::Noted).then(TempDir::new).transpose()?;
+        let spool = match &folder {
+            Some(folder) => SpoolFolder::open(folder.path(), SPOOL_BYTES_MAX, 1)?.spool(0),
+            None => Spool::off(),
+        };
+        let routes = if scenario == Scenario::Stateless { STATELESS_ROUTE } else { "" };
+        let shard = shard(scenario == Scenario::RegisterAuth, routes, spool)?;
         let out = Outbox::new();
-        let mut caller = Self { shard, out, scenario, now_ms: 1_700_000_000_000, number: 0, allocations: 0 };
-        if matches!(scenario, Scenario::Call | Scenario::Message) {
+        let mut caller = Self {
+            shard,
+            out,
+            scenario,
+            now_ms: 1_700_000_000_000,
+            number: 0,
+            allocations: 0,
+            _spool: folder,
+        };
+        if matches!(scenario, Scenario::Call | Scenario::Noted | Scenario::Message) {
             (0..USERS).for_each(|_| caller.register(""));
         }
         Ok(caller)
@@ -81,7 +102,7 @@ impl Caller {
             }
             Scenario::Register => self.register(""),
             Scenario::RegisterAuth => self.register_with_digest(),
-            Scenario::Call | Scenario::Stateless => self.call(),
+            Scenario::Call | Scenario::Noted | Scenario::Stateless => self.call(),
             Scenario::Message => self.message(),
         }
         self.number += 1;
@@ -113,7 +134,7 @@ impl Caller {
             n + 1
         );
         self.give(&text, CALLEE_PORT);
-        if self.scenario == Scenario::Call || self.scenario == Scenario::Message {
+        if matches!(self.scenario, Scenario::Call | Scenario::Noted | Scenario::Message) {
             self.number += 1;
         }
     }

@@ -22,18 +22,19 @@ pub(crate) const PASSWORD: &str = "bench-pw";
 /// How many users there are: u0, u1, …
 pub(crate) const USERS: u32 = 2_000;
 
-/// A shard; `authenticate`: users are challenged; `routes`: tables of the configuration.
-pub(crate) fn shard(authenticate: bool, routes: &str) -> anyhow::Result<Shard> {
+/// A shard; `authenticate`: users are challenged; `routes`: tables of the configuration; `spool`: where it notes its calls.
+pub(crate) fn shard(authenticate: bool, routes: &str, spool: Spool) -> anyhow::Result<Shard> {
     let text = format!(
         "domains = [\"{DOMAIN}\"]\n[[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5060\"\n\
          [access]\nauthenticate_register = {authenticate}\nauthenticate_calls = {authenticate}\n{routes}"
     );
     let local = "127.0.0.1:5060".parse()?;
-    shard_of(&text, &[Listener { transport: Transport::Udp, local, prefix_bits: 8, advertise: None }])
+    let listener = Listener { transport: Transport::Udp, local, prefix_bits: 8, advertise: None };
+    shard_of(&text, &[listener], spool)
 }
 
 /// A shard with this configuration that listens here.
-pub(crate) fn shard_of(configuration: &str, listeners: &[Listener]) -> anyhow::Result<Shard> {
+pub(crate) fn shard_of(configuration: &str, listeners: &[Listener], spool: Spool) -> anyhow::Result<Shard> {
     let config = Config::parse(configuration, "bench")?;
     let users: Vec<String> = (0..USERS).map(|n| format!("u{n}")).collect();
     let directory = Directory::of_passwords(users.iter().map(|user| (user.as_str(), DOMAIN, PASSWORD)));
@@ -41,7 +42,7 @@ pub(crate) fn shard_of(configuration: &str, listeners: &[Listener]) -> anyhow::R
         location: Location::in_memory(Limits::default()),
         directory: Arc::new(ArcSwap::from_pointee(directory)),
         journal: Journal::silent(),
-        spool: Spool::off(),
+        spool,
         undelivered: offhook_undelivered::Desk::off(),
         secrets: Secrets { cookies: [1; 16], nonces: [2; 32], hashes: [3; 16], gruus: [5; 32] },
         seals: Arc::new(ArcSwap::from_pointee(Ring::of_one([4; 32]))),

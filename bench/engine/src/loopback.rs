@@ -7,6 +7,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 
+use offhook_cdr::Spool;
 use offhook_net::{Limits, Loop, Stopper, bind, resolve};
 use offhook_node::Shard;
 use offhook_sip::{Message, Name, Transport};
@@ -48,7 +49,7 @@ impl Scene {
              [[route]]\nmatch = {{ domain = \"{DOMAIN}\" }}\nto = \"sip:{}\"\n",
             callee.local_addr()?
         );
-        let shard = shard_of(&configuration, &listeners)?;
+        let shard = shard_of(&configuration, &listeners, Spool::off())?;
         let shard = Loop::new(bind(&listeners, 1)?.remove(0), shard, Limits::default())?;
         Ok(Self { server, shard, caller, callee })
     }

@@ -1,7 +1,7 @@
 //! One shard without sockets, fed with typical traffic.
 //!
 //! ```text
-//!   offhook-bench options|register|register-auth|call|message|stateless [COUNT]
+//!   offhook-bench options|register|register-auth|call|noted|message|stateless [COUNT]
 //!   offhook-bench call-over-sockets [COUNT]
 //!   offhook-bench record [COUNT]
 //! ```

@@ -19,8 +19,12 @@ const TURNS_OPEN: u32 = 2;
 
 const TURN_MS: u64 = 1_000;
 
-const CALLER: &[u8] = b"<sip:alice@bench.test>;tag=a";
-const CALLEE: &[u8] = b"<sip:bob@bench.test>;tag=b";
+/// Tags as long as phones make them.
+const CALLER_TAG: &[u8] = b"8f2a61c09b";
+const CALLEE_TAG: &[u8] = b"as5d0c41e7";
+
+/// Calls whose facts are written together: what a shard receives in one batch.
+const CALLS_PER_BATCH: u32 = 5;
 
 /// Makes so many records, as many at least as one turn has.
 pub(crate) fn run(calls: u32) -> anyhow::Result<()> {
@@ -44,20 +48,25 @@ fn run_in(folder: &Path, calls: u32) -> anyhow::Result<()> {
     for turn in 0..turns + TURNS_OPEN {
         now_ms += TURN_MS;
         if turn < turns {
-            of_turn(turn).for_each(|call| begins(&mut spool, now_ms, call));
+            in_batches(&mut spool, now_ms, turn, begins);
         }
         if let Some(turn) = turn.checked_sub(TURNS_OPEN) {
-            of_turn(turn).for_each(|call| ends(&mut spool, now_ms, call));
+            in_batches(&mut spool, now_ms, turn, ends);
         }
-        spool.commit(now_ms);
         records += assembler.turn(now_ms)?.records;
     }
     anyhow::ensure!(records == (turns * CALLS_PER_TURN) as usize, "{records} records");
     Ok(())
 }
 
-fn of_turn(turn: u32) -> impl Iterator<Item = u32> {
-    turn * CALLS_PER_TURN..(turn + 1) * CALLS_PER_TURN
+/// What happens to the calls of a turn, written as a shard does.
+fn in_batches(spool: &mut Spool, now_ms: u64, turn: u32, note: fn(&mut Spool, u64, u32)) {
+    for call in turn * CALLS_PER_TURN..(turn + 1) * CALLS_PER_TURN {
+        note(spool, now_ms, call);
+        if call % CALLS_PER_BATCH == CALLS_PER_BATCH - 1 {
+            spool.commit(now_ms);
+        }
+    }
 }
 
 fn begins(spool: &mut Spool, now_ms: u64, call: u32) {
@@ -70,7 +79,7 @@ fn begins(spool: &mut Spool, now_ms: u64, call: u32) {
         transport: b"udp",
         source: ([192, 0, 2, 1], 5060).into(),
         call_id: call_id.as_bytes(),
-        from_tag: b"a",
+        from_tag: CALLER_TAG,
         from: b"sip:alice@bench.test",
         to: b"sip:bob@bench.test",
         request_uri: b"sip:bob@bench.test",
@@ -84,7 +93,7 @@ fn begins(spool: &mut Spool, now_ms: u64, call: u32) {
         leg,
         status: 200,
         target: ([192, 0, 2, 2], 5060).into(),
-        to: CALLEE,
+        to_tag: CALLEE_TAG,
         contact: b"<sip:bob@192.0.2.2:5060>",
         agent: b"Desk Phone 7 (3.1.4)",
         session_expires: b"",
@@ -96,6 +105,6 @@ fn begins(spool: &mut Spool, now_ms: u64, call: u32) {
 
 fn ends(spool: &mut Spool, now_ms: u64, call: u32) {
     let call_id = format!("{call:08}-5f1c9d@192.0.2.1");
-    let dialog = InDialog { call_id: call_id.as_bytes(), from: CALLER, to: CALLEE };
+    let dialog = InDialog { call_id: call_id.as_bytes(), from_tag: CALLER_TAG, to_tag: CALLEE_TAG };
     spool.note(now_ms, &Fact::Ended { dialog, status: 200, unheard: false });
 }

@@ -20,7 +20,7 @@ use crate::error::CdrError;
 use crate::files::{self, FileOptions, Files};
 use crate::joiner::{Joiner, Policy};
 use crate::open_calls::{OpenCalls, Positions, TurnFrames};
-use crate::record::{Addresses, Entry};
+use crate::record::Entry;
 use crate::segments::{self, Segment};
 use crate::spool::SpoolFolder;
 use crate::table::{self, Commit, FilePosition};
@@ -81,7 +81,8 @@ pub struct Assembler {
     caught_up: bool,
     next_forget_ms: u64,
     buffer: Vec<u8>,
-    addresses: Addresses,
+    /// The frames of a turn that is over: memory for the next.
+    spare: TurnFrames,
     turn: Turn,
 }
 
@@ -123,7 +124,7 @@ impl Assembler {
             caught_up: false,
             next_forget_ms: 0,
             buffer: Vec::new(),
-            addresses: Addresses::default(),
+            spare: TurnFrames::default(),
             turn: Turn::default(),
         })
     }
@@ -211,7 +212,10 @@ impl Assembler {
                 let known = self.positions.get(&segment).copied();
                 let opened =
                     Tail::open(self.folder.path(), segment, known).map_err(CdrError::io("open", &path))?;
-                let Some(tail) = opened else { return Ok(()) };
+                let Some(tail) = opened else {
+                    self.turn.damaged_bytes += if is_closed { unread(&path) } else { 0 };
+                    return Ok(());
+                };
                 tail
             }
         };
@@ -242,15 +246,17 @@ impl Assembler {
     }
 
     fn commit(&mut self, now_ms: u64) -> Result<(), CdrError> {
-        let (mut frames, (turn, next_id)) = (TurnFrames::default(), self.numbers);
+        let (mut frames, (turn, next_id)) = (std::mem::take(&mut self.spare).again(), self.numbers);
         self.joiner.write_changes(&mut frames);
         let over = self.joiner.take_over();
         let lost = std::mem::take(&mut self.joiner.lost);
         let cut_short = std::mem::take(&mut self.joiner.cut_short);
         let mut commit =
             Commit { turn: turn + 1, stored_ms: now_ms, next_id, lost, cut_short, ..Commit::default() };
-        let file = put_records(&over, &mut commit, &mut self.files, &mut self.addresses);
+        let file = put_records(&over, &mut commit, &mut self.files);
+        self.joiner.take_back(over);
         if !commit.is_needed() && frames.is_empty() && self.positions == self.logged {
+            self.spare = frames;
             return Ok(()); // an idle server writes nothing
         }
         frames.end((commit.turn, self.joiner.next_call()), commit.is_needed(), &self.positions);
@@ -269,7 +275,8 @@ impl Assembler {
             self.unstored = Some(unstored);
             return Err(error);
         }
-        let Unstored { commit, file, told, .. } = unstored;
+        let Unstored { frames, commit, file, told, .. } = unstored;
+        self.spare = frames;
         if let (Some(files), Some(file)) = (&mut self.files, file) {
             files.note(file);
         }
@@ -344,18 +351,18 @@ impl Assembler {
     }
 }
 
+/// The length of a segment without a header of this format, which will never have one.
+fn unread(segment: &Path) -> u64 {
+    std::fs::metadata(segment).map_or(0, |metadata| metadata.len())
+}
+
 /// Adds the records of calls that are over, and writes their lines, where the files have all records before them. Otherwise,
 /// or where that fails, these follow later.
-fn put_records(
-    over: &[Call],
-    commit: &mut Commit,
-    files: &mut Option<Files>,
-    addresses: &mut Addresses,
-) -> Option<FilePosition> {
+fn put_records(over: &[Call], commit: &mut Commit, files: &mut Option<Files>) -> Option<FilePosition> {
     let files = files.as_mut().filter(|files| files.last() + 1 == commit.next_id && !over.is_empty());
     let mut page = files.and_then(|files| files.begin(commit.stored_ms).ok());
     for call in over {
-        let Some(entry) = Entry::of(commit.next_id, call, addresses) else { continue };
+        let Some(entry) = Entry::of(commit.next_id, call) else { continue };
         commit.push(&entry);
         page = page.and_then(|mut page| page.put(&entry).is_ok().then_some(page));
     }

@@ -4,20 +4,27 @@
 //!
 //! ```text
 //!   batch:   format (1) │ record │ record …
-//!   record:  start │ ring, answer, end, each with whether there is one │ outcome │ ended_by │ status │ texts
+//!   record:  start, ring, answer, end (8 each) │ status (2) │ outcome │ ended_by │ lengths of the following (2 each) │
+//!            reason │ Begun │ Answered, as they lie in the facts
 //! ```
-//! Times after the first are differences; texts have their length before them.
-
-use offhook_frames::encoding::{Cursor, put_signed, put_string, put_varint};
 
 use crate::call::EndedBy;
-use crate::record::{Entry, Outcome, TEXTS};
+use crate::layout::{Opening, Reply};
+use crate::record::{Entry, Outcome};
 
-/// What is written, and the newest that can be read.
-const FORMAT: u8 = 1;
+/// What is written. Others cannot be read.
+const FORMAT: u8 = 2;
 
 /// Nobody, or nobody knows.
 const NO_ONE: u8 = 0xff;
+
+/// No such time.
+const NEVER: u64 = u64::MAX;
+
+const TIMES_BYTES: usize = 4 * 8;
+
+/// All of a record but reason and facts.
+const FIXED_BYTES: usize = TIMES_BYTES + 2 + 2 + 3 * 2;
 
 /// Begins a batch.
 pub(crate) fn begin(out: &mut Vec<u8>) {
@@ -26,46 +33,101 @@ pub(crate) fn begin(out: &mut Vec<u8>) {
 
 /// Appends a record. Its id is not in it: ids of a batch follow one another.
 pub(crate) fn put(entry: &Entry<'_>, out: &mut Vec<u8>) {
-    put_varint(out, entry.start_ms);
-    for time_ms in [entry.ring_ms, entry.answer_ms, entry.end_ms] {
-        out.push(time_ms.is_some().into());
-        put_signed(out, time_ms.map_or(0, |time_ms| time_ms.wrapping_sub(entry.start_ms) as i64));
+    let (opening, reply) = (entry.opening.bytes(), entry.reply.map_or(&[][..], |reply| reply.bytes()));
+    let mut fixed = [0; FIXED_BYTES];
+    let times = [Some(entry.start_ms), entry.ring_ms, entry.answer_ms, entry.end_ms];
+    for (place, time_ms) in fixed.as_chunks_mut::<8>().0.iter_mut().zip(times) {
+        *place = time_ms.unwrap_or(NEVER).to_le_bytes();
     }
-    out.push(entry.outcome.code());
-    out.push(entry.ended_by.map_or(NO_ONE, EndedBy::code));
-    put_varint(out, entry.status.into());
-    entry.texts.iter().for_each(|text| put_string(out, text));
+    fixed[32..34].copy_from_slice(&entry.status.to_le_bytes());
+    fixed[34] = entry.outcome.code();
+    fixed[35] = entry.ended_by.map_or(NO_ONE, EndedBy::code);
+    // Each is shorter than a frame of the spool.
+    fixed[36..38].copy_from_slice(&(entry.reason.len() as u16).to_le_bytes());
+    fixed[38..40].copy_from_slice(&(opening.len() as u16).to_le_bytes());
+    fixed[40..42].copy_from_slice(&(reply.len() as u16).to_le_bytes());
+    for part in [&fixed, entry.reason, opening, reply] {
+        out.extend_from_slice(part);
+    }
 }
 
 /// The records of a batch whose first has this id. What makes no sense ends it.
 pub(crate) fn read(first_id: u64, batch: &[u8]) -> impl Iterator<Item = Entry<'_>> {
-    let mut from = Cursor::new(batch);
-    let is_known = from.byte() == Some(FORMAT);
-    (first_id..).map_while(move |id| if is_known { take(id, &mut from) } else { None })
+    let mut rest = batch.strip_prefix(&[FORMAT]).unwrap_or_default();
+    (first_id..).map_while(move |id| take(id, &mut rest))
 }
 
-fn take<'a>(id: u64, from: &mut Cursor<'a>) -> Option<Entry<'a>> {
-    let start_ms = from.varint()?;
-    let mut time_ms = || {
-        let (is_there, after_ms) = (from.byte()? != 0, from.signed()?);
-        Some(is_there.then(|| start_ms.wrapping_add(after_ms as u64)))
+fn take<'a>(id: u64, rest: &mut &'a [u8]) -> Option<Entry<'a>> {
+    let (fixed, mut after) = rest.split_first_chunk::<FIXED_BYTES>()?;
+    let (times, numbers) = fixed.split_first_chunk::<TIMES_BYTES>()?;
+    let times = times.as_chunks::<8>().0;
+    let time_ms = |at: usize| times.get(at).map(|bytes| u64::from_le_bytes(*bytes)).filter(|ms| *ms != NEVER);
+    let &[s0, s1, outcome, ended_by, ref lengths @ ..] = numbers else { return None };
+    let mut part = |at: usize| {
+        let length = u16::from_le_bytes(*lengths.as_chunks::<2>().0.get(at)?);
+        let (part, rest) = after.split_at_checked(length.into())?;
+        after = rest;
+        Some(part)
     };
-    let [ring_ms, answer_ms, end_ms] = [time_ms()?, time_ms()?, time_ms()?];
-    let outcome = Outcome::from_code(from.byte()?)?;
-    let ended_by = EndedBy::from_code(from.byte()?);
-    let status = from.number()?;
-    let mut texts = [&[][..]; TEXTS];
-    for text in &mut texts {
-        *text = from.string()?;
-    }
-    Some(Entry { id, start_ms, ring_ms, answer_ms, end_ms, outcome, ended_by, status, texts })
+    let (reason, opening, reply) = (part(0)?, part(1)?, part(2)?);
+    let entry = Entry {
+        id,
+        start_ms: time_ms(0)?,
+        ring_ms: time_ms(1),
+        answer_ms: time_ms(2),
+        end_ms: time_ms(3),
+        outcome: Outcome::from_code(outcome)?,
+        ended_by: EndedBy::from_code(ended_by),
+        status: u16::from_le_bytes([s0, s1]),
+        reason,
+        opening: Opening::stored(opening)?,
+        reply: if reply.is_empty() { None } else { Some(Reply::stored(reply)?) },
+    };
+    *rest = after;
+    Some(entry)
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::fact::{Answered, Begun, Fact};
 
-    pub(crate) fn entry(id: u64) -> Entry<'static> {
+    /// The facts of [`entry`].
+    pub(crate) fn facts() -> (Vec<u8>, Vec<u8>) {
+        let begun = Begun {
+            leg: 3,
+            refused: 0,
+            in_path: true,
+            cseq: 7,
+            transport: b"udp",
+            source: "192.0.2.1:5060".parse().unwrap(),
+            call_id: b"c",
+            from_tag: b"f",
+            from: b"sip:alice@example.org",
+            to: b"sip:\"b\\ob\"@example.org;a=1,2",
+            request_uri: b"tel:+1\x01\n\t\x7f",
+            user: "Zo\u{eb} \u{96fb}".as_bytes(),
+            contact: b"<sip:a@192.0.2.1>",
+            agent: b"\xff phone",
+            route: b"user",
+            trunk: b"carrier",
+        };
+        let answered = Answered {
+            leg: 3,
+            status: 200,
+            target: "[2001:db8::1]:5060".parse().unwrap(),
+            to_tag: b"t",
+            contact: b"",
+            agent: b"",
+            session_expires: b"",
+        };
+        let (mut opening, mut reply) = (Vec::new(), Vec::new());
+        Fact::Begun(begun).write(1, &mut opening);
+        Fact::Answered(answered).write(2, &mut reply);
+        (opening, reply)
+    }
+
+    pub(crate) fn entry<'a>(id: u64, (opening, reply): &'a (Vec<u8>, Vec<u8>)) -> Entry<'a> {
         Entry {
             id,
             start_ms: 1_795_248_903_123,
@@ -75,41 +137,31 @@ pub(crate) mod tests {
             outcome: Outcome::Answered,
             ended_by: Some(EndedBy::SessionTimer),
             status: 200,
-            texts: [
-                b"",
-                b"sip:alice@example.org",
-                b"sip:\"b\\ob\"@example.org;a=1,2",
-                b"tel:+1\x01\n\t\x7f",
-                "Zo\u{eb} \u{96fb}".as_bytes(),
-                b"<sip:a@192.0.2.1>",
-                b"\xff phone",
-                b"udp 192.0.2.1:5060",
-                b"",
-                b"",
-                b"[2001:db8::1]:5060",
-                b"user",
-                b"carrier",
-                b"c",
-            ],
+            reason: b"",
+            opening: Opening::of_fact(opening).unwrap().1,
+            reply: Reply::of_fact(reply).map(|(_, reply)| reply),
         }
     }
 
     #[test]
     fn records_come_back() {
+        let facts = facts();
         let second = Entry {
             outcome: Outcome::Interrupted,
             ended_by: None,
             status: 0,
             ring_ms: None,
             end_ms: Some(1_795_248_903_000),
-            ..entry(8)
+            reason: b"why",
+            reply: None,
+            ..entry(8, &facts)
         };
         let mut bytes = Vec::new();
         begin(&mut bytes);
-        put(&entry(7), &mut bytes);
+        put(&entry(7, &facts), &mut bytes);
         let first_ends = bytes.len();
         put(&second, &mut bytes);
-        assert_eq!(read(7, &bytes).collect::<Vec<_>>(), [entry(7), second]);
+        assert_eq!(read(7, &bytes).collect::<Vec<_>>(), [entry(7, &facts), second]);
         for end in 0..bytes.len() {
             let whole = usize::from(end >= first_ends);
             assert_eq!(read(7, &bytes[..end]).count(), whole, "cut at {end}");

@@ -1,12 +1,9 @@
 //! A call that is not over: what its facts have said so far, kept as they came.
 
-use std::ops::Range;
+use offhook_frames::encoding::Cursor;
 
-use offhook_frames::encoding::{Cursor, put_string, put_varint};
-use offhook_sip::NameAddr;
-
-use crate::fact::{Answered, Begun, Fact};
 use crate::joiner::Policy;
+use crate::layout::{Opening, Reply};
 use crate::leg::{Leg, LegEnd, LegKey, Refusal};
 
 /// How long a refused call may still go on, unless its refusal was acknowledged: by an attempt with credentials (RFC 3261 §22.2), or by a retransmission of
@@ -42,8 +39,6 @@ pub(crate) struct Dialog {
     pub(crate) at_ms: u64,
     /// The fact, as it came.
     pub(crate) answered: Box<[u8]>,
-    /// Where in it the tag of To stands.
-    tag: Range<u16>,
     pub(crate) session_ends_ms: Option<u64>,
     pub(crate) end: Option<(u64, EndedBy)>,
 }
@@ -67,16 +62,8 @@ impl Call {
     }
 
     /// The latest attempt. It was read once, so it can be read again.
-    pub(crate) fn begun(&self) -> Option<Begun<'_>> {
-        match Fact::read(&self.begun)?.1 {
-            Fact::Begun(begun) => Some(begun),
-            _ => None,
-        }
-    }
-
-    /// CSeq, Call-ID and the caller's tag.
-    pub(crate) fn identity(&self) -> Option<(u32, &[u8], &[u8])> {
-        Begun::identity(&self.begun)
+    pub(crate) fn opening(&self) -> Option<Opening<'_>> {
+        Opening::of_fact(&self.begun).map(|(_, opening)| opening)
     }
 
     /// Whether the same INVITE by another branch, or another time, still belongs to it.
@@ -122,26 +109,18 @@ impl Call {
     }
 
     /// A phone has answered; a repeated 2xx changes nothing.
-    pub(crate) fn answer(
-        &mut self,
-        key: LegKey,
-        at_ms: u64,
-        answered: &Answered<'_>,
-        payload: &[u8],
-    ) -> bool {
+    pub(crate) fn answer(&mut self, key: LegKey, at_ms: u64, reply: &Reply<'_>, payload: &[u8]) -> bool {
         if let Some(leg) = self.leg_mut(key) {
             leg.end = Some(LegEnd::Answered);
         }
-        let tag = tag_of(answered.to);
-        let known = self.dialogs.iter().any(|dialog| dialog.tag() == tag);
+        let known = self.dialogs.iter().any(|dialog| dialog.tag() == reply.tag());
         if known || self.dialogs.len() >= DIALOGS_MAX {
             return false;
         }
-        let session_ends_ms = session_end(at_ms, answered.session_expires);
+        let session_ends_ms = session_end(at_ms, reply.session_expires());
         // Nearly always one phone answers.
         self.dialogs.reserve_exact(1);
-        let tag = range_in(payload, tag);
-        self.dialogs.push(Dialog { at_ms, answered: payload.into(), tag, session_ends_ms, end: None });
+        self.dialogs.push(Dialog { at_ms, answered: payload.into(), session_ends_ms, end: None });
         true
     }
 
@@ -189,31 +168,29 @@ impl Call {
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.began_ms);
-        put_string(out, &self.begun);
-        put_option(out, self.rang_ms);
-        put_varint(out, self.legs.len() as u64);
+        put_time(out, Some(self.began_ms));
+        put_time(out, self.rang_ms);
+        put_bytes(out, &self.begun);
+        // Eight at most of both.
+        out.extend_from_slice(&[self.legs.len() as u8, self.dialogs.len() as u8]);
         self.legs.iter().for_each(|leg| leg.encode(out));
-        put_varint(out, self.dialogs.len() as u64);
         self.dialogs.iter().for_each(|dialog| dialog.encode(out));
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut from = Cursor::new(bytes);
-        let (began_ms, begun, rang_ms) = (from.varint()?, from.string()?.into(), option(&mut from)?);
-        let legs = (0..from.varint()?).map(|_| Leg::decode(&mut from)).collect::<Option<_>>()?;
-        let dialogs = (0..from.varint()?).map(|_| Dialog::decode(&mut from)).collect::<Option<_>>()?;
+        let (began_ms, rang_ms, begun) = (time(&mut from)??, time(&mut from)?, own_bytes(&mut from)?);
+        let (legs, dialogs) = (from.byte()?, from.byte()?);
+        let legs = (0..legs).map(|_| Leg::decode(&mut from)).collect::<Option<_>>()?;
+        let dialogs = (0..dialogs).map(|_| Dialog::decode(&mut from)).collect::<Option<_>>()?;
         let call = Self { began_ms, begun, rang_ms, legs, dialogs };
-        (from.rest().is_empty() && call.begun().is_some()).then_some(call)
+        (from.rest().is_empty() && call.opening().is_some()).then_some(call)
     }
 }
 
 impl Dialog {
-    pub(crate) fn answered(&self) -> Option<Answered<'_>> {
-        match Fact::read(&self.answered)?.1 {
-            Fact::Answered(answered) => Some(answered),
-            _ => None,
-        }
+    pub(crate) fn reply(&self) -> Option<Reply<'_>> {
+        Reply::of_fact(&self.answered).map(|(_, reply)| reply)
     }
 
     /// Whether it goes on, and is with whoever has this tag.
@@ -222,7 +199,7 @@ impl Dialog {
     }
 
     fn tag(&self) -> &[u8] {
-        self.answered.get(self.tag.start.into()..self.tag.end.into()).unwrap_or_default()
+        self.reply().map_or(b"", |reply| reply.tag())
     }
 
     fn deadline(&self, policy: &Policy) -> (u64, (u64, EndedBy)) {
@@ -236,28 +213,19 @@ impl Dialog {
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.at_ms);
-        put_string(out, &self.answered);
-        put_option(out, self.session_ends_ms);
-        put_option(out, self.end.map(|(at_ms, _)| at_ms));
-        put_varint(out, self.end.map_or(0, |(_, by)| by as u64));
+        let (ended_ms, by) = self.end.unzip();
+        put_time(out, Some(self.at_ms));
+        put_time(out, self.session_ends_ms);
+        put_time(out, ended_ms);
+        out.push(by.map_or(0, EndedBy::code));
+        put_bytes(out, &self.answered);
     }
 
     fn decode(from: &mut Cursor<'_>) -> Option<Self> {
-        let (at_ms, answered) = (from.varint()?, from.string()?);
-        let (session_ends_ms, ended_ms) = (option(from)?, option(from)?);
-        let by = match from.varint()? {
-            0 => EndedBy::Caller,
-            1 => EndedBy::Callee,
-            2 => EndedBy::SessionTimer,
-            _ => EndedBy::Unknown,
-        };
-        let tag = match Fact::read(answered) {
-            Some((_, Fact::Answered(fact))) => range_in(answered, tag_of(fact.to)),
-            _ => 0..0,
-        };
+        let (at_ms, session_ends_ms, ended_ms) = (time(from)??, time(from)?, time(from)?);
+        let by = EndedBy::from_code(from.byte()?)?;
         let end = ended_ms.map(|at_ms| (at_ms, by));
-        Some(Self { at_ms, answered: answered.into(), tag, session_ends_ms, end })
+        Some(Self { at_ms, answered: own_bytes(from)?, session_ends_ms, end })
     }
 }
 
@@ -268,33 +236,30 @@ pub(crate) fn session_end(at_ms: u64, session_expires: &[u8]) -> Option<u64> {
     Some(at_ms + u64::from(seconds) * 1_000)
 }
 
-/// The tag of a From or To as it stood, empty where there is none.
-pub(crate) fn tag_of(value: &[u8]) -> &[u8] {
-    NameAddr::parse(value).and_then(|address| address.tag()).unwrap_or_default()
-}
-
-/// Where in a fact, which is shorter than a frame, this part of it stands.
-fn range_in(fact: &[u8], part: &[u8]) -> Range<u16> {
-    let start = (part.as_ptr() as usize).wrapping_sub(fact.as_ptr() as usize);
-    let end = start.wrapping_add(part.len());
-    if part.is_empty() || fact.get(start..end) != Some(part) {
-        return 0..0;
-    }
-    u16::try_from(start).unwrap_or(0)..u16::try_from(end).unwrap_or(0)
-}
-
 /// A time that may be missing: one more than it, or 0.
-fn put_option(out: &mut Vec<u8>, value: Option<u64>) {
-    put_varint(out, value.map_or(0, |value| value.saturating_add(1)));
+fn put_time(out: &mut Vec<u8>, at_ms: Option<u64>) {
+    out.extend_from_slice(&at_ms.map_or(0, |at_ms| at_ms.saturating_add(1)).to_le_bytes());
 }
 
-fn option(from: &mut Cursor<'_>) -> Option<Option<u64>> {
-    from.varint().map(|value| value.checked_sub(1))
+fn time(from: &mut Cursor<'_>) -> Option<Option<u64>> {
+    Some(u64::from_le_bytes(from.array()?).checked_sub(1))
+}
+
+/// A fact, which is shorter than a frame.
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn own_bytes(from: &mut Cursor<'_>) -> Option<Box<[u8]>> {
+    let length = u16::from_le_bytes(from.array()?);
+    from.take(length.into()).map(Box::from)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fact::{Begun, Fact};
 
     fn call() -> Call {
         let begun = Begun {
@@ -317,7 +282,7 @@ mod tests {
         };
         let mut payload = Vec::new();
         Fact::Begun(begun).write(5, &mut payload);
-        Call::new(Leg::new((1, 2, 7), 5, &begun), 5, &payload)
+        Call::new(Leg::new((1, 2, 7), 5, 0), 5, &payload)
     }
 
     #[test]
@@ -338,7 +303,6 @@ mod tests {
             call.dialogs.push(Dialog {
                 at_ms: 8,
                 answered: b"x".as_slice().into(),
-                tag: 0..0,
                 session_ends_ms: Some(60_008),
                 end,
             });

@@ -1,32 +1,26 @@
 //! What a shard sees of a call, as small facts. A shard keeps no state of dialogs; the joiner makes calls of these.
 //!
-//! ```text
-//!   payload:  kind (1) │ at, ms (varint) │ the fields in their order (varints, strings with their length before them)
-//! ```
 //! Facts about a transaction name it by its leg: the number of the INVITE's server transaction, which no other has had in
-//! this run of the server. Facts about a dialog carry Call-ID, From and To as they stood in the message: what is in them
-//! is looked for by the joiner, off the fast path.
+//! this run of the server. Facts about a dialog carry Call-ID and both tags. How they lie in a spool says
+//! [`layout`](crate::layout).
 
 use std::net::SocketAddr;
 
-use offhook_frames::encoding::{Cursor, put_address, put_string, put_varint};
+use crate::layout::{self, Opening, Reply, Texts, put_head};
 
 /// Of a longer text only so much is kept, the same part everywhere, so that what belongs together still meets. Real ones
 /// are far shorter; a fact with all its texts stays below a frame.
 pub const TEXT_BYTES_MAX: usize = 1_024;
 
-const BEGUN: u8 = 1;
+pub(crate) const BEGUN: u8 = 1;
 const RANG: u8 = 2;
 const CANCELLED: u8 = 3;
-const ANSWERED: u8 = 4;
+pub(crate) const ANSWERED: u8 = 4;
 const REFUSED: u8 = 5;
 const RENEWED: u8 = 6;
 const ENDED: u8 = 7;
 const LOST: u8 = 8;
 const HEARD: u8 = 9;
-
-/// No fact is later than this, ms: what is kept of it fits the store (the year 287,396).
-const TIME_MAX_MS: u64 = 1 << 53;
 
 /// An INVITE outside a dialog went on its way, or was refused by us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,8 +68,8 @@ pub struct Answered<'a> {
     pub status: u16,
     /// Where the branch that answered was sent.
     pub target: SocketAddr,
-    /// To as it stood.
-    pub to: &'a [u8],
+    /// The tag in To.
+    pub to_tag: &'a [u8],
     /// Contact as it stood.
     pub contact: &'a [u8],
     /// Server or User-Agent as it stood.
@@ -84,15 +78,15 @@ pub struct Answered<'a> {
     pub session_expires: &'a [u8],
 }
 
-/// Which dialog a fact is about, as its headers stood.
+/// Which dialog a fact is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct InDialog<'a> {
     /// Call-ID.
     pub call_id: &'a [u8],
-    /// From: whoever sent the request.
-    pub from: &'a [u8],
-    /// To: the other side.
-    pub to: &'a [u8],
+    /// The tag in From: of whoever sent the request.
+    pub from_tag: &'a [u8],
+    /// The tag in To: of the other side.
+    pub to_tag: &'a [u8],
 }
 
 /// One fact.
@@ -154,53 +148,37 @@ pub enum Fact<'a> {
 impl<'a> Fact<'a> {
     /// Appends the payload.
     pub fn write(&self, at_ms: u64, out: &mut Vec<u8>) {
-        let head = |out: &mut Vec<u8>, kind: u8| {
-            out.push(kind);
-            put_varint(out, at_ms);
-        };
         match self {
             Self::Begun(begun) => {
-                head(out, BEGUN);
-                begun.write(out);
+                put_head(BEGUN, at_ms, out);
+                layout::put_begun(begun, out);
             }
-            Self::Rang { leg } => {
-                head(out, RANG);
-                put_varint(out, *leg);
-            }
+            Self::Rang { leg } => put_named(RANG, at_ms, *leg, out),
             Self::Cancelled { leg, reason } => {
-                head(out, CANCELLED);
-                put_varint(out, *leg);
-                put_text(out, reason);
+                put_named(CANCELLED, at_ms, *leg, out);
+                Texts::put([reason], out);
             }
             Self::Answered(answered) => {
-                head(out, ANSWERED);
-                answered.write(out);
+                put_head(ANSWERED, at_ms, out);
+                layout::put_answered(answered, out);
             }
             Self::Refused { leg, status, reason } => {
-                head(out, REFUSED);
-                put_varint(out, *leg);
-                put_varint(out, (*status).into());
-                put_text(out, reason);
+                put_named(REFUSED, at_ms, *leg, out);
+                out.extend_from_slice(&status.to_le_bytes());
+                Texts::put([reason], out);
             }
-            Self::Heard { leg } => {
-                head(out, HEARD);
-                put_varint(out, *leg);
-            }
+            Self::Heard { leg } => put_named(HEARD, at_ms, *leg, out),
             Self::Renewed { dialog, session_expires } => {
-                head(out, RENEWED);
-                dialog.write(out);
-                put_text(out, session_expires);
+                put_head(RENEWED, at_ms, out);
+                Texts::put([dialog.call_id, dialog.from_tag, dialog.to_tag, session_expires], out);
             }
             Self::Ended { dialog, status, unheard } => {
-                head(out, ENDED);
-                put_varint(out, (*status).into());
-                out.push((*unheard).into());
-                dialog.write(out);
+                put_head(ENDED, at_ms, out);
+                let [s0, s1] = status.to_le_bytes();
+                out.extend_from_slice(&[s0, s1, (*unheard).into()]);
+                Texts::put([dialog.call_id, dialog.from_tag, dialog.to_tag], out);
             }
-            Self::Lost { facts } => {
-                head(out, LOST);
-                put_varint(out, *facts);
-            }
+            Self::Lost { facts } => put_named(LOST, at_ms, *facts, out),
         }
     }
 
@@ -211,145 +189,57 @@ impl<'a> Fact<'a> {
 
     /// The fact in a payload, and when it was. `None`: nothing that we have written.
     pub fn read(payload: &'a [u8]) -> Option<(u64, Self)> {
-        let mut from = Cursor::new(payload);
-        let (kind, at_ms) = (from.byte()?, from.varint()?);
+        let (kind, at_ms, bytes) = layout::head(payload)?;
+        let alone = || layout::number(bytes).filter(|(_, rest)| rest.is_empty()).map(|(number, _)| number);
         let fact = match kind {
-            BEGUN => Self::Begun(Begun::read(&mut from)?),
-            RANG => Self::Rang { leg: from.varint()? },
-            CANCELLED => Self::Cancelled { leg: from.varint()?, reason: from.string()? },
-            ANSWERED => Self::Answered(Answered::read(&mut from)?),
-            REFUSED => Self::Refused { leg: from.varint()?, status: from.number()?, reason: from.string()? },
-            RENEWED => Self::Renewed { dialog: InDialog::read(&mut from)?, session_expires: from.string()? },
-            ENDED => {
-                let (status, unheard) = (from.number()?, from.byte()? != 0);
-                Self::Ended { dialog: InDialog::read(&mut from)?, status, unheard }
+            BEGUN => {
+                let (leg, opening) = Opening::of_fact(payload)?;
+                Self::Begun(opening.begun(leg))
             }
-            HEARD => Self::Heard { leg: from.varint()? },
-            LOST => Self::Lost { facts: from.varint()? },
+            ANSWERED => {
+                let (leg, reply) = Reply::of_fact(payload)?;
+                Self::Answered(reply.answered(leg))
+            }
+            RANG => Self::Rang { leg: alone()? },
+            HEARD => Self::Heard { leg: alone()? },
+            LOST => Self::Lost { facts: alone()? },
+            CANCELLED => {
+                let (leg, rest) = layout::number(bytes)?;
+                let [reason] = whole(rest)?;
+                Self::Cancelled { leg, reason }
+            }
+            REFUSED => {
+                let (leg, rest) = layout::number(bytes)?;
+                let (status, rest) = layout::short(rest)?;
+                let [reason] = whole(rest)?;
+                Self::Refused { leg, status, reason }
+            }
+            RENEWED => {
+                let [call_id, from_tag, to_tag, session_expires] = whole(bytes)?;
+                Self::Renewed { dialog: InDialog { call_id, from_tag, to_tag }, session_expires }
+            }
+            ENDED => {
+                let (status, rest) = layout::short(bytes)?;
+                let (unheard, rest) = rest.split_first()?;
+                let [call_id, from_tag, to_tag] = whole(rest)?;
+                let dialog = InDialog { call_id, from_tag, to_tag };
+                Self::Ended { dialog, status, unheard: *unheard != 0 }
+            }
             _ => return None,
         };
-        (from.rest().is_empty() && at_ms <= TIME_MAX_MS).then_some((at_ms, fact))
+        Some((at_ms, fact))
     }
 }
 
-impl<'a> Begun<'a> {
-    fn write(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.leg);
-        put_varint(out, self.refused.into());
-        out.push(u8::from(self.in_path));
-        put_varint(out, self.cseq.into());
-        put_source(out, &self.source);
-        for text in self.texts() {
-            put_text(out, text);
-        }
-    }
-
-    /// Whether we stay in the path of the call that such a fact is about.
-    pub(crate) fn is_in_path(payload: &[u8]) -> bool {
-        let mut from = Cursor::new(payload);
-        let flag = (|| {
-            let _before = (from.byte()?, from.varint()?, from.varint()?, from.varint()?);
-            from.byte()
-        })();
-        flag != Some(0)
-    }
-
-    /// CSeq, Call-ID and the caller's tag of such a fact: whether another is about the same call is asked often, and the
-    /// rest needs no reading for it.
-    pub(crate) fn identity(payload: &'a [u8]) -> Option<(u32, &'a [u8], &'a [u8])> {
-        let mut from = Cursor::new(payload);
-        let (_kind, _at_ms, _leg, _refused, _in_path) =
-            (from.byte()?, from.varint()?, from.varint()?, from.varint()?, from.byte()?);
-        let cseq = from.number()?;
-        let (_source, _transport) = (source(&mut from)?, from.string()?);
-        Some((cseq, from.string()?, from.string()?))
-    }
-
-    fn texts(&self) -> [&'a [u8]; 11] {
-        [
-            self.transport,
-            self.call_id,
-            self.from_tag,
-            self.from,
-            self.to,
-            self.request_uri,
-            self.user,
-            self.contact,
-            self.agent,
-            self.route,
-            self.trunk,
-        ]
-    }
-
-    fn read(from: &mut Cursor<'a>) -> Option<Self> {
-        Some(Self {
-            leg: from.varint()?,
-            refused: from.number()?,
-            in_path: from.byte()? != 0,
-            cseq: from.number()?,
-            source: source(from)?,
-            transport: from.string()?,
-            call_id: from.string()?,
-            from_tag: from.string()?,
-            from: from.string()?,
-            to: from.string()?,
-            request_uri: from.string()?,
-            user: from.string()?,
-            contact: from.string()?,
-            agent: from.string()?,
-            route: from.string()?,
-            trunk: from.string()?,
-        })
-    }
+fn put_named(kind: u8, at_ms: u64, number: u64, out: &mut Vec<u8>) {
+    put_head(kind, at_ms, out);
+    out.extend_from_slice(&number.to_le_bytes());
 }
 
-impl<'a> Answered<'a> {
-    fn write(&self, out: &mut Vec<u8>) {
-        put_varint(out, self.leg);
-        put_varint(out, self.status.into());
-        put_source(out, &self.target);
-        for text in [self.to, self.contact, self.agent, self.session_expires] {
-            put_text(out, text);
-        }
-    }
-
-    fn read(from: &mut Cursor<'a>) -> Option<Self> {
-        Some(Self {
-            leg: from.varint()?,
-            status: from.number()?,
-            target: source(from)?,
-            to: from.string()?,
-            contact: from.string()?,
-            agent: from.string()?,
-            session_expires: from.string()?,
-        })
-    }
-}
-
-impl<'a> InDialog<'a> {
-    fn write(&self, out: &mut Vec<u8>) {
-        for text in [self.call_id, self.from, self.to] {
-            put_text(out, text);
-        }
-    }
-
-    fn read(from: &mut Cursor<'a>) -> Option<Self> {
-        Some(Self { call_id: from.string()?, from: from.string()?, to: from.string()? })
-    }
-}
-
-fn put_source(out: &mut Vec<u8>, address: &SocketAddr) {
-    out.push(address.is_ipv6().into());
-    put_address(out, address);
-}
-
-fn source(from: &mut Cursor<'_>) -> Option<SocketAddr> {
-    let is_v6 = from.byte()? != 0;
-    from.address(is_v6)
-}
-
-fn put_text(out: &mut Vec<u8>, text: &[u8]) {
-    put_string(out, clip(text));
+/// Texts, and nothing behind them.
+fn whole<const N: usize>(bytes: &[u8]) -> Option<[&[u8]; N]> {
+    let (texts, rest) = Texts::read(bytes)?;
+    rest.is_empty().then(|| texts.each())
 }
 
 /// The part of a text that is kept.
@@ -383,7 +273,7 @@ mod tests {
     }
 
     fn all() -> Vec<Fact<'static>> {
-        let dialog = InDialog { call_id: b"c", from: b"<sip:a@b>;tag=1", to: b"<sip:b@b>;tag=2" };
+        let dialog = InDialog { call_id: b"c", from_tag: b"1", to_tag: b"2" };
         vec![
             Fact::Begun(begun()),
             Fact::Rang { leg: 3 },
@@ -392,7 +282,7 @@ mod tests {
                 leg: 3,
                 status: 200,
                 target: "[2001:db8::1]:5060".parse().unwrap(),
-                to: b"<sip:b@b>;tag=2",
+                to_tag: b"2",
                 contact: b"<sip:b@192.0.2.2>",
                 agent: b"",
                 session_expires: b"1800;refresher=uac",
@@ -421,13 +311,22 @@ mod tests {
 
     #[test]
     fn a_call_is_known_without_reading_all_of_its_fact() {
+        for in_path in [true, false] {
+            let mut bytes = Vec::new();
+            Fact::Begun(Begun { in_path, trunk: b"t", ..begun() }).write(77, &mut bytes);
+            let (leg, opening) = Opening::of_fact(&bytes).unwrap();
+            assert_eq!((leg, opening.cseq, opening.is_in_path()), (1 << 40, 7, in_path));
+            assert_eq!((opening.identity(), opening.trunk()), ((&b"c"[..], &b"f"[..]), &b"t"[..]));
+        }
+    }
+
+    #[test]
+    fn times_beyond_all_years_are_none() {
         let mut bytes = Vec::new();
-        Fact::Begun(begun()).write(77, &mut bytes);
-        assert_eq!(Begun::identity(&bytes), Some((7, &b"c"[..], &b"f"[..])));
-        assert!(Begun::is_in_path(&bytes));
-        bytes.clear();
-        Fact::Begun(Begun { in_path: false, ..begun() }).write(77, &mut bytes);
-        assert!(!Begun::is_in_path(&bytes));
+        Fact::Rang { leg: 3 }.write(u64::MAX, &mut bytes);
+        assert_eq!(Fact::read(&bytes), Some((1 << 53, Fact::Rang { leg: 3 })));
+        bytes[0] = 1;
+        assert_eq!(Fact::read(&bytes), None);
     }
 
     #[test]

@@ -81,12 +81,14 @@ impl Files {
                 return Ok(()); // forgotten meanwhile
             }
             let mut page = self.begin(now_ms)?;
-            for (first, batch) in &records {
+            for (first, calls, batch) in &records {
                 for entry in batch::read(*first, batch) {
                     if entry.id > page.at.last {
                         page.put(&entry)?;
                     }
                 }
+                // What a version before this one has stored otherwise is left out.
+                page.at.last = page.at.last.max(first + calls - 1);
             }
             let at = page.end()?;
             table::note_file(store, &at)?;

@@ -13,12 +13,13 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 
 use crate::by_trunk::ByTrunk;
-use crate::call::{Call, Dialog, EndedBy, session_end, tag_of};
+use crate::call::{Call, Dialog, EndedBy, session_end};
 use crate::calls::{Calls, Place};
-use crate::fact::{Begun, Fact, InDialog, clip};
+use crate::fact::{ANSWERED, BEGUN, Fact, InDialog};
+use crate::layout::{self, Opening, Reply};
 use crate::leg::{Leg, LegEnd, LegKey, Refusal};
 use crate::open_calls::{Kept, TurnFrames};
-use crate::record::{Addresses, Entry, Record};
+use crate::record::{Entry, Record};
 
 /// How long a BYE waits for its call: its cause was on disk before it, so the next look at all spools finds it.
 const ORPHAN_MS: u64 = 5_000;
@@ -102,21 +103,37 @@ impl Joiner {
 
     /// Takes the next fact of a shard in this run. `false`: it makes no sense.
     pub fn take(&mut self, run: u32, shard: u16, payload: &[u8]) -> bool {
-        let Some((at_ms, fact)) = Fact::read(payload) else { return false };
-        match fact {
-            Fact::Begun(begun) => self.begun(run, shard, at_ms, &begun, payload),
+        match layout::head(payload) {
+            Some((BEGUN, at_ms, _)) => {
+                let Some((leg, opening)) = Opening::of_fact(payload) else { return false };
+                let leg = Leg::new((run, shard, leg), at_ms, opening.refused);
+                self.begun(leg, at_ms, &opening, payload);
+            }
+            Some((ANSWERED, at_ms, _)) => {
+                let Some((leg, reply)) = Reply::of_fact(payload) else { return false };
+                self.change((run, shard, leg), |call, key| {
+                    let is_new = call.answer(key, at_ms, &reply, payload);
+                    if is_new && !call.opening().is_none_or(|opening| opening.is_in_path()) {
+                        call.give_up();
+                    }
+                });
+            }
+            _ => {
+                let Some((at_ms, fact)) = Fact::read(payload) else { return false };
+                self.take_small((run, shard), at_ms, &fact, payload);
+            }
+        }
+        true
+    }
+
+    fn take_small(&mut self, (run, shard): (u32, u16), at_ms: u64, fact: &Fact<'_>, payload: &[u8]) {
+        match *fact {
             Fact::Rang { leg } => self.change((run, shard, leg), |call, _| {
                 call.rang_ms.get_or_insert(at_ms);
             }),
             Fact::Cancelled { leg, reason } => {
                 self.change_leg((run, shard, leg), |leg| leg.cancel = Some(reason.into()));
             }
-            Fact::Answered(answered) => self.change((run, shard, answered.leg), |call, key| {
-                let is_new = call.answer(key, at_ms, &answered, payload);
-                if is_new && !Begun::is_in_path(&call.begun) {
-                    call.give_up();
-                }
-            }),
             Fact::Refused { leg, status, reason } => self.change_leg((run, shard, leg), |leg| {
                 if leg.is_open() {
                     let refusal = Refusal { at_ms, status, reason: reason.into(), heard: false };
@@ -133,15 +150,15 @@ impl Joiner {
                     dialog.session_ends_ms = session_end(at_ms, session_expires);
                 });
             }
-            Fact::Ended { status, unheard, .. } if !ends(status, unheard) => {}
-            Fact::Ended { dialog, .. } => {
-                if !self.ended(at_ms, &dialog) {
+            Fact::Ended { dialog, status, unheard } => {
+                if ends(status, unheard) && !self.ended(at_ms, &dialog) {
                     self.wait(at_ms, payload);
                 }
             }
             Fact::Lost { facts } => self.lost += facts,
+            // They have texts that most of it needs no reading of.
+            Fact::Begun(_) | Fact::Answered(_) => {}
         }
-        true
     }
 
     /// Ends what has waited for too long. To be called after each look at all spools.
@@ -186,14 +203,20 @@ impl Joiner {
     /// Takes the records of calls that are over, numbered from 1 on.
     pub fn take_records(&mut self) -> Vec<Record> {
         let over = self.take_over();
-        let mut addresses = Addresses::default();
-        let mut record = |(id, call)| Some(Entry::of(id, call, &mut addresses)?.into_record());
-        (1..).zip(&over).filter_map(&mut record).collect()
+        (1..).zip(&over).filter_map(|(id, call)| Some(Entry::of(id, call)?.into_record())).collect()
     }
 
     /// Takes the calls that are over.
     pub(crate) fn take_over(&mut self) -> Vec<Call> {
         std::mem::take(&mut self.over)
+    }
+
+    /// Has the memory of those that were taken back.
+    pub(crate) fn take_back(&mut self, mut over: Vec<Call>) {
+        over.clear();
+        if self.over.is_empty() {
+            self.over = over;
+        }
     }
 
     /// Writes what has changed since this was last asked. A call that came and went meanwhile leaves nothing.
@@ -230,7 +253,7 @@ impl Joiner {
             let Some(call) = Call::decode(bytes) else { continue };
             joiner.next_id = joiner.next_id.max(id + 1);
             joiner.kept_bytes += bytes.len() as u64;
-            let trunk: Box<[u8]> = call.begun().map_or(Box::default(), |begun| begun.trunk.into());
+            let trunk: Box<[u8]> = call.opening().map_or(Box::default(), |opening| opening.trunk().into());
             let place = joiner.insert(*id, call);
             joiner.count_trunk(place, &trunk);
             if let Some(open) = joiner.calls.get_mut(place) {
@@ -264,11 +287,10 @@ impl Joiner {
         self.by_trunk.counts()
     }
 
-    fn begun(&mut self, run: u32, shard: u16, at_ms: u64, begun: &Begun<'_>, payload: &[u8]) {
-        let leg = Leg::new((run, shard, begun.leg), at_ms, begun);
+    fn begun(&mut self, leg: Leg, at_ms: u64, opening: &Opening<'_>, payload: &[u8]) {
         let (key, has_name) = (leg.key, leg.has_name());
-        let name = self.name(begun.call_id, begun.from_tag);
-        match self.earlier_attempt(name, begun) {
+        let name = self.name(opening.identity());
+        match self.earlier_attempt(name, opening) {
             Attempt::Same => {}
             Attempt::ComesAgain(place) => {
                 let mut gone = None;
@@ -283,7 +305,7 @@ impl Joiner {
             Attempt::GoesOn(place) => {
                 self.calls.forget_legs(place);
                 self.change_at(place, |call| call.try_again(leg, payload));
-                self.count_trunk(place, begun.trunk);
+                self.count_trunk(place, opening.trunk());
                 if has_name {
                     self.calls.add_leg(key, place);
                 }
@@ -295,22 +317,21 @@ impl Joiner {
                 let call = Call::new(leg, at_ms, payload);
                 let deadline_ms = call.deadline_ms(&self.policy);
                 let place = self.calls.insert(id, name, call, deadline_ms);
-                self.count_trunk(place, begun.trunk);
+                self.count_trunk(place, opening.trunk());
                 self.note_dirty(place);
             }
         }
     }
 
-    fn earlier_attempt(&self, name: u64, begun: &Begun<'_>) -> Attempt {
+    fn earlier_attempt(&self, name: u64, now: &Opening<'_>) -> Attempt {
         for (place, open) in self.calls.named(name) {
-            let Some((cseq, call_id, from_tag)) = open.call.identity() else { continue };
-            if call_id != begun.call_id || from_tag != begun.from_tag {
+            let Some(before) = open.call.opening().filter(|its| its.identity() == now.identity()) else {
                 continue;
-            }
+            };
             let call = &open.call;
-            if begun.cseq == cseq {
-                let is_refused_so = |leg: &Leg| leg.refusal().is_some_and(|r| r.status == begun.refused);
-                let is_same = begun.refused > 0 && call.legs.iter().any(is_refused_so);
+            if now.cseq == before.cseq {
+                let is_refused_so = |leg: &Leg| leg.refusal().is_some_and(|r| r.status == now.refused);
+                let is_same = now.refused > 0 && call.legs.iter().any(is_refused_so);
                 return match is_same {
                     true => Attempt::Same,
                     false if call.has_room() => Attempt::ComesAgain(place),
@@ -319,7 +340,7 @@ impl Joiner {
             }
             // Challenged, here or further on, and now with credentials.
             let challenged = call.refused().is_some_and(|(_, r)| matches!(r.status, 0 | 401 | 407));
-            if challenged && begun.cseq > cseq {
+            if challenged && now.cseq > before.cseq {
                 return Attempt::GoesOn(place);
             }
         }
@@ -342,14 +363,14 @@ impl Joiner {
 
     /// Looks for the dialog of an in-dialog request, which either side may have sent.
     fn in_dialog(&mut self, dialog: &InDialog<'_>, change: impl FnOnce(&mut Dialog, EndedBy)) -> bool {
-        let (from, to) = (tag_of(dialog.from), tag_of(dialog.to));
+        let (from, to) = (dialog.from_tag, dialog.to_tag);
         for (caller, callee, by) in [(from, to, EndedBy::Caller), (to, from, EndedBy::Callee)] {
+            let identity = (dialog.call_id, caller);
             let is_its = |call: &Call| {
-                let identity = call.identity();
-                identity.is_some_and(|(_, call_id, tag)| call_id == dialog.call_id && tag == clip(caller))
+                call.opening().is_some_and(|opening| opening.identity() == identity)
                     && call.dialogs.iter().any(|dialog| dialog.is_open_with(callee))
             };
-            let name = self.name(dialog.call_id, caller);
+            let name = self.name(identity);
             let found = self.calls.named(name).find(|(_, open)| is_its(&open.call)).map(|(place, _)| place);
             if let Some(place) = found {
                 self.change_at(place, |call| {
@@ -425,14 +446,14 @@ impl Joiner {
     }
 
     fn insert(&mut self, id: u64, call: Call) -> Place {
-        let name = call.identity().map_or(0, |(_, call_id, from_tag)| self.name(call_id, from_tag));
+        let name = call.opening().map_or(0, |opening| self.name(opening.identity()));
         let deadline_ms = call.deadline_ms(&self.policy);
         self.calls.insert(id, name, call, deadline_ms)
     }
 
     /// What a call is found by.
-    fn name(&self, call_id: &[u8], caller_tag: &[u8]) -> u64 {
-        self.hash.hash_one((clip(call_id), clip(caller_tag)))
+    fn name(&self, identity: (&[u8], &[u8])) -> u64 {
+        self.hash.hash_one(identity)
     }
 }
 

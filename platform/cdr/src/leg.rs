@@ -3,8 +3,6 @@
 
 use offhook_frames::encoding::{Cursor, put_string, put_varint};
 
-use crate::fact::Begun;
-
 /// Run of the server, shard, and number of the transaction in it.
 pub(crate) type LegKey = (u32, u16, u64);
 
@@ -40,10 +38,10 @@ pub(crate) struct Refusal {
 
 impl Leg {
     /// An INVITE that began; what was refused without a transaction has its end with its beginning.
-    pub(crate) fn new(key: LegKey, at_ms: u64, begun: &Begun<'_>) -> Self {
-        let end = (begun.refused > 0).then(|| {
-            let reason = offhook_sip::reason_phrase(begun.refused).as_bytes().into();
-            LegEnd::Refused(Refusal { at_ms, status: begun.refused, reason, heard: false })
+    pub(crate) fn new(key: LegKey, at_ms: u64, refused: u16) -> Self {
+        let end = (refused > 0).then(|| {
+            let reason = offhook_sip::reason_phrase(refused).as_bytes().into();
+            LegEnd::Refused(Refusal { at_ms, status: refused, reason, heard: false })
         });
         Self { key, cancel: None, end }
     }
@@ -72,27 +70,36 @@ impl Leg {
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let (run, shard, number) = self.key;
-        for number in [run.into(), shard.into(), number, self.cancel.is_some().into()] {
-            put_varint(out, number);
+        let end = match &self.end {
+            None => OPEN,
+            Some(LegEnd::Answered) => ANSWERED,
+            Some(LegEnd::Refused(_)) => REFUSED,
+        };
+        let cancelled = if self.cancel.is_some() { CANCELLED } else { 0 };
+        let mut fixed = [0; FIXED_BYTES];
+        fixed[0] = end | cancelled;
+        fixed[1..3].copy_from_slice(&shard.to_le_bytes());
+        fixed[3..7].copy_from_slice(&run.to_le_bytes());
+        fixed[7..].copy_from_slice(&number.to_le_bytes());
+        out.extend_from_slice(&fixed);
+        if let Some(reason) = &self.cancel {
+            put_string(out, reason);
         }
-        put_string(out, self.cancel.as_deref().unwrap_or_default());
-        match &self.end {
-            None => put_varint(out, OPEN),
-            Some(LegEnd::Answered) => put_varint(out, ANSWERED),
-            Some(LegEnd::Refused(refusal)) => {
-                put_varint(out, REFUSED);
-                put_varint(out, refusal.at_ms);
-                put_varint(out, refusal.status.into());
-                put_varint(out, refusal.heard.into());
-                put_string(out, &refusal.reason);
-            }
+        if let Some(LegEnd::Refused(refusal)) = &self.end {
+            put_varint(out, refusal.at_ms);
+            put_varint(out, refusal.status.into());
+            put_varint(out, refusal.heard.into());
+            put_string(out, &refusal.reason);
         }
     }
 
     pub(crate) fn decode(from: &mut Cursor<'_>) -> Option<Self> {
-        let key = (from.number()?, from.number()?, from.varint()?);
-        let (is_cancelled, reason) = (from.varint()? != 0, from.string()?);
-        let end = match from.varint()? {
+        let [state, s0, s1, r0, r1, r2, r3, number @ ..] = from.array::<FIXED_BYTES>()?;
+        let run = u32::from_le_bytes([r0, r1, r2, r3]);
+        let key = (run, u16::from_le_bytes([s0, s1]), u64::from_le_bytes(number));
+        let is_cancelled = state & CANCELLED != 0;
+        let cancel = if is_cancelled { Some(from.string()?.into()) } else { None };
+        let end = match state & !CANCELLED {
             OPEN => None,
             ANSWERED => Some(LegEnd::Answered),
             REFUSED => Some(LegEnd::Refused(Refusal {
@@ -103,10 +110,14 @@ impl Leg {
             })),
             _ => return None,
         };
-        Some(Self { key, cancel: is_cancelled.then(|| reason.into()), end })
+        Some(Self { key, cancel, end })
     }
 }
 
-const OPEN: u64 = 0;
-const ANSWERED: u64 = 1;
-const REFUSED: u64 = 2;
+const OPEN: u8 = 0;
+const ANSWERED: u8 = 1;
+const REFUSED: u8 = 2;
+const CANCELLED: u8 = 0x80;
+
+/// Its state, shard, run and number.
+const FIXED_BYTES: usize = 1 + 2 + 4 + 8;

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod assembler;
 mod batch;
 mod by_trunk;
@@ -22,6 +23,7 @@ mod error;
 mod fact;
 mod files;
 mod joiner;
+mod layout;
 mod leg;
 mod line;
 mod list;

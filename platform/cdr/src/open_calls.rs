@@ -6,7 +6,8 @@
 //!   load:    turns in their order, up to the last one that the store has the records of; the rest is cut off
 //! ```
 //! A turn counts when its END is there. One that has records is in the store, too, or it has not happened: then its facts
-//! are read again. Frames are as in [`offhook_frames`].
+//! are read again. Frames are as in [`offhook_frames`]; what is small shares one: each entry is its kind, its length (2) and
+//! its bytes.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -16,12 +17,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use offhook_frames::encoding::{Cursor, put_varint};
-use offhook_frames::{FRAME_HEADER_BYTES, Frames, HEADER_BYTES, Header, Kind, put_frame, seal};
+use offhook_frames::{
+    FRAME_HEADER_BYTES, Frames, HEADER_BYTES, Header, Kind, begin_frame, end_frame, put_frame, seal,
+};
 
 use crate::segments::Segment;
 
 /// What its header says that it is.
-const FILE: Kind = Kind { magic: *b"offhookO", format: 1 };
+const FILE: Kind = Kind { magic: *b"offhookO", format: 2 };
 
 const CALL: u8 = 1;
 const GONE: u8 = 2;
@@ -29,6 +32,12 @@ const NO_ORPHANS: u8 = 3;
 const ORPHAN: u8 = 4;
 const END: u8 = 5;
 const READ: u8 = 6;
+
+/// A frame that has this gets no more entries. A call has at most some 61,000 bytes, and a frame takes 65,535.
+const SHARED_BYTES: usize = 2_048;
+
+/// Kind and length of an entry.
+const ENTRY_HEAD_BYTES: usize = 3;
 
 /// Positions in one frame. A frame has at most 65,535 bytes, a position at most 30.
 const POSITIONS_PER_FRAME: usize = 2_000;
@@ -60,36 +69,56 @@ pub(crate) struct Kept {
 #[derive(Debug, Default)]
 pub(crate) struct TurnFrames {
     frames: Vec<u8>,
+    /// Where the frame begins that takes entries.
+    open: Option<usize>,
 }
 
 impl TurnFrames {
+    /// The next turn, in the memory of one that was written.
+    pub(crate) fn again(mut self) -> Self {
+        self.frames.clear();
+        Self { frames: self.frames, open: None }
+    }
+
     /// A call has begun or changed. Says how many bytes that takes.
     pub(crate) fn call(&mut self, number: u64, encode: impl FnOnce(&mut Vec<u8>)) -> usize {
-        let before = self.frames.len();
-        put_frame(&mut self.frames, |out| {
-            out.push(CALL);
-            put_varint(out, number);
+        self.entry(CALL, |out| {
+            out.extend_from_slice(&number.to_le_bytes());
             encode(out);
-        });
-        self.frames.len() - before
+        })
     }
 
     /// A call that is in the log is over.
     pub(crate) fn gone(&mut self, number: u64) {
-        put_frame(&mut self.frames, |out| {
-            out.push(GONE);
-            put_varint(out, number);
-        });
+        self.entry(GONE, |out| out.extend_from_slice(&number.to_le_bytes()));
     }
 
     /// These BYEs wait for their call, and no others.
     pub(crate) fn orphans<'o>(&mut self, orphans: impl Iterator<Item = &'o [u8]>) {
-        put_frame(&mut self.frames, |out| out.push(NO_ORPHANS));
+        self.entry(NO_ORPHANS, |_| {});
         for orphan in orphans {
-            put_frame(&mut self.frames, |out| {
-                out.push(ORPHAN);
-                out.extend_from_slice(orphan);
-            });
+            self.entry(ORPHAN, |out| out.extend_from_slice(orphan));
+        }
+    }
+
+    /// Appends an entry. Says how many bytes it takes.
+    fn entry(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        if self.open.is_some_and(|start| self.frames.len() - start >= SHARED_BYTES) {
+            self.close();
+        }
+        self.open.get_or_insert_with(|| begin_frame(&mut self.frames));
+        let start = self.frames.len();
+        self.frames.extend_from_slice(&[kind, 0, 0]);
+        write(&mut self.frames);
+        // An entry is shorter than a frame.
+        let length = (self.frames.len() - start - ENTRY_HEAD_BYTES) as u16;
+        self.frames[start + 1..start + ENTRY_HEAD_BYTES].copy_from_slice(&length.to_le_bytes());
+        self.frames.len() - start
+    }
+
+    fn close(&mut self) {
+        if let Some(start) = self.open.take() {
+            end_frame(&mut self.frames, start);
         }
     }
 
@@ -100,6 +129,7 @@ impl TurnFrames {
 
     /// That was the turn; `has_records`: it counts only if the store has it.
     pub(crate) fn end(&mut self, (turn, next_call): (u64, u64), has_records: bool, positions: &Positions) {
+        self.close();
         let last = positions.len().saturating_sub(1) / POSITIONS_PER_FRAME * POSITIONS_PER_FRAME;
         for first in (0..last).step_by(POSITIONS_PER_FRAME) {
             put_frame(&mut self.frames, |out| {
@@ -270,21 +300,30 @@ impl Kept {
 
     fn change(&mut self, payload: &[u8]) {
         let mut from = Cursor::new(payload);
-        match from.byte() {
-            Some(CALL) => {
-                if let Some(number) = from.varint() {
-                    self.calls.insert(number, from.rest().to_vec());
-                }
-            }
-            Some(GONE) => {
-                from.varint().map(|number| self.calls.remove(&number));
-            }
-            Some(NO_ORPHANS) => self.orphans.clear(),
-            Some(ORPHAN) => self.orphans.push(from.rest().to_vec()),
-            Some(READ) => self.positions.extend(std::iter::from_fn(|| position(&mut from))),
+        if payload.first() == Some(&READ) {
+            from.byte();
+            return self.positions.extend(std::iter::from_fn(|| position(&mut from)));
+        }
+        while let Some((kind, entry)) = entry(&mut from) {
+            self.change_by(kind, entry);
+        }
+    }
+
+    fn change_by(&mut self, kind: u8, entry: &[u8]) {
+        let numbered = entry.split_first_chunk().map(|(number, rest)| (u64::from_le_bytes(*number), rest));
+        match (kind, numbered) {
+            (CALL, Some((number, call))) => drop(self.calls.insert(number, call.to_vec())),
+            (GONE, Some((number, _))) => drop(self.calls.remove(&number)),
+            (NO_ORPHANS, _) => self.orphans.clear(),
+            (ORPHAN, _) => self.orphans.push(entry.to_vec()),
             _ => {}
         }
     }
+}
+
+fn entry<'a>(from: &mut Cursor<'a>) -> Option<(u8, &'a [u8])> {
+    let [kind, l0, l1] = from.array::<ENTRY_HEAD_BYTES>()?;
+    Some((kind, from.take(u16::from_le_bytes([l0, l1]).into())?))
 }
 
 fn position(from: &mut Cursor<'_>) -> Option<(Segment, (u32, u64))> {

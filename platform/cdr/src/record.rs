@@ -1,9 +1,8 @@
 //! The record of a call that is over.
 
-use std::net::SocketAddr;
-
+use crate::address::put_address;
 use crate::call::{Call, Dialog, EndedBy};
-use crate::fact::{Answered, Begun};
+use crate::layout::{Opening, Reply};
 
 /// What became of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +79,8 @@ pub struct Record {
 /// The texts of a record.
 pub(crate) const TEXTS: usize = 14;
 
-/// A record on its way from the facts to the store and the files, or back: its texts stay where they are, as they came.
+/// A record on its way from the facts to the store and the files, or back: what the facts said stays where it is, as it
+/// came.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Entry<'a> {
     pub(crate) id: u64,
@@ -91,15 +91,9 @@ pub(crate) struct Entry<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) ended_by: Option<EndedBy>,
     pub(crate) status: u16,
-    /// In the order of their columns.
-    pub(crate) texts: [&'a [u8]; TEXTS],
-}
-
-/// Addresses as text, while they are on their way.
-#[derive(Debug, Default)]
-pub(crate) struct Addresses {
-    source: Vec<u8>,
-    target: Vec<u8>,
+    pub(crate) reason: &'a [u8],
+    pub(crate) opening: Opening<'a>,
+    pub(crate) reply: Option<Reply<'a>>,
 }
 
 impl Outcome {
@@ -210,11 +204,9 @@ impl<'a> Entry<'a> {
     }
 
     /// The record of a call. Of several phones that answered, the one that stayed longest speaks for the callee.
-    pub(crate) fn of(id: u64, call: &'a Call, addresses: &'a mut Addresses) -> Option<Self> {
-        let begun = call.begun()?;
+    pub(crate) fn of(id: u64, call: &'a Call) -> Option<Self> {
         let dialog = call.dialogs.iter().max_by_key(|dialog| dialog.end.map(|(at_ms, _)| at_ms));
-        let (answered, refused) = (dialog.and_then(Dialog::answered), call.refused());
-        addresses.write(&begun, answered.as_ref());
+        let (reply, refused) = (dialog.and_then(Dialog::reply), call.refused());
         let mut entry = Self {
             id,
             start_ms: call.began_ms,
@@ -223,23 +215,10 @@ impl<'a> Entry<'a> {
             end_ms: None,
             outcome: Outcome::Answered,
             ended_by: None,
-            status: answered.as_ref().map_or(0, |answered| answered.status),
-            texts: [
-                refused.map_or(&[][..], |(leg, refusal)| leg.told(refusal)),
-                begun.from,
-                begun.to,
-                begun.request_uri,
-                begun.user,
-                begun.contact,
-                begun.agent,
-                &addresses.source,
-                answered.as_ref().map_or(&[][..], |answered| answered.contact),
-                answered.as_ref().map_or(&[][..], |answered| answered.agent),
-                &addresses.target,
-                begun.route,
-                begun.trunk,
-                begun.call_id,
-            ],
+            status: reply.as_ref().map_or(0, |reply| reply.status),
+            reason: refused.map_or(&[][..], |(leg, refusal)| leg.told(refusal)),
+            opening: call.opening()?,
+            reply,
         };
         match (dialog, refused) {
             (Some(dialog), _) => entry.ends(dialog.end),
@@ -260,9 +239,50 @@ impl<'a> Entry<'a> {
         self.end_ms = (by != EndedBy::Unknown).then_some(ended_ms);
     }
 
+    /// The texts, in the order of their columns; `addresses` are written there.
+    pub(crate) fn texts<'t>(&self, addresses: &'t mut Addresses) -> [&'t [u8]; TEXTS]
+    where
+        'a: 't,
+    {
+        let begun = self.opening.begun(0);
+        let answered = self.reply.map(|reply| reply.answered(0));
+        addresses.source.clear();
+        addresses.source.extend_from_slice(begun.transport);
+        addresses.source.push(b' ');
+        put_address(begun.source, &mut addresses.source);
+        addresses.target.clear();
+        if let Some(answered) = &answered {
+            put_address(answered.target, &mut addresses.target);
+        }
+        [
+            self.reason,
+            begun.from,
+            begun.to,
+            begun.request_uri,
+            begun.user,
+            begun.contact,
+            begun.agent,
+            &addresses.source,
+            answered.as_ref().map_or(&[][..], |answered| answered.contact),
+            answered.as_ref().map_or(&[][..], |answered| answered.agent),
+            &addresses.target,
+            begun.route,
+            begun.trunk,
+            begun.call_id,
+        ]
+    }
+
+    /// Whether no text has a byte that means something in a file; addresses have none.
+    pub(crate) fn is_plain(&self, is_plain: impl Fn(&[u8]) -> bool) -> bool {
+        is_plain(self.opening.texts.bytes())
+            && self.reply.is_none_or(|reply| is_plain(reply.texts.bytes()))
+            && is_plain(self.reason)
+    }
+
     /// The same, standing alone.
     pub(crate) fn into_record(self) -> Record {
         let own = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
+        let mut addresses = Addresses::default();
         let [
             reason,
             from,
@@ -278,7 +298,7 @@ impl<'a> Entry<'a> {
             route,
             trunk,
             call_id,
-        ] = self.texts.map(own);
+        ] = self.texts(&mut addresses).map(own);
         Record {
             id: self.id,
             start_ms: self.start_ms,
@@ -306,49 +326,13 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// Addresses as text, while they are on their way.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    source: Vec<u8>,
+    target: Vec<u8>,
+}
+
 fn duration_ms(answer_ms: Option<u64>, end_ms: Option<u64>) -> Option<u64> {
     Some(end_ms?.saturating_sub(answer_ms?))
-}
-
-impl Addresses {
-    fn write(&mut self, begun: &Begun<'_>, answered: Option<&Answered<'_>>) {
-        self.source.clear();
-        self.source.extend_from_slice(begun.transport);
-        self.source.push(b' ');
-        put_address(begun.source, &mut self.source);
-        self.target.clear();
-        if let Some(answered) = answered {
-            put_address(answered.target, &mut self.target);
-        }
-    }
-}
-
-/// As it is written everywhere. The formatting of the library takes ten times as long for what nearly all of them are.
-fn put_address(address: SocketAddr, out: &mut Vec<u8>) {
-    let SocketAddr::V4(v4) = address else { return out.extend_from_slice(address.to_string().as_bytes()) };
-    for (octet, after) in v4.ip().octets().into_iter().zip(*b"...:") {
-        put_number(octet.into(), out);
-        out.push(after);
-    }
-    put_number(v4.port(), out);
-}
-
-fn put_number(number: u16, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_written_as_everywhere() {
-        for address in
-            ["192.0.2.1:5060", "0.0.0.0:0", "255.255.255.255:65535", "10.20.30.40:9", "[2001:db8::1]:5061"]
-        {
-            let mut text = Vec::new();
-            put_address(address.parse().unwrap(), &mut text);
-            assert_eq!(String::from_utf8(text).unwrap(), address);
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! Names of the spool's files: `spool-SHARD.RUN.NUMBER.log`. A run is one life of the server; in it each shard writes
-//! its segments one after the other. Each is a header and frames as in [`offhook_frames`]; a payload is a
-//! [`Fact`](crate::Fact).
+//! its segments one after the other. Each is a header and frames as in [`offhook_frames`]; a payload is what was written at
+//! a time: [facts](crate::Fact), each with its length (2) before it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use offhook_frames::Kind;
 
 /// What their headers say that they are.
-pub(crate) const FILE: Kind = Kind { magic: *b"offhookC", format: 1 };
+pub(crate) const FILE: Kind = Kind { magic: *b"offhookC", format: 2 };
 
 /// One file of the spool. Ordered as they are to be read: a run after the other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -33,6 +33,20 @@ impl Segment {
         let segment = Self { run, shard: u16::try_from(shard).ok()?, number: last };
         parts.next().is_none().then_some(segment)
     }
+}
+
+/// What stands before a fact.
+pub(crate) const LENGTH_BYTES: usize = 2;
+
+/// The facts in a payload, and how many bytes behind them are none.
+pub(crate) fn each_fact(mut payload: &[u8], mut take: impl FnMut(&[u8])) -> usize {
+    while let Some((length, rest)) = payload.split_first_chunk::<LENGTH_BYTES>()
+        && let Some((fact, rest)) = rest.split_at_checked(u16::from_le_bytes(*length).into())
+    {
+        take(fact);
+        payload = rest;
+    }
+    payload.len()
 }
 
 /// All segments in the folder, in their order.

@@ -19,13 +19,16 @@ use std::sync::atomic::{
 };
 use std::sync::{Arc, Mutex, PoisonError};
 
-use offhook_frames::{FRAME_HEADER_BYTES, HEADER_BYTES, Header, put_frame, seal};
+use offhook_frames::{FRAME_HEADER_BYTES, HEADER_BYTES, Header, begin_frame, end_frame, seal};
 
 use crate::fact::Fact;
-use crate::segments::{self, FILE, Segment};
+use crate::segments::{self, FILE, LENGTH_BYTES, Segment};
 
 /// Facts that wait for a disk that takes nothing: some hundreds of calls. Beyond it they are lost.
 const PENDING_BYTES_MAX: usize = 256 * 1024;
+
+/// A frame that has this takes no more facts. One with all its texts has some 12,000 bytes, and a frame takes 65,535.
+const FRAME_BYTES: usize = 32 * 1024;
 
 /// A segment is closed when it has grown to this: ten thousand calls, and read in a moment.
 pub(crate) const SEGMENT_BYTES: u64 = 4 * 1024 * 1024;
@@ -160,8 +163,10 @@ pub struct SpoolTrouble {
 #[derive(Debug)]
 pub struct Spool {
     medium: Medium,
-    /// Framed, not sealed.
+    /// In frames that are not sealed, the last of which has no end yet.
     pending: Vec<u8>,
+    /// Where that begins.
+    frame: usize,
     /// Lost, and not in the spool yet.
     lost: u64,
     /// Lost, and not told yet.
@@ -185,7 +190,7 @@ impl Spool {
     }
 
     fn new(medium: Medium) -> Self {
-        Self { medium, pending: Vec::new(), lost: 0, untold: 0, retry_at_ms: 0, due_ms: u64::MAX }
+        Self { medium, pending: Vec::new(), frame: 0, lost: 0, untold: 0, retry_at_ms: 0, due_ms: u64::MAX }
     }
 
     /// Whether facts are wanted.
@@ -199,10 +204,26 @@ impl Spool {
             self.lost += 1;
             self.untold += 1;
         } else if self.is_on() {
-            put_frame(&mut self.pending, |out| fact.write(at_ms, out));
+            self.put(at_ms, fact);
             let waits = fact.may_wait() && matches!(self.medium, Medium::Files(_));
             self.due_ms = self.due_ms.min(if waits { at_ms + WAIT_MS } else { at_ms });
         }
+    }
+
+    fn put(&mut self, at_ms: u64, fact: &Fact<'_>) {
+        let is_full = self.pending.len() - self.frame >= FRAME_BYTES;
+        if is_full {
+            end_frame(&mut self.pending, self.frame);
+        }
+        if is_full || self.pending.is_empty() {
+            self.frame = begin_frame(&mut self.pending);
+        }
+        let start = self.pending.len();
+        self.pending.extend_from_slice(&[0; LENGTH_BYTES]);
+        fact.write(at_ms, &mut self.pending);
+        // With all its texts it is far shorter than a frame.
+        let length = (self.pending.len() - start - LENGTH_BYTES) as u16;
+        self.pending[start..start + LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
     }
 
     /// Writes the facts of the batch, unless all of them may wait for others. They are kept where that fails, as long as
@@ -215,6 +236,7 @@ impl Spool {
     }
 
     fn write(&mut self, now_ms: u64) -> Option<SpoolTrouble> {
+        end_frame(&mut self.pending, self.frame);
         let written = match &mut self.medium {
             Medium::Off => Ok(()),
             Medium::Memory(run, shard, memory) => {
@@ -228,6 +250,7 @@ impl Spool {
             return Some(SpoolTrouble { lost: std::mem::take(&mut self.untold), error });
         }
         self.pending.clear();
+        self.frame = 0;
         self.due_ms = u64::MAX;
         if self.lost > 0 {
             let facts = std::mem::take(&mut self.lost);
@@ -252,7 +275,7 @@ impl MemorySpool {
         while let Some((head, rest)) = frames.split_at_checked(FRAME_HEADER_BYTES) {
             let length = usize::from(u16::from_le_bytes([head[2], head[3]]));
             let (payload, rest) = rest.split_at(length);
-            kept.push((run, shard, payload.to_vec()));
+            segments::each_fact(payload, |fact| kept.push((run, shard, fact.to_vec())));
             frames = rest;
         }
     }

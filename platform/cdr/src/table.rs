@@ -7,8 +7,8 @@ use offhook_store::{Store, StoreError};
 use crate::batch;
 use crate::record::Entry;
 
-/// Records of one row: some ten kilobytes.
-pub(crate) const BATCH_RECORDS_MAX: usize = 64;
+/// Records of one row: some forty kilobytes.
+pub(crate) const BATCH_RECORDS_MAX: usize = 128;
 
 /// What they take as a rule.
 const BATCH_BYTES: usize = BATCH_RECORDS_MAX * 384;
@@ -96,18 +96,18 @@ fn write(sql: &Transaction<'_>, commit: &Commit, file: Option<&FilePosition>) ->
     file.map_or(Ok(()), |file| write_file(sql, file))
 }
 
-/// The number of the first record, and the bytes of all.
-pub(crate) type Batch = (u64, Vec<u8>);
+/// The number of the first record, how many there are, and the bytes of all.
+pub(crate) type Batch = (u64, u64, Vec<u8>);
 
 /// The rows that hold the records after `last`, up to so many of them: not all of the first row need be new.
 pub(crate) fn after(store: &Store, last: u64, max: usize) -> std::result::Result<Vec<Batch>, StoreError> {
     store.read(|sql| {
         let text =
-            "SELECT id, records FROM cdr WHERE id + calls > ?1 + 1 AND id > ?1 - ?2 ORDER BY id LIMIT ?3";
+            "SELECT id, calls, records FROM cdr WHERE id + calls > ?1 + 1 AND id > ?1 - ?2 ORDER BY id LIMIT ?3";
         let mut rows = sql.prepare_cached(text)?;
         let rows = rows
             .query_map(params![last, BATCH_RECORDS_MAX, max.div_ceil(BATCH_RECORDS_MAX)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?;
         rows.collect()
     })

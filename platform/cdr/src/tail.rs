@@ -9,7 +9,7 @@ use offhook_frames::{
     FRAME_BYTES_MAX, FRAME_HEADER_BYTES, HEADER_BYTES, Header, frame_payload, next_candidate,
 };
 
-use crate::segments::{FILE, Segment};
+use crate::segments::{FILE, Segment, each_fact};
 
 /// Read at a time. Several times the longest frame.
 const READ_BYTES: usize = 512 * 1024;
@@ -41,7 +41,7 @@ impl Tail {
         Ok(Some(Self { file, salt: header.salt, position, damaged_bytes: 0 }))
     }
 
-    /// Takes the next payloads; `false`: there are no more now. In a closed segment what is left behind the last frame
+    /// Takes the next facts; `false`: there are no more now. In a closed segment what is left behind the last frame
     /// belongs to none; in one that is still written, the rest of a frame may be on its way.
     pub(crate) fn read(
         &mut self,
@@ -58,9 +58,12 @@ impl Tail {
                 Some(payload) => {
                     self.damaged_bytes += (at - good) as u64;
                     at += FRAME_HEADER_BYTES + payload.len();
-                    if !take(payload) {
-                        self.damaged_bytes += payload.len() as u64;
-                    }
+                    let no_fact = each_fact(payload, |fact| {
+                        if !take(fact) {
+                            self.damaged_bytes += fact.len() as u64;
+                        }
+                    });
+                    self.damaged_bytes += no_fact as u64;
                     good = at;
                 }
                 None => at += next_candidate(&bytes[at..]),

@@ -40,8 +40,7 @@ impl World {
     }
 
     fn ended(&mut self, call_id: &str) {
-        let (from, to): (&[u8], &[u8]) = (b"<sip:a@example.org>;tag=a", b"<sip:bob@example.org>;tag=b");
-        let dialog = InDialog { call_id: call_id.as_bytes(), from, to };
+        let dialog = InDialog { call_id: call_id.as_bytes(), from_tag: b"a", to_tag: b"b" };
         self.note(Fact::Ended { dialog, status: 200, unheard: false });
     }
 

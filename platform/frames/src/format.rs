@@ -93,14 +93,27 @@ impl Header {
 /// # Panics
 /// When `write` appends more than [`PAYLOAD_BYTES_MAX`]: records are bounded before they are framed.
 pub fn put_frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> usize {
-    let start = out.len();
-    out.extend_from_slice(&MARKER);
-    out.extend_from_slice(&[0; FRAME_HEADER_BYTES - MARKER.len()]);
+    let start = begin_frame(out);
     write(out);
+    end_frame(out, start);
+    start
+}
+
+/// Begins a frame whose payload is appended bit by bit. Returns where it begins.
+pub fn begin_frame(out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.extend_from_slice(&[MARKER[0], MARKER[1], 0, 0, 0, 0, 0, 0]);
+    start
+}
+
+/// Ends the frame that begins there: what has been appended since is its payload. Not sealed yet.
+///
+/// # Panics
+/// When that is more than [`PAYLOAD_BYTES_MAX`].
+pub fn end_frame(out: &mut [u8], start: usize) {
     let length = out.len() - start - FRAME_HEADER_BYTES;
     let length = u16::try_from(length).expect("records are bounded before they are framed");
     out[start + 2..start + 4].copy_from_slice(&length.to_le_bytes());
-    start
 }
 
 /// Seals every frame in `frames`, which holds nothing else.

@@ -33,7 +33,7 @@ pub fn answered(leg: u64) -> Answered<'static> {
         leg,
         status: 200,
         target: "192.0.2.2:5060".parse().unwrap(),
-        to: b"<sip:bob@example.org>;tag=b",
+        to_tag: b"b",
         contact: b"<sip:bob@192.0.2.2>",
         agent: b"phone, \"soft\"",
         session_expires: b"",

@@ -1,7 +1,7 @@
 //! `name-addr` and `addr-spec` with parameters: From, To, Contact, Route, Record-Route, Path and their kin
 //! (RFC 3261 §20.10, §20.20, §20.34, §20.39).
 
-use crate::chars::{are_uri, is_lws, is_token, trim, trim_start};
+use crate::chars::{are_uri, is_lws, is_token, is_whole_token, trim, trim_start};
 use crate::params::{Params, quoted_end, unquote};
 use crate::{Malformed, Uri};
 
@@ -61,6 +61,16 @@ impl<'a> NameAddr<'a> {
         self.tag.filter(|tag| !tag.is_empty())
     }
 
+    /// The tag of a From or To that has been read before, empty where there is none: nothing is checked again where it
+    /// stands alone behind the bracket, as it nearly always does.
+    pub fn tag_of(value: &'a [u8]) -> &'a [u8] {
+        let behind = value.iter().rposition(|&c| c == b'>').and_then(|close| value.get(close + 1..));
+        match behind.and_then(|behind| behind.strip_prefix(b";tag=")) {
+            Some(tag) if is_whole_token(tag) => tag,
+            _ => Self::parse(value).and_then(|address| address.tag()).unwrap_or_default(),
+        }
+    }
+
     /// Whether there is a `tag` without a value, which is malformed.
     pub(crate) fn has_empty_tag(&self) -> bool {
         self.tag == Some(b"")
@@ -118,6 +128,31 @@ mod tests {
             ("Jos\u{e9} <sip:j@b>", ("Jos\u{e9}", "sip:j@b", None)),
         ] {
             assert_eq!(parts(value), Some(want), "{value}");
+        }
+    }
+
+    /// RFC 3261 §19.3: wherever the tag stands, it is the one that is found by reading all.
+    #[test]
+    fn tags_of_what_was_read_before() {
+        for value in [
+            "<sip:a@b>;tag=1",
+            "\"A > ;tag=9\" <sip:a@b>;tag=a-b.c~2",
+            "<sip:a@b>;tag=\"q\"",
+            "<sip:a@b>;x=\"a>;tag=b\"",
+            "<sip:a@b>;x=\"a>;tag=b\";tag=c",
+            "<sip:a@b>;tag=1;x=2",
+            "<sip:a@b>;x=2;tag=1",
+            "<sip:a@b> ; tag = 3",
+            "<sip:a@b>;TAG=z",
+            "<sip:a@b>;tag=",
+            "<sip:a@b>",
+            "sip:a@b;tag=2",
+            "tel:+1;tag=4",
+            "nobody",
+            "",
+        ] {
+            let tag = NameAddr::parse(value.as_bytes()).and_then(|a| a.tag()).unwrap_or_default();
+            assert_eq!(NameAddr::tag_of(value.as_bytes()), tag, "{value}");
         }
     }
 
