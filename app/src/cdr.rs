@@ -15,6 +15,6 @@ pub fn run(common: &Common, command: &CdrCommand) -> anyhow::Result<()> {
     expect_data(&config)?;
     let store = Store::open(&config.data_dir)?;
     match command {
-        CdrCommand::List(arguments) => list::run(&store, arguments),
+        CdrCommand::List(arguments) => list::run(&store, &config.data_dir.join(keep::FOLDER), arguments),
     }
 }

@@ -18,7 +18,7 @@ use offhook_store::Store;
 const LOOK_EVERY: Duration = Duration::from_millis(1_000);
 
 /// The folder of spools and files in the data directory.
-const FOLDER: &str = "cdr";
+pub const FOLDER: &str = "cdr";
 
 /// The spools of a server, if records are wanted.
 pub struct Spools(Option<SpoolFolder>);

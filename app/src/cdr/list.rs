@@ -1,6 +1,7 @@
 //! `offhook cdr list`.
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use offhook_cdr::{EndedBy, Filter, Record, utc};
 use offhook_store::Store;
@@ -19,7 +20,7 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// Lists the latest records that fit, the oldest of them first.
-pub fn run(store: &Store, arguments: &CdrListArguments) -> anyhow::Result<()> {
+pub fn run(store: &Store, folder: &Path, arguments: &CdrListArguments) -> anyhow::Result<()> {
     let filter = Filter {
         since_ms: arguments.since,
         until_ms: arguments.until,
@@ -29,7 +30,7 @@ pub fn run(store: &Store, arguments: &CdrListArguments) -> anyhow::Result<()> {
         trunk: arguments.trunk.clone(),
         limit: arguments.limit as usize,
     };
-    let records = offhook_cdr::list(store, &filter)?;
+    let records = offhook_cdr::list(store, folder, &filter)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
         for record in &records {

@@ -29,8 +29,8 @@ pub(crate) fn put_address(address: SocketAddr, out: &mut Vec<u8>) {
     let SocketAddr::V4(v4) = address else { return out.extend_from_slice(address.to_string().as_bytes()) };
     let (mut text, mut at) = ([0; V4_BYTES_MAX], 0);
     for (octet, after) in v4.ip().octets().into_iter().zip(*b"...:") {
-        let (digits, length) = OCTETS[usize::from(octet)];
-        text[at..at + 3].copy_from_slice(&digits);
+        let ([a, b, c], length) = OCTETS[usize::from(octet)];
+        text[at..at + 4].copy_from_slice(&[a, b, c, 0]);
         at += usize::from(length);
         text[at] = after;
         at += 1;

@@ -3,10 +3,12 @@
 //! ```text
 //!   a turn:  spool segments ──► joiner ──► 1. files: a line for each record
 //!                                          2. log of open calls: what has changed, how far the spool is read
-//!                                          3. store: records, number of the turn, length of the files: one transaction
-//!                                          4. segments that are read to their end are removed
+//!                                          3. archive: the records
+//!                                          4. store: where they are, number of the turn, length of the files: one
+//!                                             transaction
+//!                                          5. segments that are read to their end are removed
 //! ```
-//! A turn with records happens when its third step does; a crash before undoes the first two. A turn without records is
+//! A turn with records happens when its fourth step does; a crash before undoes the others. A turn without records is
 //! only the second step, and one in which nothing has happened is none. Where a step fails, nothing more is read until it
 //! succeeds: facts wait in the spool, which has a bound.
 
@@ -15,6 +17,7 @@ use std::path::Path;
 
 use offhook_store::Store;
 
+use crate::archive::{Archive, Span};
 use crate::call::Call;
 use crate::error::CdrError;
 use crate::files::{self, FileOptions, Files};
@@ -73,6 +76,7 @@ pub struct Assembler {
     segments: Vec<Segment>,
     opened: Option<u32>,
     files: Option<Files>,
+    archive: Archive,
     /// The number of the last turn, and of the next record.
     numbers: (u64, u64),
     /// What log and store have not taken yet.
@@ -81,8 +85,8 @@ pub struct Assembler {
     caught_up: bool,
     next_forget_ms: u64,
     buffer: Vec<u8>,
-    /// The frames of a turn that is over: memory for the next.
-    spare: TurnFrames,
+    /// What was written for a turn that is over: memory for the next.
+    spare: (TurnFrames, Commit),
     turn: Turn,
 }
 
@@ -91,6 +95,8 @@ struct Unstored {
     frames: TurnFrames,
     is_logged: bool,
     commit: Commit,
+    /// Where the archive has its records, if it has them.
+    records: Option<Span>,
     /// Where the files are with its records; none: they follow later.
     file: Option<FilePosition>,
     told: Turn,
@@ -107,6 +113,7 @@ impl Assembler {
         let (log, kept) = opened.map_err(CdrError::io("open the log of open calls in", folder.path()))?;
         let files = options.files.clone().map(|files| Files::new(folder.path(), files, state.file));
         let joiner = Joiner::restore(options.policy, &kept);
+        let archive = Archive::open(folder.path()).map_err(CdrError::io("list", folder.path()))?;
         Ok(Self {
             store,
             folder,
@@ -119,12 +126,13 @@ impl Assembler {
             segments: Vec::new(),
             opened: None,
             files,
+            archive,
             numbers: (kept.turn.max(state.turn), state.next_id),
             unstored: None,
             caught_up: false,
             next_forget_ms: 0,
             buffer: Vec::new(),
-            spare: TurnFrames::default(),
+            spare: <(TurnFrames, Commit)>::default(),
             turn: Turn::default(),
         })
     }
@@ -246,22 +254,23 @@ impl Assembler {
     }
 
     fn commit(&mut self, now_ms: u64) -> Result<(), CdrError> {
-        let (mut frames, (turn, next_id)) = (std::mem::take(&mut self.spare).again(), self.numbers);
+        let ((frames, commit), (turn, next_id)) = (std::mem::take(&mut self.spare), self.numbers);
+        let mut frames = frames.again();
         self.joiner.write_changes(&mut frames);
         let over = self.joiner.take_over();
         let lost = std::mem::take(&mut self.joiner.lost);
         let cut_short = std::mem::take(&mut self.joiner.cut_short);
         let mut commit =
-            Commit { turn: turn + 1, stored_ms: now_ms, next_id, lost, cut_short, ..Commit::default() };
+            Commit { turn: turn + 1, stored_ms: now_ms, next_id, lost, cut_short, ..commit.again() };
         let file = put_records(&over, &mut commit, &mut self.files);
         self.joiner.take_back(over);
         if !commit.is_needed() && frames.is_empty() && self.positions == self.logged {
-            self.spare = frames;
+            self.spare = (frames, commit);
             return Ok(()); // an idle server writes nothing
         }
         frames.end((commit.turn, self.joiner.next_call()), commit.is_needed(), &self.positions);
         let told = Turn { records: (commit.next_id - next_id) as usize, lost, cut_short, damaged_bytes: 0 };
-        self.unstored = Some(Unstored { frames, is_logged: false, commit, file, told });
+        self.unstored = Some(Unstored { frames, is_logged: false, commit, records: None, file, told });
         self.carry_out()
     }
 
@@ -276,11 +285,11 @@ impl Assembler {
             return Err(error);
         }
         let Unstored { frames, commit, file, told, .. } = unstored;
-        self.spare = frames;
         if let (Some(files), Some(file)) = (&mut self.files, file) {
             files.note(file);
         }
         self.numbers = (commit.turn, commit.next_id);
+        self.spare = (frames, commit);
         self.logged.clone_from(&self.positions);
         self.turn.records += told.records;
         self.turn.lost += told.lost;
@@ -296,7 +305,13 @@ impl Assembler {
             unstored.is_logged = true;
         }
         if is_stored {
-            table::commit(&self.store, &unstored.commit, unstored.file.as_ref())?;
+            let Unstored { commit, records, file, .. } = unstored;
+            let span = match records {
+                Some(span) => *span,
+                None if commit.records.is_empty() => Span::default(),
+                None => *records.insert(self.archive.put(commit.stored_ms, &commit.records)?),
+            };
+            table::commit(&self.store, commit, span, file.as_ref())?;
         }
         Ok(())
     }
@@ -346,8 +361,11 @@ impl Assembler {
         self.next_forget_ms = now_ms + FORGET_EVERY_MS;
         let before_ms = now_ms.saturating_sub(self.options.keep_days * DAY_MS);
         table::forget(&self.store, before_ms, self.files.as_ref().map_or(u64::MAX >> 1, Files::last))?;
+        let oldest = table::oldest_file(&self.store)?;
         let folder: &Path = self.folder.path();
-        files::forget(folder, self.options.keep_days, now_ms).map_err(CdrError::io("clear", folder))
+        let forgotten = self.archive.forget(oldest);
+        let forgotten = forgotten.and_then(|()| files::forget(folder, self.options.keep_days, now_ms));
+        forgotten.map_err(CdrError::io("clear", folder))
     }
 }
 

@@ -1,5 +1,5 @@
-//! Records as the store has them: those of one moment together in one row, in bytes of our own. A row for each with a
-//! column for each field costs three times as much, and nobody asks the store for a field of a record that he cannot ask
+//! Records as the archive has them: those of one moment together, in bytes of our own. A row of the store for each with a
+//! column for each field costs many times as much, and nobody asks the store for a field of a record that he cannot ask
 //! `offhook cdr list` for.
 //!
 //! ```text
@@ -35,10 +35,10 @@ pub(crate) fn begin(out: &mut Vec<u8>) {
 pub(crate) fn put(entry: &Entry<'_>, out: &mut Vec<u8>) {
     let (opening, reply) = (entry.opening.bytes(), entry.reply.map_or(&[][..], |reply| reply.bytes()));
     let mut fixed = [0; FIXED_BYTES];
-    let times = [Some(entry.start_ms), entry.ring_ms, entry.answer_ms, entry.end_ms];
-    for (place, time_ms) in fixed.as_chunks_mut::<8>().0.iter_mut().zip(times) {
-        *place = time_ms.unwrap_or(NEVER).to_le_bytes();
-    }
+    fixed[..8].copy_from_slice(&entry.start_ms.to_le_bytes());
+    fixed[8..16].copy_from_slice(&entry.ring_ms.unwrap_or(NEVER).to_le_bytes());
+    fixed[16..24].copy_from_slice(&entry.answer_ms.unwrap_or(NEVER).to_le_bytes());
+    fixed[24..32].copy_from_slice(&entry.end_ms.unwrap_or(NEVER).to_le_bytes());
     fixed[32..34].copy_from_slice(&entry.status.to_le_bytes());
     fixed[34] = entry.outcome.code();
     fixed[35] = entry.ended_by.map_or(NO_ONE, EndedBy::code);
@@ -46,9 +46,12 @@ pub(crate) fn put(entry: &Entry<'_>, out: &mut Vec<u8>) {
     fixed[36..38].copy_from_slice(&(entry.reason.len() as u16).to_le_bytes());
     fixed[38..40].copy_from_slice(&(opening.len() as u16).to_le_bytes());
     fixed[40..42].copy_from_slice(&(reply.len() as u16).to_le_bytes());
-    for part in [&fixed, entry.reason, opening, reply] {
-        out.extend_from_slice(part);
+    out.extend_from_slice(&fixed);
+    if !entry.reason.is_empty() {
+        out.extend_from_slice(entry.reason);
     }
+    out.extend_from_slice(opening);
+    out.extend_from_slice(reply);
 }
 
 /// The records of a batch whose first has this id. What makes no sense ends it.

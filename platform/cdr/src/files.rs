@@ -14,14 +14,15 @@ use std::path::{Path, PathBuf};
 
 use offhook_store::Store;
 
+use crate::archive::Reader;
 use crate::batch;
 use crate::error::CdrError;
 use crate::line::{COLUMNS, LineWriter, utc};
 use crate::record::Entry;
 use crate::table::{self, FilePosition};
 
-/// Records at a time.
-const BATCH: usize = 1_000;
+/// Rows at a time.
+const ROWS: usize = 4;
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -76,18 +77,20 @@ impl Files {
             self.open = self.take_up()?;
         }
         while self.at.last + 1 < next_id {
-            let records = table::after(store, self.at.last, BATCH)?;
-            if records.is_empty() {
+            let rows = table::after(store, self.at.last, ROWS)?;
+            if rows.is_empty() {
                 return Ok(()); // forgotten meanwhile
             }
+            let mut reader = Reader::new(&self.folder);
             let mut page = self.begin(now_ms)?;
-            for (first, calls, batch) in &records {
-                for entry in batch::read(*first, batch) {
+            for (first, calls, _, span) in rows {
+                let batch = reader.read(span).map_err(CdrError::io("read records in", &page.files.folder))?;
+                for entry in batch::read(first, batch) {
                     if entry.id > page.at.last {
                         page.put(&entry)?;
                     }
                 }
-                // What a version before this one has stored otherwise is left out.
+                // What was taken away, or is of another format, has no lines.
                 page.at.last = page.at.last.max(first + calls - 1);
             }
             let at = page.end()?;

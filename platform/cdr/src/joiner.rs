@@ -10,7 +10,9 @@
 //! belongs to: it waits a while for its call. The joiner is a value: no files, no clock.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
+
+use foldhash::quality::RandomState;
 
 use crate::by_trunk::ByTrunk;
 use crate::call::{Call, Dialog, EndedBy, session_end};
@@ -97,7 +99,7 @@ impl Joiner {
             kept_bytes: 0,
             lost: 0,
             cut_short: 0,
-            hash: RandomState::new(),
+            hash: RandomState::default(),
         }
     }
 
@@ -128,9 +130,7 @@ impl Joiner {
 
     fn take_small(&mut self, (run, shard): (u32, u16), at_ms: u64, fact: &Fact<'_>, payload: &[u8]) {
         match *fact {
-            Fact::Rang { leg } => self.change((run, shard, leg), |call, _| {
-                call.rang_ms.get_or_insert(at_ms);
-            }),
+            Fact::Rang { leg } => self.rang((run, shard, leg), at_ms),
             Fact::Cancelled { leg, reason } => {
                 self.change_leg((run, shard, leg), |leg| leg.cancel = Some(reason.into()));
             }
@@ -347,6 +347,15 @@ impl Joiner {
         Attempt::None
     }
 
+    /// That it rings decides nothing.
+    fn rang(&mut self, leg: LegKey, at_ms: u64) {
+        let Some(place) = self.calls.of_leg(&leg) else { return };
+        if let Some(open) = self.calls.get_mut(place) {
+            open.call.rang_ms.get_or_insert(at_ms);
+            self.note_dirty(place);
+        }
+    }
+
     /// A BYE waits for its call.
     fn wait(&mut self, since_ms: u64, payload: &[u8]) {
         if self.orphans.len() < ORPHANS_MAX && self.orphans_bytes + payload.len() <= ORPHANS_BYTES_MAX {
@@ -451,7 +460,7 @@ impl Joiner {
         self.calls.insert(id, name, call, deadline_ms)
     }
 
-    /// What a call is found by.
+    /// What a call is found by. Seeded anew in each run, and whoever is found is looked at.
     fn name(&self, identity: (&[u8], &[u8])) -> u64 {
         self.hash.hash_one(identity)
     }

@@ -153,6 +153,10 @@ impl<'a> Opening<'a> {
         self.texts.first_two()
     }
 
+    pub(crate) fn source(&self) -> SocketAddr {
+        address(self.source)
+    }
+
     pub(crate) fn trunk(&self) -> &'a [u8] {
         self.texts.last()
     }
@@ -166,7 +170,7 @@ impl<'a> Opening<'a> {
             in_path: self.is_in_path(),
             cseq: self.cseq,
             transport,
-            source: address(self.source),
+            source: self.source(),
             call_id,
             from_tag,
             from,
@@ -233,6 +237,10 @@ impl<'a> Reply<'a> {
         self.texts.first_two().0
     }
 
+    pub(crate) fn target(&self) -> SocketAddr {
+        address(self.target)
+    }
+
     /// Session-Expires as it stood.
     pub(crate) fn session_expires(&self) -> &'a [u8] {
         self.texts.last()
@@ -240,7 +248,7 @@ impl<'a> Reply<'a> {
 
     pub(crate) fn answered(&self, leg: u64) -> Answered<'a> {
         let [to_tag, contact, agent, session_expires] = self.texts.each();
-        let (status, target) = (self.status, address(self.target));
+        let (status, target) = (self.status, self.target());
         Answered { leg, status, target, to_tag, contact, agent, session_expires }
     }
 }

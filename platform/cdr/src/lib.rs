@@ -1,7 +1,7 @@
 //! Call detail records: exactly one for each call, also when the server is killed in the middle of it.
 //!
 //! ```text
-//!   shard ── facts, one write a batch ──► spool ──► assembler: joiner ──► store, files (JSON lines or CSV)
+//!   shard ── facts, one write a batch ──► spool ──► assembler: joiner ──► archive and store, files (JSON lines or CSV)
 //! ```
 //! A shard has no state of dialogs and gets none: it notes what passes (an INVITE, its first ringing, its answers, the
 //! result of a BYE) in its [`Spool`]. The [`Joiner`] makes calls of these facts, off the fast path; the [`Assembler`]
@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod archive;
 mod assembler;
 mod batch;
 mod by_trunk;

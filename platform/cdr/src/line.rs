@@ -6,6 +6,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::address::put_address;
 use crate::call::EndedBy;
 use crate::record::{Addresses, Entry, Record, TEXTS};
 
@@ -57,12 +58,14 @@ const MS_AT: usize = 21;
 #[derive(Debug, Default)]
 pub(crate) struct LineWriter {
     clock: Calendar,
+    /// Most calls of a turn end in the same second, whenever they began.
+    ends: Calendar,
     addresses: Addresses,
 }
 
 impl LineWriter {
     pub(crate) fn json(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) {
-        let Self { clock, addresses } = self;
+        let Self { clock, ends, addresses } = self;
         put(b"{\"id\":", out);
         put_number(entry.id, out);
         put(b",\"start\":", out);
@@ -72,23 +75,24 @@ impl LineWriter {
         put(b",\"answer\":", out);
         put_time(clock, entry.answer_ms, out);
         put(b",\"end\":", out);
-        put_time(clock, entry.end_ms, out);
+        put_time(ends, entry.end_ms, out);
         put(b",\"duration_ms\":", out);
         put_number_or_null(entry.duration_ms(), out);
         put(b",\"outcome\":\"", out);
         out.extend_from_slice(entry.outcome.name().as_bytes());
-        put(b"\",\"ended_by\":", out);
         match entry.ended_by {
-            Some(by) => put_string(by.name().as_bytes(), out),
-            None => put(b"null", out),
+            Some(by) => put_plain(b"\",\"ended_by\":\"", by.name().as_bytes(), out),
+            None => put(b"\",\"ended_by\":null", out),
+        }
+        if entry.ended_by.is_some() {
+            out.push(b'"');
         }
         put(b",\"status\":", out);
         put_number_or_null(Some(entry.status.into()).filter(|status| *status > 0), out);
-        let texts = entry.texts(addresses);
         if entry.is_plain(is_plain) {
-            put_plain_texts(&texts, out);
+            put_plain_texts(entry, out);
         } else {
-            for (name, text) in COLUMNS.iter().skip(COLUMNS.len() - TEXTS).zip(texts) {
+            for (name, text) in COLUMNS.iter().skip(COLUMNS.len() - TEXTS).zip(entry.texts(addresses)) {
                 for part in [",\"", name, "\":"] {
                     out.extend_from_slice(part.as_bytes());
                 }
@@ -99,7 +103,7 @@ impl LineWriter {
     }
 
     pub(crate) fn csv(&mut self, entry: &Entry<'_>, out: &mut Vec<u8>) {
-        let Self { clock, addresses } = self;
+        let Self { clock, addresses, .. } = self;
         put_number(entry.id, out);
         for ms in [Some(entry.start_ms), entry.ring_ms, entry.answer_ms, entry.end_ms] {
             out.push(b',');
@@ -126,34 +130,27 @@ impl LineWriter {
 }
 
 /// Texts that stand as they are between quotation marks.
-fn put_plain_texts(texts: &[&[u8]; TEXTS], out: &mut Vec<u8>) {
-    let [
-        reason,
-        from,
-        to,
-        request_uri,
-        user,
-        caller_contact,
-        caller_agent,
-        caller_source,
-        callee_contact,
-        callee_agent,
-        callee_target,
-        route,
-        trunk,
-        call_id,
-    ] = *texts;
-    put_plain(b",\"reason\":\"", reason, out);
+fn put_plain_texts(entry: &Entry<'_>, out: &mut Vec<u8>) {
+    let [call_id, _, from, to, request_uri, user, contact, agent, transport, route, trunk] =
+        entry.opening.texts.each();
+    let [_, callee_contact, callee_agent, _] =
+        entry.reply.as_ref().map(|reply| reply.texts.each()).unwrap_or_default();
+    put_plain(b",\"reason\":\"", entry.reason, out);
     put_plain(b"\",\"from\":\"", from, out);
     put_plain(b"\",\"to\":\"", to, out);
     put_plain(b"\",\"request_uri\":\"", request_uri, out);
     put_plain(b"\",\"user\":\"", user, out);
-    put_plain(b"\",\"caller_contact\":\"", caller_contact, out);
-    put_plain(b"\",\"caller_agent\":\"", caller_agent, out);
-    put_plain(b"\",\"caller_source\":\"", caller_source, out);
+    put_plain(b"\",\"caller_contact\":\"", contact, out);
+    put_plain(b"\",\"caller_agent\":\"", agent, out);
+    put_plain(b"\",\"caller_source\":\"", transport, out);
+    out.push(b' ');
+    put_address(entry.opening.source(), out);
     put_plain(b"\",\"callee_contact\":\"", callee_contact, out);
     put_plain(b"\",\"callee_agent\":\"", callee_agent, out);
-    put_plain(b"\",\"callee_target\":\"", callee_target, out);
+    put(b"\",\"callee_target\":\"", out);
+    if let Some(reply) = &entry.reply {
+        put_address(reply.target(), out);
+    }
     put_plain(b"\",\"route\":\"", route, out);
     put_plain(b"\",\"trunk\":\"", trunk, out);
     put_plain(b"\",\"call_id\":\"", call_id, out);
@@ -198,28 +195,28 @@ impl Calendar {
         if second != self.second {
             self.begin(second);
         }
-        put_digits(ms % 1_000, &mut self.time[MS_AT..MS_AT + 3]);
+        let of_second = (ms % 1_000) as u32;
+        self.time[MS_AT] = b'0' + (of_second / 100) as u8;
+        self.put_two(MS_AT + 1, of_second % 100);
         &self.time
     }
 
     fn begin(&mut self, second: u64) {
         self.second = second;
-        let (day, second) = (second / DAY_SECONDS, second % DAY_SECONDS);
+        let (day, second) = (second / DAY_SECONDS, (second % DAY_SECONDS) as u32);
         if day != self.day {
             self.day = day;
             let text = utc(self.second.saturating_mul(1_000));
             self.time[DAY_AT].copy_from_slice(&text.as_bytes()[..DAY_AT.len()]);
         }
-        put_digits(second / 3_600, &mut self.time[HOUR_AT..HOUR_AT + 2]);
-        put_digits(second / 60 % 60, &mut self.time[MINUTE_AT..MINUTE_AT + 2]);
-        put_digits(second % 60, &mut self.time[SECOND_AT..SECOND_AT + 2]);
+        self.put_two(HOUR_AT, second / 3_600);
+        self.put_two(MINUTE_AT, second / 60 % 60);
+        self.put_two(SECOND_AT, second % 60);
     }
-}
 
-fn put_digits(mut number: u64, places: &mut [u8]) {
-    for digit in places.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
+    /// A number below 100.
+    fn put_two(&mut self, at: usize, number: u32) {
+        self.time[at..at + 2].copy_from_slice(&[b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]);
     }
 }
 
@@ -244,10 +241,34 @@ impl Record {
     }
 }
 
-/// Whether a text stands in JSON as it is. All of it is looked at, which the processor does many bytes at a time.
+/// Looked at together: the processor has one instruction for each step.
+const TOGETHER: usize = 16;
+
+/// Whether a text stands in JSON as it is.
 fn is_plain(text: &[u8]) -> bool {
-    let special = |byte: u8| u8::from(!(0x20..=0x7e).contains(&byte) | (byte == b'"') | (byte == b'\\'));
-    text.iter().fold(0, |found, byte| found | special(*byte)) == 0
+    let (whole, rest) = text.as_chunks::<TOGETHER>();
+    let Some(last) = text.last_chunk::<TOGETHER>() else {
+        return rest.iter().all(|byte| special(*byte) == 0);
+    };
+    let mut found = [0; TOGETHER];
+    // The last ones are looked at once more.
+    note_special(&mut found, last);
+    whole.iter().for_each(|bytes| note_special(&mut found, bytes));
+    u128::from_ne_bytes(found) == 0
+}
+
+#[inline(always)]
+fn note_special(found: &mut [u8; TOGETHER], bytes: &[u8; TOGETHER]) {
+    for at in 0..TOGETHER {
+        found[at] |= special(bytes[at]);
+    }
+}
+
+/// Not 0 for what is escaped, or is no ASCII: as a signed number that is below the space.
+const fn special(byte: u8) -> u8 {
+    let is_control = (byte as i8) < 0x20;
+    let is_special = is_control | (byte == 0x7f) | (byte == b'"') | (byte == b'\\');
+    (is_special as u8).wrapping_neg()
 }
 
 fn put_string(text: &[u8], out: &mut Vec<u8>) {

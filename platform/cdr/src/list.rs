@@ -3,11 +3,17 @@
 //! Rows are read from the latest on. A record began before its row was stored, so that reading ends where no row that is
 //! left can hold one that is wanted.
 
-use offhook_store::sql::Result;
-use offhook_store::{Store, StoreError};
+use std::path::Path;
 
-use crate::batch;
+use offhook_store::Store;
+
+use crate::archive::Reader;
+use crate::error::CdrError;
 use crate::record::{Entry, Record};
+use crate::{batch, table};
+
+/// Rows that are looked at at a time.
+const ROWS: usize = 100;
 
 /// Which records are wanted.
 #[derive(Clone, Debug, Default)]
@@ -42,26 +48,27 @@ impl Filter {
     }
 }
 
-/// The records that fit, the oldest first.
+/// The records that fit, the oldest first. `folder`: that of the spool.
 ///
 /// # Errors
-/// Those of the store.
-pub fn list(store: &Store, filter: &Filter) -> std::result::Result<Vec<Record>, StoreError> {
+/// Those of the store, and of the files that the records lie in.
+pub fn list(store: &Store, folder: &Path, filter: &Filter) -> Result<Vec<Record>, CdrError> {
     let mut found = Found { records: Vec::new(), limit: filter.limit, earliest_ms: None };
-    store.read(|sql| -> Result<()> {
-        let mut rows = sql.prepare("SELECT id, stored_ms, records FROM cdr ORDER BY id DESC")?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()? {
-            let stored_ms: u64 = row.get(1)?;
+    let (mut reader, mut before) = (Reader::new(folder), i64::MAX as u64);
+    'rows: loop {
+        let rows = table::before(store, before, ROWS)?;
+        let Some((first, ..)) = rows.last() else { break };
+        before = *first;
+        for (first, _, stored_ms, span) in rows {
             if found.has_all_since(stored_ms) || filter.since_ms.is_some_and(|since_ms| stored_ms < since_ms)
             {
-                break;
+                break 'rows;
             }
-            let records = batch::read(row.get(0)?, row.get_ref(2)?.as_blob()?).map(Entry::into_record);
+            let batch = reader.read(span).map_err(CdrError::io("read records in", folder))?;
+            let records = batch::read(first, batch).map(Entry::into_record);
             records.filter(|record| filter.fits(record)).for_each(|record| found.push(record));
         }
-        Ok(())
-    })?;
+    }
     found.shorten();
     found.records.reverse();
     Ok(found.records)

@@ -205,7 +205,10 @@ impl<'a> Entry<'a> {
 
     /// The record of a call. Of several phones that answered, the one that stayed longest speaks for the callee.
     pub(crate) fn of(id: u64, call: &'a Call) -> Option<Self> {
-        let dialog = call.dialogs.iter().max_by_key(|dialog| dialog.end.map(|(at_ms, _)| at_ms));
+        let dialog = match &call.dialogs[..] {
+            [only] => Some(only),
+            all => all.iter().max_by_key(|dialog| dialog.end.map(|(at_ms, _)| at_ms)),
+        };
         let (reply, refused) = (dialog.and_then(Dialog::reply), call.refused());
         let mut entry = Self {
             id,

@@ -1,17 +1,15 @@
-//! Records in the store, and beside them the last turn of the assembler whose records are there: both change in one
-//! transaction, so that after a crash no turn is stored twice.
+//! In the store: where records are ([`archive`](crate::archive)), and beside that the last turn of the assembler whose records
+//! are there. Both change in one transaction, so that after a crash no turn is stored twice.
 
-use offhook_store::sql::{OptionalExtension, Result, Transaction, params};
+use offhook_store::sql::{OptionalExtension, Result, Row, Transaction, params};
 use offhook_store::{Store, StoreError};
 
+use crate::archive::Span;
 use crate::batch;
 use crate::record::Entry;
 
-/// Records of one row: some forty kilobytes.
-pub(crate) const BATCH_RECORDS_MAX: usize = 128;
-
-/// What they take as a rule.
-const BATCH_BYTES: usize = BATCH_RECORDS_MAX * 384;
+/// Records of one row: some three hundred kilobytes, which whoever wants one of them reads.
+pub(crate) const BATCH_RECORDS_MAX: usize = 1_000;
 
 /// Where the files of records are.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -35,25 +33,34 @@ pub(crate) struct State {
 pub(crate) struct Commit {
     pub(crate) turn: u64,
     pub(crate) stored_ms: u64,
-    /// The first record of each batch, how many there are, and their bytes.
-    pub(crate) batches: Vec<(u64, u64, Vec<u8>)>,
+    /// The first record of each batch, how many there are, and where in `records` they begin.
+    pub(crate) batches: Vec<(u64, u64, usize)>,
+    /// All batches.
+    pub(crate) records: Vec<u8>,
     pub(crate) next_id: u64,
     pub(crate) lost: u64,
     pub(crate) cut_short: u64,
 }
 
 impl Commit {
+    /// The next one, in the memory of one that is stored.
+    pub(crate) fn again(self) -> Self {
+        let Self { mut batches, mut records, .. } = self;
+        batches.clear();
+        records.clear();
+        Self { batches, records, ..Self::default() }
+    }
+
     /// Adds a record, which gets the next id.
     pub(crate) fn push(&mut self, entry: &Entry<'_>) {
-        let is_full = |(_, calls, _): &(u64, u64, Vec<u8>)| *calls >= BATCH_RECORDS_MAX as u64;
+        let is_full = |(_, calls, _): &(u64, u64, usize)| *calls >= BATCH_RECORDS_MAX as u64;
         if self.batches.last().is_none_or(is_full) {
-            let mut bytes = Vec::with_capacity(BATCH_BYTES);
-            batch::begin(&mut bytes);
-            self.batches.push((self.next_id, 0, bytes));
+            self.batches.push((self.next_id, 0, self.records.len()));
+            batch::begin(&mut self.records);
         }
-        if let Some((_, calls, bytes)) = self.batches.last_mut() {
+        if let Some((_, calls, _)) = self.batches.last_mut() {
             *calls += 1;
-            batch::put(entry, bytes);
+            batch::put(entry, &mut self.records);
         }
         self.stored_ms = self.stored_ms.max(entry.start_ms);
         self.next_id += 1;
@@ -76,19 +83,22 @@ pub(crate) fn load(store: &Store) -> std::result::Result<State, StoreError> {
     })
 }
 
-/// Everything, or nothing. `file`: where the files are with these records.
+/// Everything, or nothing. `records`: where the archive has them; `file`: where the files are with them.
 pub(crate) fn commit(
     store: &Store,
     commit: &Commit,
+    records: Span,
     file: Option<&FilePosition>,
 ) -> std::result::Result<(), StoreError> {
-    store.write(|sql| Ok(write(sql, commit, file)?))
+    store.write(|sql| Ok(write(sql, commit, records, file)?))
 }
 
-fn write(sql: &Transaction<'_>, commit: &Commit, file: Option<&FilePosition>) -> Result<()> {
-    let mut put = sql.prepare_cached("INSERT INTO cdr VALUES (?1, ?2, ?3, ?4)")?;
-    for (id, calls, records) in &commit.batches {
-        put.execute(params![id, calls, commit.stored_ms, records])?;
+fn write(sql: &Transaction<'_>, commit: &Commit, records: Span, file: Option<&FilePosition>) -> Result<()> {
+    let mut put = sql.prepare_cached("INSERT INTO cdr VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    let ends = commit.batches.iter().skip(1).map(|(_, _, start)| *start).chain([commit.records.len()]);
+    for ((id, calls, start), end) in commit.batches.iter().zip(ends) {
+        let (at, bytes) = (records.start + *start as u64, (end - start) as u64);
+        put.execute(params![id, calls, commit.stored_ms, records.file, at, bytes])?;
     }
     let text = "UPDATE cdr_state SET turn = ?1, next_id = ?2, lost = lost + ?3, cut_short = cut_short + ?4";
     let mut note = sql.prepare_cached(text)?;
@@ -96,21 +106,38 @@ fn write(sql: &Transaction<'_>, commit: &Commit, file: Option<&FilePosition>) ->
     file.map_or(Ok(()), |file| write_file(sql, file))
 }
 
-/// The number of the first record, how many there are, and the bytes of all.
-pub(crate) type Batch = (u64, u64, Vec<u8>);
+/// A row: its first record, how many there are, when they were stored, ms, and where they are.
+pub(crate) type Batch = (u64, u64, u64, Span);
+
+const COLUMNS: &str = "id, calls, stored_ms, file, start, bytes";
+
+fn batch_of(row: &Row<'_>) -> Result<Batch> {
+    let span = Span { file: row.get(3)?, start: row.get(4)?, bytes: row.get(5)? };
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, span))
+}
 
 /// The rows that hold the records after `last`, up to so many of them: not all of the first row need be new.
-pub(crate) fn after(store: &Store, last: u64, max: usize) -> std::result::Result<Vec<Batch>, StoreError> {
+pub(crate) fn after(store: &Store, last: u64, rows: usize) -> std::result::Result<Vec<Batch>, StoreError> {
     store.read(|sql| {
-        let text =
-            "SELECT id, calls, records FROM cdr WHERE id + calls > ?1 + 1 AND id > ?1 - ?2 ORDER BY id LIMIT ?3";
-        let mut rows = sql.prepare_cached(text)?;
-        let rows = rows
-            .query_map(params![last, BATCH_RECORDS_MAX, max.div_ceil(BATCH_RECORDS_MAX)], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?;
-        rows.collect()
+        let text = format!(
+            "SELECT {COLUMNS} FROM cdr WHERE id + calls > ?1 + 1 AND id > ?1 - ?2 ORDER BY id LIMIT ?3"
+        );
+        let mut found = sql.prepare_cached(&text)?;
+        found.query_map(params![last, BATCH_RECORDS_MAX, rows], batch_of)?.collect()
     })
+}
+
+/// The rows before this one, the latest first, up to so many.
+pub(crate) fn before(store: &Store, id: u64, rows: usize) -> std::result::Result<Vec<Batch>, StoreError> {
+    store.read(|sql| {
+        let text = format!("SELECT {COLUMNS} FROM cdr WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+        sql.prepare_cached(&text)?.query_map(params![id, rows], batch_of)?.collect()
+    })
+}
+
+/// The file of the oldest records.
+pub(crate) fn oldest_file(store: &Store) -> std::result::Result<Option<u64>, StoreError> {
+    store.read(|sql| sql.query_row("SELECT min(file) FROM cdr", [], |row| row.get(0)))
 }
 
 pub(crate) fn note_file(store: &Store, file: &FilePosition) -> std::result::Result<(), StoreError> {

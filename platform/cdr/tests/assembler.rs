@@ -37,13 +37,14 @@ impl House {
         Self { dir, folder, spools, assembler, format, now_ms: START_MS }
     }
 
-    /// The server dies. Its spools may end with the first bytes of a frame, its newest file with lines that nobody has
-    /// noted, and a next file may have been begun.
+    /// The server dies. Its spools may end with the first bytes of a frame, its archive with records and its newest file with
+    /// lines that nobody has noted, and a next file may have been begun.
     fn crash(&mut self) {
         let append = |path: &PathBuf, bytes: &[u8]| {
             OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
         };
         self.spool_files().iter().for_each(|path| append(path, &[0xf5, 0xff, 9]));
+        self.named("records-").iter().for_each(|path| append(path, b"half a record"));
         if let Some(newest) = self.files().last() {
             append(newest, b"{\"half a li");
             std::fs::write(self.folder().join("cdr-20991231-999999.jsonl"), "a line too many\n").unwrap();
@@ -92,7 +93,7 @@ impl House {
 
     fn list(&self) -> Vec<Record> {
         let store = Store::open(self.dir.path()).unwrap();
-        offhook_cdr::list(&store, &Filter { limit: 10_000, ..Filter::default() }).unwrap()
+        offhook_cdr::list(&store, &self.folder(), &Filter { limit: 10_000, ..Filter::default() }).unwrap()
     }
 }
 

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0004_cdr_batches.sql"),
     include_str!("schema/0005_undelivered.sql"),
     include_str!("schema/0006_aliases.sql"),
+    include_str!("schema/0007_cdr_archive.sql"),
 ];
 
 pub(crate) fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {

@@ -1,0 +1,185 @@
+//! Where records are: files `records-NUMBER.log` in the folder of the spool, which are appended to and nothing else.
+//!
+//! ```text
+//!   put: append, sync ──► the store notes file, start and length, in the transaction of the turn
+//! ```
+//! Only what the store has noted is ever read. What a crash has left behind it stays unread: each run begins a file of its
+//! own. A file goes when the store has forgotten all that is in it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::error::CdrError;
+
+/// A file is closed when it has grown to this, and when its day (UTC) is over.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// Who calls whom concerns only the server's own user.
+const FILE_MODE: u32 = 0o600;
+
+/// Where records lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Span {
+    /// The number of the file.
+    pub(crate) file: u64,
+    pub(crate) start: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The files.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    folder: PathBuf,
+    /// Of the file that was begun last.
+    number: u64,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: File,
+    length: u64,
+    day: u64,
+}
+
+impl Archive {
+    /// Goes on behind the files that are there.
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        let number = numbers(folder)?.into_iter().max().unwrap_or(0);
+        Ok(Self { folder: folder.to_owned(), number, open: None })
+    }
+
+    /// Appends records. They are on disk then.
+    pub(crate) fn put(&mut self, now_ms: u64, records: &[u8]) -> Result<Span, CdrError> {
+        let day = now_ms / DAY_MS;
+        let mut open = match self.open.take() {
+            Some(open) if open.day == day && open.length < FILE_BYTES_MAX => open,
+            _ => self.begin(day)?,
+        };
+        let written = open.file.write_all(records).and_then(|()| open.file.sync_data());
+        if let Err(error) = written {
+            // What was written of it is cut off, or the next one goes into a file of its own.
+            self.open = Some(open).filter(|open| open.file.set_len(open.length).is_ok());
+            return Err(CdrError::io("write", &path(&self.folder, self.number))(error));
+        }
+        let span = Span { file: self.number, start: open.length, bytes: records.len() as u64 };
+        open.length += span.bytes;
+        self.open = Some(open);
+        Ok(span)
+    }
+
+    fn begin(&mut self, day: u64) -> Result<Open, CdrError> {
+        let path = path(&self.folder, self.number + 1);
+        let opened = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(&path);
+        let file = opened.map_err(CdrError::io("create", &path))?;
+        self.number += 1;
+        Ok(Open { file, length: 0, day })
+    }
+
+    /// Removes the files before the one that has the oldest records. `None`: there are no records.
+    pub(crate) fn forget(&self, oldest: Option<u64>) -> io::Result<()> {
+        let oldest = oldest.unwrap_or(self.number);
+        for number in numbers(&self.folder)?.into_iter().filter(|number| *number < oldest.min(self.number)) {
+            std::fs::remove_file(path(&self.folder, number))?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads records, many from one file.
+pub(crate) struct Reader {
+    folder: PathBuf,
+    open: Option<(u64, File)>,
+    records: Vec<u8>,
+}
+
+impl Reader {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), open: None, records: Vec::new() }
+    }
+
+    /// The records that lie there; none where the file was taken away, and as many as it still has where it was cut.
+    pub(crate) fn read(&mut self, span: Span) -> io::Result<&[u8]> {
+        self.records.clear();
+        if self.open.as_ref().is_none_or(|(number, _)| *number != span.file) {
+            self.open = match File::open(path(&self.folder, span.file)) {
+                Ok(file) => Some((span.file, file)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+        }
+        let Some((_, file)) = &self.open else { return Ok(&[]) };
+        // A length that is none of ours asks for no memory that the file does not have.
+        let there = file.metadata()?.len().saturating_sub(span.start).min(span.bytes);
+        self.records.resize(usize::try_from(there).unwrap_or(0), 0);
+        file.read_exact_at(&mut self.records, span.start)?;
+        Ok(&self.records)
+    }
+}
+
+fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("records-{number:06}.log"))
+}
+
+fn numbers(folder: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("records-")?.strip_suffix(".log"));
+        numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
+    }
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn text(reader: &mut Reader, span: Span) -> String {
+        String::from_utf8(reader.read(span).unwrap().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn records_come_back_from_files_of_many_days_and_runs() {
+        let dir = TempDir::new().unwrap();
+        let mut spans = Vec::new();
+        for run in 0..3 {
+            let mut archive = Archive::open(dir.path()).unwrap();
+            for at in 0..4 {
+                let now_ms = run * DAY_MS + at * DAY_MS / 2;
+                spans.push(archive.put(now_ms, format!("{run} {at}").as_bytes()).unwrap());
+            }
+        }
+        let mut reader = Reader::new(dir.path());
+        let texts: Vec<String> = spans.iter().map(|span| text(&mut reader, *span)).collect();
+        let expected = (0..3).flat_map(|run| (0..4).map(move |at| format!("{run} {at}")));
+        assert_eq!(texts, expected.collect::<Vec<_>>());
+        assert_eq!(spans.last().map(|span| span.file), Some(6), "two days in each of three runs");
+        assert_eq!(text(&mut reader, Span { bytes: u64::MAX, ..spans[0] }), "0 00 1", "not beyond the file");
+        assert_eq!(text(&mut reader, Span { file: 99, ..spans[0] }), "");
+    }
+
+    #[test]
+    fn files_go_when_nothing_in_them_is_wanted() {
+        let dir = TempDir::new().unwrap();
+        let mut archive = Archive::open(dir.path()).unwrap();
+        for day in 0..4 {
+            archive.put(day * DAY_MS, b"x").unwrap();
+        }
+        let left = |archive: &Archive, oldest| {
+            archive.forget(oldest).unwrap();
+            let mut left = numbers(dir.path()).unwrap();
+            left.sort_unstable();
+            left
+        };
+        assert_eq!(left(&archive, Some(1)), [1, 2, 3, 4]);
+        assert_eq!(left(&archive, Some(3)), [3, 4]);
+        assert_eq!(left(&archive, None), [4], "the one that is written stays");
+        assert_eq!(left(&archive, Some(9)), [4]);
+    }
+}
