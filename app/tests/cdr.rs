@@ -128,7 +128,7 @@ fn a_kill_in_the_middle_of_calls_loses_no_record_and_doubles_none() {
 fn a_full_disk_stops_no_call() {
     let place = Place::with(OPEN);
     assert!(Server::start(&place).signal("TERM").0.success(), "the first start, with room for what it makes");
-    let server = Server::start_on_small_disk(&place, 320);
+    let server = Server::start_on_small_disk(&place, 192);
     let mut calls = Calls::new(server.udp);
     let begun = Instant::now();
     while calls.fates().len() < 1_200 {
