@@ -250,6 +250,7 @@ pub(crate) fn clip(text: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::joiner::{Joiner, Policy};
 
     fn begun() -> Begun<'static> {
         Begun {
@@ -327,6 +328,25 @@ mod tests {
         assert_eq!(Fact::read(&bytes), Some((1 << 53, Fact::Rang { leg: 3 })));
         bytes[0] = 1;
         assert_eq!(Fact::read(&bytes), None);
+    }
+
+    proptest::proptest! {
+        /// A spool may be damaged and check all the same: whatever is read of it is a fact that could be written.
+        #[test]
+        fn any_bytes_are_a_fact_or_none(
+            kind in 0u8..11,
+            mut bytes in proptest::collection::vec(0u8..4, 16..120),
+            length in 0usize..120,
+        ) {
+            (bytes[6], bytes[7]) = (0, kind);
+            bytes.truncate(length.max(8));
+            if let Some((at_ms, fact)) = Fact::read(&bytes) {
+                let mut again = Vec::new();
+                fact.write(at_ms, &mut again);
+                proptest::prop_assert_eq!(Fact::read(&again), Some((at_ms, fact)));
+            }
+            Joiner::new(Policy { call_max_ms: 1, calls_max: 1 }).take(1, 0, &bytes);
+        }
     }
 
     #[test]
