@@ -185,7 +185,10 @@ impl Server {
     /// The next event of this name that it logs.
     #[track_caller]
     pub fn wait_event(&self, name: &str) -> serde_json::Value {
+        // Other lines may come all the time.
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < PATIENCE * 3, "no {name} among what is logged");
             let line = self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {name} is logged"));
             let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
             if event["event"] == name {
