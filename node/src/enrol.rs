@@ -3,11 +3,14 @@
 //! ```text
 //!   due ──REGISTER──► target ──401, 407──► with credentials ──200──► in, until it is due again
 //!                       │ silence, 5xx: the next target; after the last one a wait (`Enrolment`)
+//!                       │ 3xx: the target that it names
 //!   stop ──REGISTER, expires=0──► where we are in
 //! ```
 //! Our Contact has a token. A request from an address of the trunk to a URI with that token comes from this trunk, so that
 //! two accounts at one provider are told apart. The token is the same after a restart, and so is the Contact: a
 //! registration of the process before is replaced.
+
+mod moved;
 
 use std::net::SocketAddr;
 
@@ -16,7 +19,7 @@ use offhook_journal::Event;
 use offhook_locate::{Reach, Wanted};
 use offhook_net::{ConnectionId, Flow, Outbox};
 use offhook_proxy::Place;
-use offhook_route::{Enrolment, Registers, Setback, Toward, Trunk};
+use offhook_route::{Enrolment, Registers, Setback, Target, Toward, Trunk};
 use offhook_sip::{Message, Name, Uri};
 use offhook_transaction::{ClientId, ClientVerdict};
 
@@ -65,6 +68,8 @@ struct Enrolled {
     at: Option<(Flow, Option<String>)>,
     under_way: bool,
     challenges: u8,
+    /// How often it was sent to another target in this attempt.
+    redirections: u8,
     proof: Option<Proof>,
     /// Whether the REGISTER under way had the answer to a challenge of this attempt.
     answered: bool,
@@ -119,7 +124,7 @@ impl Switchboard {
             }
             if stops && one.when.is_in(now_ms) {
                 one.leaves = true;
-                one.challenges = 0;
+                (one.challenges, one.redirections) = (0, 0);
                 one.targets.clear();
                 one.targets.extend(one.at.take());
                 self.register_at_next(settings, now_ms, index, out);
@@ -144,6 +149,7 @@ impl Switchboard {
                 at: None,
                 under_way: false,
                 challenges: 0,
+                redirections: 0,
                 proof: None,
                 answered: false,
                 leaves: false,
@@ -158,7 +164,7 @@ impl Switchboard {
         let Some(one) = self.enrolments.list.get(index) else { return };
         let at = one.at.clone().filter(|_| one.when.is_in(now_ms));
         let Some(trunk) = settings.routing.trunk(one.trunk) else { return };
-        let (mut targets, waits) = self.registrars(settings, now_ms, trunk);
+        let (mut targets, waits) = self.registrars(settings, now_ms, trunk, |_| true);
         if let Some(place) =
             targets.iter().position(|(flow, _)| at.as_ref().is_some_and(|(at, _)| at.remote == flow.remote))
         {
@@ -168,7 +174,7 @@ impl Switchboard {
         targets.sort_by_key(|(flow, _)| self.health.is_dead(hop_of(flow)));
         targets.reverse();
         let Some(one) = self.enrolments.list.get_mut(index) else { return };
-        one.challenges = 0;
+        (one.challenges, one.redirections) = (0, 0);
         one.targets = targets;
         if one.targets.is_empty() && waits {
             return one.when.postpone(now_ms, NAME_AGAIN_MS);
@@ -176,15 +182,16 @@ impl Switchboard {
         self.register_at_next(settings, now_ms, index, out);
     }
 
-    /// The targets of a trunk in the order of their priority, each with what it must prove by TLS; and whether the name of
-    /// any is not known yet.
+    /// Those targets of a trunk that are wanted, in the order of their priority, each with what it must prove by TLS; and
+    /// whether the name of any is not known yet.
     fn registrars(
         &mut self,
         settings: &Settings,
         now_ms: u64,
         trunk: &Trunk,
+        is_wanted: impl Fn(&Target) -> bool,
     ) -> (Vec<(Flow, Option<String>)>, bool) {
-        let mut targets: Vec<_> = trunk.targets.iter().collect();
+        let mut targets: Vec<_> = trunk.targets.iter().filter(|target| is_wanted(target)).collect();
         targets.sort_by_key(|target| target.priority);
         let (mut found, mut waits) = (Vec::new(), false);
         for target in targets {
@@ -306,6 +313,7 @@ impl Switchboard {
         let told = format!("{status} {}", offhook_sip::reason_phrase(status));
         match status {
             200..=299 => self.enrolled(settings, now_ms, index, message),
+            300..=302 => self.registrar_moved(settings, now_ms, index, (message, &told), out),
             401 | 407 => self.prove_to_registrar(settings, now_ms, index, message, out),
             423 => {
                 let least_s = message.seconds(Name::MinExpires).ok().flatten().unwrap_or(0);

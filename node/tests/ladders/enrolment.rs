@@ -286,6 +286,86 @@ fn a_stop_in_the_middle() {
     assert_eq!((drain.at_work(), stage.exchange().count(EventKind::TrunkLeft)), (0, 1));
 }
 
+/// The registrar sends us to another one, which the configuration knows: that one is asked with what the first one was asked
+/// with, and asked again when it is time. RFC 3261 §8.1.3.4, RFC 3261 §10.2.
+#[test]
+fn a_registrar_sends_us_to_its_neighbour() {
+    for to in ["sip:192.0.2.51", "sip:4930123@192.0.2.51:5060;transport=udp"] {
+        let stage = house().run(&format!(
+            "
+                  proxy -> provider    REGISTER sip:provider.example
+            CSeq: 1 REGISTER
+                  proxy <- provider    302
+            Contact: <sip:192.0.2.60>;q=0.9, <{to}>;q=0.5
+                  proxy -> second      REGISTER sip:provider.example
+            CSeq: 2 REGISTER
+                  proxy <- second      401
+            {ASKS}
+                  proxy -> second      REGISTER
+            Authorization: Digest *
+                  proxy <- second      200
+            Expires: 60
++29s..37s         proxy -> second      REGISTER
+                  proxy <- second      200
+        "
+        ));
+        assert_eq!(stage.exchange().count(EventKind::TrunkUnregistered), 0);
+    }
+}
+
+/// The same where both have names. RFC 3261 §8.1.3.4, RFC 3263 §4.
+#[test]
+fn a_registrar_sends_us_to_its_neighbour_by_name() {
+    let by_name = r#"
+        [[trunk]]
+        name = "provider"
+        targets = [{ to = "sip:one.provider.example" }, { to = "sip:two.provider.example", priority = 1 }]
+        user = "4930123"
+        password = "correct horse"
+        register = true
+    "#;
+    let names = NameServer::new()
+        .name("sip:one.provider.example", &["udp 192.0.2.50:5060"])
+        .name("sip:two.provider.example", &["udp 192.0.2.51:5060"]);
+    scene_with_names(&format!("{by_name}{OPEN}"), names)
+        .address("provider", "192.0.2.50:5060")
+        .address("second", "192.0.2.51:5060")
+        .run(
+            "
++0ms..2s          proxy -> provider    REGISTER
+                  proxy <- provider    302
+            Contact: <sip:TWO.provider.example>
+                  proxy -> second      REGISTER
+                  proxy <- second      200
+        ",
+        );
+}
+
+/// One that nobody has written into the configuration would be shown our credentials: it is not asked. Two that send us to each
+/// other are not asked for ever. RFC 3261 §8.1.3.4, RFC 3261 §26.1.
+#[test]
+fn a_registrar_sends_us_to_strangers_or_in_a_circle() {
+    let mut stage = house().run(
+        "
+                  proxy -> provider    REGISTER
+                  proxy <- provider    301
+            Contact: <sip:192.0.2.60>, <sip:192.0.2.51:5070>, <mailto:a@b.example>
+        ",
+    );
+    stage.play("+30s");
+    assert_eq!(stage.exchange().count(EventKind::TrunkUnregistered), 1);
+    let there_and_back = "
+                  proxy -> provider    REGISTER
+                  proxy <- provider    302
+            Contact: <sip:192.0.2.51>
+                  proxy -> second      REGISTER
+                  proxy <- second      302
+            Contact: <sip:192.0.2.50>
+    ";
+    let stage = house().run(&format!("{}\n+30s", there_and_back.repeat(3)));
+    assert_eq!(stage.exchange().count(EventKind::TrunkUnregistered), 1);
+}
+
 /// The name of the registrar is looked up first; its servers are tried in their order. RFC 3263 §4,
 /// RFC 3261 §8.1.2, RFC 3261 §10.2.6.
 #[test]
