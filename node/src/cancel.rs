@@ -162,9 +162,23 @@ impl Switchboard {
         let is_answered = self.transactions.server(invite).is_none_or(|record| record.state().is_answered());
         if is_answered {
             self.note_heard(arrival.now_ms, invite);
-        } else if arrival.parts.to_tag == self.stateless_tag(arrival.parts) {
+        } else if arrival.parts.to_tag == self.stateless_tag(arrival.parts)
+            && self.number_of(invite) == Some(arrival.parts.cseq.number)
+        {
             self.caller_gave_up(arrival, invite, Vec::new(), out);
         }
+    }
+
+    /// The number of a request that has not been answered, as its sender wrote it. Some answer a challenge with the branch of
+    /// the first try, and their ACK to the challenge may come late.
+    fn number_of(&self, server: ServerId) -> Option<u32> {
+        let rest = self.transactions.server(server)?.user.rest.as_ref();
+        let (copy, leg) = match rest.filter(|rest| !rest.request.is_empty()) {
+            Some(rest) => (&*rest.request, Leg::default()),
+            None => self.any_copy(server),
+        };
+        let copy = Message::parse(copy).ok()?;
+        leg.cseq_before(&copy).or_else(|| copy.cseq().ok().map(|cseq| cseq.number))
     }
 
     /// Forwards a request that has no answer, or none that we wait for.

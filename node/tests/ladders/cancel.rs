@@ -1,5 +1,9 @@
 //! The caller gives up: RFC 3261 §9, §16.10.
 
+use offhook_ladder::password_of;
+use offhook_sip::Transport;
+
+use crate::abuse::{asks, credentials, evening, request, says};
 use crate::exchange::{OPEN, Observed, open_ladder, scene};
 
 /// The caller gives up while it rings. The CANCEL goes hop by hop: the proxy answers it and sends its own.
@@ -350,4 +354,34 @@ fn who_acknowledges_the_refusal_of_an_earlier_copy_has_left() {
     ",
     )
     .leaves_nothing();
+}
+
+/// An old phone answers a challenge with the branch of the first try, and its ACK to the challenge comes late: it has another
+/// number than what rings now, and ends nothing. RFC 3261 §17.1.1.3.
+#[test]
+fn a_late_ack_to_a_challenge_ends_no_call() {
+    const PHONE: &str = "203.0.113.5:5060";
+    let mut stage = evening();
+    let uri = "sip:carol@example.com";
+    let invite = |n, more: &str| {
+        request("INVITE", uri, "bob", PHONE, n, more).replace(&format!("z9hG4bKINVITE{n}"), "z9hG4bKsame")
+    };
+    let challenge = asks(&mut stage, PHONE, &invite(1, "")).expect("a challenge");
+    let line = credentials(&challenge, "bob", &password_of("bob"), ("INVITE", uri), 1);
+    let copy = says(&mut stage, Transport::Udp, PHONE, &invite(2, &line)).pop().expect("it rings");
+    let keep = |line: &&str| ["Via:", "From:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name));
+    let lines: Vec<&str> = copy.1.lines().filter(keep).collect();
+    let ringing = format!(
+        "SIP/2.0 180 Ringing\r\n{}\r\nTo: <{uri}>;tag=c\r\nContent-Length: 0\r\n\r\n",
+        lines.join("\r\n")
+    );
+    assert_eq!(says(&mut stage, Transport::Udp, &copy.0.to_string(), &ringing).len(), 1, "a 180 for bob");
+    let to = challenge.lines().find(|line| line.starts_with("To:")).expect("To");
+    let ack = |n: u32| {
+        let text = request("ACK", uri, "bob", PHONE, n, "").replace("Call-ID: ACK", "Call-ID: INVITE");
+        text.replace(&format!("z9hG4bKACK{n}"), "z9hG4bKsame").replace(&format!("To: <{uri}>"), to)
+    };
+    assert_eq!(says(&mut stage, Transport::Udp, PHONE, &ack(1)), []);
+    let cancel = says(&mut stage, Transport::Udp, PHONE, &ack(2));
+    assert!(cancel[0].1.starts_with("CANCEL "), "the ACK of the INVITE that rings: {cancel:?}");
 }
