@@ -157,3 +157,20 @@ fn a_removed_account_leaves_no_phone_behind() {
     assert_eq!(bindings(), 0);
     drop(server);
 }
+
+/// A server that starts or ends has the files and answers nobody: the account goes all the same, and what stays is said.
+#[test]
+fn what_cannot_be_forgotten_is_said() {
+    let place = Place::new();
+    password(&place.print(&["account", "add", "carol"]));
+    let limits = offhook_location::Limits::default();
+    let _in_use = offhook_location::Location::open(&place.data(), limits, 0).unwrap();
+    let output = place.run(&["account", "remove", "carol"]);
+    assert_eq!(
+        (output.status.code(), text(&output.stdout)),
+        (Some(0), "Removed carol@offhook.internal.\n".into())
+    );
+    let note = "note: the phones of carol@offhook.internal stay registered until they have to register again";
+    assert!(text(&output.stderr).contains(note), "{output:?}");
+    assert!(!place.print(&["account", "list"]).contains("carol@"));
+}
