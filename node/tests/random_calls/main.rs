@@ -33,10 +33,11 @@ use scene::Scene;
 const SEEDS: u64 = 200;
 
 /// Evenings that once found something and are too long for a ladder. They are played first, each time.
-const FOUND_SOMETHING: [u64; 3] = [
+const FOUND_SOMETHING: [u64; 4] = [
     213_134, // an INVITE comes twice, nobody is registered when the first copy comes, and somebody is for the second one
     500_940, // the ACK to a 408 comes by a new connection, to another shard
     2_006_834, // a caller far away acknowledges the 480 of one copy of his INVITE while another copy rings
+    4_013_826, // the same, and the phone that rings never says a word
 ];
 
 /// So many bad evenings are enough to look at.

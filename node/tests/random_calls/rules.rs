@@ -88,14 +88,17 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
 /// A refusal for want of anybody to ring leaves no state behind either: a copy of the INVITE that was on its way meanwhile,
 /// or its repetition, may find somebody. If it has credentials they have been used by then (RFC 7616 §5.4), and it is
 /// challenged: who has the refusal is done, and who has lost it tries again. Who acknowledges the refusal while the copy
-/// rings has left: that ringing ends in a 487, which his transaction absorbs (§17.1.1.2).
+/// rings has left: that ringing ends in a 487, in a 408 where the phone says nothing, or as the phone says in the same moment.
+/// His transaction absorbs it (§17.1.1.2).
 fn found_late(client: &Client) -> bool {
-    let refusals = client.finals.iter().filter(|(status, _)| *status >= 300);
-    let has = |wanted: u16| client.finals.iter().any(|(status, _)| *status == wanted);
+    let refusals = || client.finals.iter().filter(|(status, _)| *status >= 300);
+    let is_of_ours = |wanted: u16| refusals().any(|(status, tag)| *status == wanted && tag.starts_with("oh"));
     let is_answered = client.finals.iter().any(|(status, _)| *status < 300);
-    let of_ours = |(status, tag): &(u16, String)| matches!(status, 480 | 407) && tag.starts_with("oh");
-    refusals.clone().all(|refusal| of_ours(refusal) || (refusal.0 == 487 && has(480) && !is_answered))
-        && (!has(407) || (has(480) && !is_answered && has_credentials(client)))
+    let nobody_was_there = is_of_ours(480);
+    match refusals().count() {
+        1 => nobody_was_there,
+        _ => nobody_was_there && !is_answered && (!is_of_ours(407) || has_credentials(client)),
+    }
 }
 
 fn has_credentials(client: &Client) -> bool {
