@@ -101,7 +101,7 @@ impl Call {
 
     /// What the caller was told last, where every INVITE of it was refused, and by which.
     pub(crate) fn refused(&self) -> Option<(&Leg, &Refusal)> {
-        if self.is_open() || !self.dialogs.is_empty() {
+        if !self.dialogs.is_empty() || self.is_open() {
             return None;
         }
         let refusals = self.legs.iter().filter_map(|leg| Some((leg, leg.refusal()?)));
@@ -131,11 +131,8 @@ impl Call {
     /// Whether nothing more can come: every phone that answered has ended, or the caller knows that nobody does and will
     /// not ask again.
     pub(crate) fn is_over(&self) -> bool {
-        if self.is_open() {
-            return false;
-        }
         if !self.dialogs.is_empty() {
-            return self.dialogs.iter().all(|dialog| dialog.end.is_some());
+            return self.dialogs.iter().all(|dialog| dialog.end.is_some()) && !self.is_open();
         }
         self.refused().is_some_and(|(_, refusal)| refusal.heard && !matches!(refusal.status, 0 | 401 | 407))
     }
@@ -168,8 +165,7 @@ impl Call {
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        put_time(out, Some(self.began_ms));
-        put_time(out, self.rang_ms);
+        put_times(out, [Some(self.began_ms), self.rang_ms]);
         put_bytes(out, &self.begun);
         // Eight at most of both.
         out.extend_from_slice(&[self.legs.len() as u8, self.dialogs.len() as u8]);
@@ -214,9 +210,7 @@ impl Dialog {
 
     fn encode(&self, out: &mut Vec<u8>) {
         let (ended_ms, by) = self.end.unzip();
-        put_time(out, Some(self.at_ms));
-        put_time(out, self.session_ends_ms);
-        put_time(out, ended_ms);
+        put_times(out, [Some(self.at_ms), self.session_ends_ms, ended_ms]);
         out.push(by.map_or(0, EndedBy::code));
         put_bytes(out, &self.answered);
     }
@@ -236,9 +230,10 @@ pub(crate) fn session_end(at_ms: u64, session_expires: &[u8]) -> Option<u64> {
     Some(at_ms + u64::from(seconds) * 1_000)
 }
 
-/// A time that may be missing: one more than it, or 0.
-fn put_time(out: &mut Vec<u8>, at_ms: Option<u64>) {
-    out.extend_from_slice(&at_ms.map_or(0, |at_ms| at_ms.saturating_add(1)).to_le_bytes());
+/// Times that may be missing: one more than it, or 0.
+fn put_times<const N: usize>(out: &mut Vec<u8>, times: [Option<u64>; N]) {
+    let written = times.map(|at_ms| at_ms.map_or(0, |at_ms| at_ms.saturating_add(1)).to_le_bytes());
+    out.extend_from_slice(written.as_flattened());
 }
 
 fn time(from: &mut Cursor<'_>) -> Option<Option<u64>> {

@@ -179,18 +179,24 @@ fn put_time(clock: &mut Calendar, ms: Option<u64>, out: &mut Vec<u8>) {
 struct Calendar {
     day: u64,
     second: u64,
+    /// The time that is written there.
+    ms: u64,
     /// As RFC 3339 says, in quotation marks.
     time: [u8; TIME_BYTES],
 }
 
 impl Default for Calendar {
     fn default() -> Self {
-        Self { day: 0, second: 0, time: *b"\"1970-01-01T00:00:00.000Z\"" }
+        Self { day: 0, second: 0, ms: 0, time: *b"\"1970-01-01T00:00:00.000Z\"" }
     }
 }
 
 impl Calendar {
     fn quoted(&mut self, ms: u64) -> &[u8; TIME_BYTES] {
+        if ms == self.ms {
+            return &self.time;
+        }
+        self.ms = ms;
         let second = ms / 1_000;
         if second != self.second {
             self.begin(second);
