@@ -18,6 +18,9 @@ use crate::arrival::Arrival;
 use crate::identify::{Door, Proof};
 use crate::switchboard::Switchboard;
 
+/// A whole round through the bindings takes this many sweeps.
+const SWEEPS_PER_ROUND: usize = 64;
+
 /// How long a phone waits before it tries again when the store is broken.
 const STORE_RETRY_AFTER_S: u32 = 30;
 
@@ -190,6 +193,17 @@ impl Switchboard {
             }
         }
         self.unsettled.clear();
+    }
+}
+
+impl Switchboard {
+    /// Each second, when nothing is unsettled: refreshes that waited go to the log, and what has ended is forgotten.
+    pub(crate) fn sweep_registrations(&mut self, now_ms: u64) {
+        // One shard sweeps for all.
+        let stripes = if self.shard == 0 { self.location.stripes().div_ceil(SWEEPS_PER_ROUND) } else { 0 };
+        if let Err(error) = self.bindings.expire(now_ms, stripes, |_, _| {}) {
+            self.location_refusal(now_ms, &error);
+        }
     }
 }
 

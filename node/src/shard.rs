@@ -44,9 +44,6 @@ use crate::whereabouts::Whereabouts;
 /// idle.
 const SWEEP_EVERY_MS: u64 = 1_000;
 
-/// A whole round through the bindings takes this many sweeps.
-const SWEEPS_PER_ROUND: usize = 64;
-
 /// Secrets of a server, the same in every shard and after a restart.
 #[derive(Clone)]
 pub struct Secrets {
@@ -100,6 +97,8 @@ pub struct Shard {
     seals: Arc<ArcSwap<Ring>>,
     via: Vec<u8>,
     next_sweep_ms: u64,
+    /// The registrations are swept once those of this turn are settled.
+    is_sweep_due: bool,
     /// The bans that this shard knows of: see [`Guard::bans_made`].
     bans_known: u64,
 }
@@ -171,7 +170,15 @@ impl Shard {
             scratch: Scratch::default(),
             draft: Vec::new(),
         };
-        Ok(Self { settings, switchboard, seals, via: Vec::new(), next_sweep_ms: 0, bans_known: 0 })
+        Ok(Self {
+            settings,
+            switchboard,
+            seals,
+            via: Vec::new(),
+            next_sweep_ms: 0,
+            is_sweep_due: false,
+            bans_known: 0,
+        })
     }
 
     /// Shares a guard with the other shards of its server.
@@ -370,10 +377,7 @@ impl Engine for Shard {
                 shard.switchboard.probe_dead(&shard.settings, now_ms, out);
                 shard.switchboard.tell_standings(&shard.settings, now_ms);
             });
-            if self.switchboard.shard == 0 {
-                let stripes = self.switchboard.location.stripes().div_ceil(SWEEPS_PER_ROUND);
-                self.switchboard.location.expire(now_ms, stripes, |_, _| {});
-            }
+            self.is_sweep_due = true;
         }
     }
 
@@ -408,6 +412,9 @@ impl Engine for Shard {
 
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {
         self.switchboard.settle_registrations(now_ms, out);
+        if std::mem::take(&mut self.is_sweep_due) {
+            self.switchboard.sweep_registrations(now_ms);
+        }
         self.switchboard.settle_records(now_ms);
         self.switchboard.names.ask(out);
         let at_work = self.switchboard.at_work + self.switchboard.enrolments.open(now_ms);

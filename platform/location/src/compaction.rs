@@ -18,7 +18,7 @@
 
 use std::path::Path;
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use offhook_frames::{Header, put_frame, seal};
 
@@ -35,7 +35,9 @@ const WRITE_BYTES: usize = 1024 * 1024;
 pub(crate) fn compact(shared: &Shared, store: &Store) -> Result<(), LocationError> {
     let _one_at_a_time = store.compacting.lock().unwrap_or_else(PoisonError::into_inner);
     store.compaction_due.store(true, Relaxed); // until it is done
+    let ahead = store.ahead.load(Acquire);
     let generation = snapshot(shared, store)?;
+    store.made_good.store(ahead, Release);
     remove_replaced(store, generation)?;
     store.compaction_due.store(false, Relaxed);
     store.upkeep().compactions += 1;

@@ -68,6 +68,7 @@ fn set(writer: &mut Writer, aor: &str, contacts: &[&str]) {
     let bindings = contacts.iter().map(|contact| Binding {
         contact: contact.as_bytes(),
         expires_at_ms: 1_000,
+        registered_at_ms: 1_000,
         ..Binding::default()
     });
     let set = writer.update(aor.as_bytes(), 0, |_, new| {
@@ -81,7 +82,8 @@ fn set(writer: &mut Writer, aor: &str, contacts: &[&str]) {
 fn add(writer: &mut Writer, aor: &str, contact: &str) {
     let add = writer.update(aor.as_bytes(), 0, |have, new| {
         have.for_each(|binding| new.push(&binding));
-        new.push(&Binding { contact: contact.as_bytes(), expires_at_ms: 1_000, ..Binding::default() });
+        let times = Binding { expires_at_ms: 1_000, registered_at_ms: 1_000, ..Binding::default() };
+        new.push(&Binding { contact: contact.as_bytes(), ..times });
         (Change::Replace, ())
     });
     add.unwrap();
@@ -219,6 +221,33 @@ fn what_a_second_shard_builds_on_is_written_first() {
     world.second.commit().unwrap_err();
     world.first.commit().expect("it is on disk already");
     assert_eq!((world.shown(), world.after_kill()), (contacts(&[], &["mobile"]), world.shown()));
+}
+
+/// A refresh that the log covers is answered before it is written: where that fails it stays, and nothing waits any more
+/// until a snapshot holds it.
+#[test]
+fn a_full_disk_undoes_no_refresh_that_was_answered() {
+    let mut world = World::quiet();
+    let register = |writer: &mut Writer, at_ms: u64| {
+        let times = Binding { expires_at_ms: at_ms + 10_000, registered_at_ms: at_ms, ..Binding::default() };
+        writer.update(ALICE.as_bytes(), at_ms, |_, new| (Change::Replace, new.push(&times))).unwrap();
+        writer.commit()
+    };
+    let end_ms =
+        |location: &Location| location.read(ALICE.as_bytes(), 0, |mut b| b.next().unwrap().expires_at_ms);
+    register(&mut world.first, 1).unwrap();
+    world.break_disk(|plan| plan.room = Some(0));
+    register(&mut world.first, 2).expect("it waits");
+    world.first.catch_up().unwrap_err();
+    assert_eq!(end_ms(&world.location), 10_002);
+    register(&mut world.first, 3).expect_err("nothing waits now");
+    assert_eq!(end_ms(&world.location), 10_002);
+    world.mend_disk();
+    world.location.compact().unwrap();
+    let read = || end_ms(&Location::open_read_only(world.folder.path(), 0).unwrap());
+    assert_eq!(read(), 10_002, "the snapshot has it");
+    register(&mut world.first, 4).unwrap();
+    assert_eq!(read(), 10_002, "and refreshes wait again");
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn run(shared: &Shared, stop: &Stop) {
         let go_on = stop.wait(shared.limits.tick());
         let wrote = sync_logs(shared, store);
         if !go_on {
-            return;
+            return note_stopped(store);
         }
         ticks_to_wait = ticks_to_wait.saturating_sub(1);
         if ticks_to_wait == 0
@@ -80,6 +80,13 @@ fn run(shared: &Shared, stop: &Stop) {
             store.note(error, |upkeep| upkeep.compaction_failures += 1);
             ticks_to_wait = TICKS_AFTER_FAILURE;
         }
+    }
+}
+
+/// The next start need not believe more than the files say. Where that cannot be noted, it does.
+fn note_stopped(store: &Store) {
+    if store.is_all_said() && !store.compaction_due.load(Relaxed) {
+        let _ = store.disk.create(&store.folder.join(segments::STOPPED));
     }
 }
 

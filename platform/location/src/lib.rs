@@ -12,11 +12,10 @@
 //!  location-0.7.log             location.snapshot          (replaces every log of an older generation)
 //! ```
 //!
-//! - [`Location`] is the shared handle: [`read`](Location::read), [`expire`](Location::expire),
-//!   [`dump`](Location::dump).
+//! - [`Location`] is the shared handle: [`read`](Location::read), [`dump`](Location::dump).
 //! - [`Writer`] belongs to one shard: [`update`](Writer::update) decides and changes an address-of-record as one step,
 //!   [`commit`](Writer::commit) makes everything since the last commit durable, or undoes it. A REGISTER is answered
-//!   after the commit.
+//!   after the commit. A refresh that the log covers already is written later, with others: see `reprieve`.
 //! - What the files hold, what may be lost and what may never come back stands in `segments`, `replay` and `compaction`.
 //!
 //! Not here: what a REGISTER may do (the registrar decides), canonical form of an address-of-record (the caller's),
@@ -28,12 +27,14 @@ mod binding;
 mod compaction;
 mod disk;
 mod error;
+mod expiry;
 mod keeper;
 mod limits;
 mod location;
 mod log;
 mod record;
 mod replay;
+mod reprieve;
 mod segments;
 mod shared;
 mod table;

@@ -3,8 +3,8 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::atomic::Ordering::AcqRel;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::binding::{Binding, Bindings};
@@ -53,14 +53,17 @@ impl Location {
         let keys = (random(), random());
         let (table, loaded) =
             replay::load(folder, now_ms, Ownership::Ours, || Table::new(limits.bindings_max, keys))?;
-        let OpenReport { torn_bytes, damaged_bytes, damaged_files, .. } = loaded.report;
-        let untidy = torn_bytes + damaged_bytes + u64::from(damaged_files) > 0 || loaded.logs > LOGS_MAX;
+        let OpenReport { torn_bytes, damaged_bytes, damaged_files, believed, .. } = loaded.report;
+        let damaged = torn_bytes + damaged_bytes + u64::from(damaged_files) > 0;
+        let untidy = damaged || believed > 0 || loaded.logs > LOGS_MAX;
         let store = Store {
             folder: folder.to_owned(),
             disk,
             generation: Mutex::new(loaded.generation + 1),
             compacting: Mutex::new(()),
             compaction_due: AtomicBool::new(untidy),
+            ahead: AtomicU64::new(u64::from(believed > 0)),
+            made_good: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             upkeep: Mutex::default(),
             _lock: lock,
@@ -138,18 +141,6 @@ impl Location {
         look(found.map_or(Bindings::none(), |record| record.payload().bindings(now_ms)))
     }
 
-    /// Frees the memory of expired bindings in the next `stripes` stripes, showing each to `gone`, and returns how many
-    /// they were. Nobody sees them either way; a timer calls this every now and then. Nothing is logged, since they are
-    /// expired to whoever reads the files, too. [`stripes`](Self::stripes) makes a whole round.
-    pub fn expire(&self, now_ms: u64, stripes: usize, mut gone: impl FnMut(&[u8], Binding<'_>)) -> usize {
-        let table = &self.shared.table;
-        let sweep = |_| {
-            let stripe = self.shared.sweep_next.fetch_add(1, Relaxed) % table.stripes();
-            table.sweep(stripe, now_ms, |mark| self.shared.is_settled(mark), &mut gone)
-        };
-        (0..stripes).map(sweep).sum()
-    }
-
     /// How many stripes there are; each holds about a thousand records when the table is full.
     pub fn stripes(&self) -> usize {
         self.shared.table.stripes()
@@ -166,7 +157,7 @@ impl Location {
         }
     }
 
-    /// How many bindings are in memory, with expired ones that no [`expire`](Self::expire) has met yet.
+    /// How many bindings are in memory, with expired ones that no [`expire`](Writer::expire) has met yet.
     pub fn count(&self) -> usize {
         self.shared.table.bindings()
     }

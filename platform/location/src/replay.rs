@@ -19,6 +19,7 @@ use offhook_frames::{BadHeader, HEADER_BYTES, Header};
 use crate::binding::Binding;
 use crate::error::LocationError;
 use crate::record::Payload;
+use crate::reprieve::believed;
 use crate::segments;
 use crate::table::Table;
 
@@ -29,6 +30,9 @@ pub struct OpenReport {
     pub bindings: usize,
     /// Bindings that had ended.
     pub expired: usize,
+    /// Bindings that are believed for longer than the files say, for the server that wrote them was not stopped in
+    /// peace: see `reprieve`.
+    pub believed: usize,
     /// Bytes at the ends of files that form no whole record: writing stopped there.
     pub torn_bytes: u64,
     /// Bytes between good records that form none.
@@ -70,11 +74,15 @@ pub(crate) fn load(
     table: impl Fn() -> Table,
 ) -> Result<(Table, Loaded), LocationError> {
     std::fs::metadata(folder).map_err(LocationError::io("open", folder))?;
+    let in_peace = ownership == Ownership::Foreign || take_stopped(folder)?;
     for _ in 0..ATTEMPTS_MAX {
         let table = table();
         let mut loaded = Loaded::default();
         match loaded.read_folder(folder, ownership, &table) {
             Ok(true) => {
+                if !in_peace {
+                    loaded.believe(&table);
+                }
                 loaded.finish(&table, now_ms);
                 return Ok((table, loaded));
             }
@@ -175,12 +183,27 @@ impl Loaded {
         std::fs::rename(path, aside).map_err(LocationError::io("move aside", path))
     }
 
+    /// The server that wrote this was killed: what it had promised in its last moments is not in the files.
+    fn believe(&mut self, table: &Table) {
+        self.report.believed = (0..table.stripes()).map(|stripe| table.rewrite(stripe, believed)).sum();
+    }
+
     fn finish(&mut self, table: &Table, now_ms: u64) {
         table.finish_loading(self.version);
         for stripe in 0..table.stripes() {
-            self.report.expired += table.sweep(stripe, now_ms, |_| true, |_, _| {});
+            self.report.expired += table.drop_expired(stripe, now_ms);
         }
         self.report.bindings = table.bindings();
+    }
+}
+
+/// Whether the last server was stopped in peace; from now on it is not known of this one.
+fn take_stopped(folder: &Path) -> Result<bool, LocationError> {
+    let path = folder.join(segments::STOPPED);
+    match std::fs::remove_file(&path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(LocationError::io("remove", &path)(error)),
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) const FILE: Kind = Kind { magic: *b"offhookL", format: 1 };
 pub(crate) const SNAPSHOT: &str = "location.snapshot";
 /// A snapshot while it is written. Without meaning until it is renamed.
 pub(crate) const SNAPSHOT_UNFINISHED: &str = "location.snapshot.new";
+/// There after a stop in peace: everything that was promised is in the files.
+pub(crate) const STOPPED: &str = "location.stopped";
 /// Locked by the one server that owns the folder.
 pub(crate) const LOCK: &str = "location.lock";
 /// Appended to the name of a file without usable header, which is moved aside.

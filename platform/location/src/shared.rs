@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::Disk;
 use crate::error::LocationError;
-use crate::limits::Limits;
+use crate::limits::{Limits, SyncPolicy};
 use crate::record::Mark;
 use crate::replay::OpenReport;
 use crate::table::Table;
@@ -47,6 +47,11 @@ pub(crate) struct Store {
     pub(crate) compacting: Mutex<()>,
     /// A compaction is due, whatever the sizes say.
     pub(crate) compaction_due: AtomicBool,
+    /// Times since when memory promises more than the files say: a batch with answered refreshes failed, or a start
+    /// believed bindings for longer than they said.
+    pub(crate) ahead: AtomicU64,
+    /// Up to which of them a snapshot has made it good.
+    pub(crate) made_good: AtomicU64,
     /// The last handle goes: finish nothing long.
     pub(crate) stopping: AtomicBool,
     pub(crate) upkeep: Mutex<Upkeep>,
@@ -107,6 +112,12 @@ impl Shared {
         Mark { shard, batch: self.slots[usize::from(shard)].batch.load(Relaxed) }
     }
 
+    /// Whether the log says what such a record says, so that a refresh of it may wait.
+    pub(crate) fn is_logged(&self, mark: Mark) -> bool {
+        let Some(store) = self.store() else { return false };
+        matches!(self.limits.sync, SyncPolicy::Interval(_)) && self.is_settled(mark) && store.is_all_said()
+    }
+
     pub(crate) fn undone(&self) -> u64 {
         self.undone.load(Acquire)
     }
@@ -122,8 +133,7 @@ impl Shared {
         if pending.write(self.limits.sync) {
             pending.drop_tombstones(&self.table);
         } else {
-            pending.undo(&self.table, self.mark(shard));
-            self.undone.fetch_add(1, Release);
+            self.undo(shard, &pending);
         }
         slot.next_batch(&mut pending);
         pending
@@ -134,11 +144,19 @@ impl Shared {
         let slot = &self.slots[usize::from(shard)];
         let mut pending = slot.lock();
         if !pending.is_empty() {
-            pending.undo(&self.table, self.mark(shard));
-            self.undone.fetch_add(1, Release);
+            self.undo(shard, &pending);
             slot.next_batch(&mut pending);
         }
         pending.failed = None;
+    }
+
+    fn undo(&self, shard: u16, pending: &Pending) {
+        pending.undo(&self.table, self.mark(shard));
+        self.undone.fetch_add(1, Release);
+        if let Some(store) = self.store().filter(|_| pending.has_waiting()) {
+            store.ahead.fetch_add(1, Release);
+            store.compaction_due.store(true, Relaxed);
+        }
     }
 }
 
@@ -155,6 +173,11 @@ impl Slot {
 }
 
 impl Store {
+    /// Whether the files say all that memory promises, but for what waits.
+    pub(crate) fn is_all_said(&self) -> bool {
+        self.ahead.load(Acquire) == self.made_good.load(Acquire)
+    }
+
     /// Notes a failure for the operator.
     pub(crate) fn note(&self, error: LocationError, count: impl FnOnce(&mut Upkeep)) {
         let mut upkeep = self.upkeep();

@@ -137,31 +137,40 @@ impl Table {
         }
     }
 
-    /// Drops the expired bindings of a stripe, telling each to `gone`. Records in the hands of a writer are left for
-    /// the next time: it may have to undo them. Returns how many bindings went.
-    pub(crate) fn sweep(
+    /// Puts another binding in the place of each one of a stripe, and says how many. Before any writer exists.
+    pub(crate) fn rewrite(
         &self,
         stripe: usize,
-        now_ms: u64,
-        settled: impl Fn(Mark) -> bool,
-        mut gone: impl FnMut(&[u8], Binding<'_>),
+        change: impl for<'b> Fn(Binding<'b>) -> Binding<'b>,
     ) -> usize {
+        let mut records = self.write(stripe);
+        let mut bytes = Vec::new();
+        let Records { table, heap_bytes, live_bytes: live, .. } = &mut *records;
+        for record in table.iter_mut() {
+            bytes.clear();
+            let payload = record.payload();
+            payload.rewrite(&mut bytes, payload.bindings(0).map(&change));
+            let (heap_before, live_before) = (record.heap_bytes(), live_bytes(record));
+            record.replace(Payload { bytes: &bytes }, Mark::SETTLED);
+            *heap_bytes = *heap_bytes - heap_before + record.heap_bytes();
+            *live = *live - live_before + live_bytes(record);
+        }
+        records.bindings
+    }
+
+    /// Drops the expired bindings of a stripe, and says how many. Before any writer exists.
+    pub(crate) fn drop_expired(&self, stripe: usize, now_ms: u64) -> usize {
         let mut guard = self.write(stripe);
         let records = &mut *guard;
-        let mut swept: Vec<Vec<u8>> = Vec::new();
-        let expired = |record: &&Record| record.payload().has_expired(now_ms) && settled(record.mark());
-        for record in records.table.iter().filter(expired) {
-            let payload = record.payload();
-            payload
-                .bindings(0)
-                .filter(|binding| binding.expires_at_ms <= now_ms)
-                .for_each(|binding| gone(payload.aor(), binding));
+        let mut kept: Vec<Vec<u8>> = Vec::new();
+        for payload in records.table.iter().map(Record::payload).filter(|payload| payload.has_expired(now_ms))
+        {
             let mut bytes = Vec::with_capacity(payload.bytes.len());
             payload.rewrite(&mut bytes, payload.bindings(now_ms));
-            swept.push(bytes);
+            kept.push(bytes);
         }
         let before = records.bindings;
-        for bytes in &swept {
+        for bytes in &kept {
             let payload = Payload { bytes };
             let hash = self.hash(payload.aor());
             match payload.count() {

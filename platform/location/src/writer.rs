@@ -16,7 +16,8 @@ use crate::error::LocationError;
 use crate::keeper::Keeper;
 use crate::limits::SyncPolicy;
 use crate::log::Log;
-use crate::record::{Mark, Payload};
+use crate::record::{Mark, Payload, Record};
+use crate::reprieve::is_kept;
 use crate::shared::Shared;
 use crate::table::{Records, Table};
 use crate::update::{Change, Replacement};
@@ -24,13 +25,16 @@ use crate::update::{Change, Replacement};
 /// What may wait for a commit. A batch of 64 messages with the largest records takes a quarter of it.
 const PENDING_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Refreshes that may wait are written when there are so many: two hundred of them.
+const WAITING_BYTES_MAX: usize = 64 * 1024;
+
 /// Changes records on behalf of one shard. When it is dropped, what was not committed is undone.
 pub struct Writer {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// The background thread lives as long as anyone can write.
     _keeper: Option<Arc<Keeper>>,
-    shard: u16,
-    replacement: Replacement,
+    pub(crate) shard: u16,
+    pub(crate) replacement: Replacement,
 }
 
 impl Writer {
@@ -82,13 +86,27 @@ impl Writer {
         }
     }
 
-    /// Makes every change since the last commit durable, with one write to the log.
+    /// Makes every change since the last commit durable, with one write to the log. Where all of them are refreshes that
+    /// the log covers for now, they wait for others: until there are many, or for [`catch_up`](Self::catch_up).
     ///
     /// # Errors
     /// When the log cannot be written: then what was pending is undone, and is to be answered with 503. (What a second
     /// writer or a snapshot needed on disk meanwhile may have been kept; a registration that failed may have happened,
     /// one that succeeded has.) Later commits work again when the disk does.
     pub fn commit(&mut self) -> Result<(), LocationError> {
+        let pending = self.shared.slots()[usize::from(self.shard)].lock();
+        if pending.failed.is_none() && pending.may_wait() {
+            return Ok(());
+        }
+        drop(pending);
+        self.catch_up()
+    }
+
+    /// Writes what has waited. To be called each second.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit); what was answered already stays as it is, and a snapshot brings it to disk.
+    pub fn catch_up(&mut self) -> Result<(), LocationError> {
         match self.shared.flush(self.shard).failed.take() {
             Some(error) => Err(error),
             None => Ok(()),
@@ -103,6 +121,10 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        let waits = self.shared.slots()[usize::from(self.shard)].lock().may_wait();
+        if waits {
+            drop(self.shared.flush(self.shard)); // the next start believes it without
+        }
         self.shared.abandon(self.shard);
         self.shared.slots()[usize::from(self.shard)].taken.store(false, Release);
     }
@@ -132,16 +154,32 @@ fn replace(
     if PAYLOAD_OVERHEAD_BYTES + aor.len() + replacement.encoded().len() > limits.payload_bytes_max() {
         return Err(LocationError::RecordTooLong { max: limits.payload_bytes_max() });
     }
+    put_change(shared, shard, pending, records, (hash, aor), replacement)
+}
+
+/// The same for what keeps every other bound.
+pub(crate) fn put_change(
+    shared: &Shared,
+    shard: u16,
+    pending: &mut Pending,
+    records: &mut Records,
+    (hash, aor): (u64, &[u8]),
+    replacement: &Replacement,
+) -> Result<(), LocationError> {
     if pending.frames.len() + pending.old.len() > PENDING_BYTES_MAX {
         return Err(LocationError::PendingFull { max: PENDING_BYTES_MAX });
     }
-    let frame = pending.keep_old(present, hash);
     let version = records.next_version();
+    let present = records.find(hash, aor);
+    let frame = pending.keep_old(present.map(Record::payload), hash);
     put_frame(&mut pending.frames, |out| {
         Payload::write(out, version, aor, replacement.len(), replacement.encoded());
     });
     let payload = Payload { bytes: &pending.frames[frame + FRAME_HEADER_BYTES..] };
+    let logged = present.filter(|record| shared.is_logged(record.mark()));
+    let waits = logged.is_some_and(|record| is_kept(record.payload(), payload));
     shared.table.put(records, hash, payload, shared.mark(shard));
+    pending.note_waits(waits);
     Ok(())
 }
 
@@ -160,6 +198,8 @@ pub(crate) struct Pending {
     /// The payloads that they replaced.
     old: Vec<u8>,
     changes: Vec<PendingChange>,
+    /// How many of them may wait.
+    waiting: usize,
 }
 
 /// One change: where the new record lies in `frames`, and the old one in `old`, up to where the next change begins.
@@ -167,6 +207,8 @@ struct PendingChange {
     hash: u64,
     frame_start: usize,
     old_start: usize,
+    /// The log covers it: it is answered, and not undone.
+    waits: bool,
 }
 
 impl Pending {
@@ -177,9 +219,27 @@ impl Pending {
     /// Notes a change whose frame comes next, and keeps what was there before. Returns where the frame begins.
     fn keep_old(&mut self, old: Option<Payload<'_>>, hash: u64) -> usize {
         let (frame_start, old_start) = (self.frames.len(), self.old.len());
-        self.changes.push(PendingChange { hash, frame_start, old_start });
+        self.changes.push(PendingChange { hash, frame_start, old_start, waits: false });
         self.old.extend_from_slice(old.map_or(&[], |payload| payload.bytes));
         frame_start
+    }
+
+    /// Whether the latest change may wait.
+    fn note_waits(&mut self, waits: bool) {
+        if let Some(change) = self.changes.last_mut() {
+            change.waits = waits;
+            self.waiting += usize::from(waits);
+        }
+    }
+
+    /// Whether nothing here needs to be written now.
+    fn may_wait(&self) -> bool {
+        self.waiting == self.changes.len() && self.frames.len() < WAITING_BYTES_MAX
+    }
+
+    /// Whether there are changes that have been answered.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.waiting > 0
     }
 
     /// Appends everything to the log. Where that fails, now or for an earlier part of the same commit, the error is kept.
@@ -204,9 +264,10 @@ impl Pending {
         }
     }
 
-    /// Puts back what was there before, latest change first. The mark keeps others away until all of it is back.
+    /// Puts back what was there before, latest change first. The mark keeps others away until all of it is back. What
+    /// may wait was promised already, and stays.
     pub(crate) fn undo(&self, table: &Table, mark: Mark) {
-        for (change, new, old) in self.changes().rev() {
+        for (change, new, old) in self.changes().rev().filter(|(change, ..)| !change.waits) {
             let mut records = table.write(table.stripe_of(change.hash));
             match old {
                 Some(old) => table.put(&mut records, change.hash, old, mark),
@@ -219,6 +280,7 @@ impl Pending {
         self.frames.clear();
         self.old.clear();
         self.changes.clear();
+        self.waiting = 0;
     }
 
     /// Each change with the new payload and the old one.

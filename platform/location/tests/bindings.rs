@@ -97,7 +97,7 @@ fn an_expired_binding_is_gone_at_once_and_its_memory_later() {
     let mut gone = Vec::new();
     let mut expire = |now_ms| {
         let round = location.stripes();
-        location.expire(now_ms, round, |aor, b| gone.push((aor.to_vec(), b.contact.to_vec())))
+        writer.expire(now_ms, round, |aor, b| gone.push((aor.to_vec(), b.contact.to_vec()))).unwrap()
     };
     assert_eq!((expire(1_000), expire(1_000), expire(2_000)), (1, 0, 1));
     assert_eq!(gone, [(ALICE.into(), b"desk".to_vec()), (ALICE.into(), b"mobile".to_vec())]);
@@ -109,9 +109,10 @@ fn what_is_not_committed_is_not_swept() {
     let location = in_memory();
     let mut writer = location.writer(0).unwrap();
     set(&mut writer, ALICE, &contacts(&[("desk", 1_000)])).unwrap();
-    assert_eq!(location.expire(1_000, location.stripes(), |_, _| ()), 0);
+    let mut other = location.writer(1).unwrap();
+    assert_eq!(other.expire(1_000, location.stripes(), |_, _| ()).unwrap(), 0);
     writer.commit().unwrap();
-    assert_eq!(location.expire(1_000, location.stripes(), |_, _| ()), 1);
+    assert_eq!(other.expire(1_000, location.stripes(), |_, _| ()).unwrap(), 1);
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn many_restarts_do_not_leave_many_files() {
         let _writers = [0, 1, 2].map(|shard| location.writer(shard).unwrap());
     }
     drop(open(folder.path()));
-    assert_eq!(names_in(folder.path()), ["location.lock"]);
+    assert_eq!(names_in(folder.path()), ["location.lock", "location.stopped"]);
 }
 
 #[test]

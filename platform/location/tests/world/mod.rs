@@ -26,7 +26,8 @@ pub(crate) fn contacts(list: &[(&str, u64)]) -> Contacts {
     list.iter().map(|(name, end)| (name.to_string(), *end)).collect()
 }
 
-/// Lets the address-of-record have exactly these contacts.
+/// Lets the address-of-record have exactly these contacts, each made at its end: no refresh of it may wait, and it is not
+/// believed for longer after a crash.
 pub(crate) fn set(writer: &mut Writer, aor: &str, contacts: &Contacts) -> Result<(), LocationError> {
     writer.update(aor.as_bytes(), 0, |_, new| {
         for (name, expires_at_ms) in contacts {
@@ -34,6 +35,7 @@ pub(crate) fn set(writer: &mut Writer, aor: &str, contacts: &Contacts) -> Result
             new.push(&Binding {
                 contact: name.as_bytes(),
                 expires_at_ms: *expires_at_ms,
+                registered_at_ms: *expires_at_ms,
                 call_id,
                 ..Binding::default()
             });
