@@ -90,15 +90,21 @@ pub struct Held {
     pub timer_entries: usize,
 }
 
+/// What is done each second.
+#[derive(Default)]
+struct Sweeps {
+    next_ms: u64,
+    /// The registrations have theirs once those of this turn are settled.
+    is_due: bool,
+}
+
 /// One shard of a running exchange: registrar and proxy over its own transactions.
 pub struct Shard {
     settings: Arc<Settings>,
     switchboard: Switchboard,
     seals: Arc<ArcSwap<Ring>>,
     via: Vec<u8>,
-    next_sweep_ms: u64,
-    /// The registrations are swept once those of this turn are settled.
-    is_sweep_due: bool,
+    sweeps: Sweeps,
     /// The bans that this shard knows of: see [`Guard::bans_made`].
     bans_known: u64,
 }
@@ -170,15 +176,7 @@ impl Shard {
             scratch: Scratch::default(),
             draft: Vec::new(),
         };
-        Ok(Self {
-            settings,
-            switchboard,
-            seals,
-            via: Vec::new(),
-            next_sweep_ms: 0,
-            is_sweep_due: false,
-            bans_known: 0,
-        })
+        Ok(Self { settings, switchboard, seals, via: Vec::new(), sweeps: Sweeps::default(), bans_known: 0 })
     }
 
     /// Shares a guard with the other shards of its server.
@@ -367,8 +365,8 @@ impl Engine for Shard {
             shard.send_stranded(now_ms, out);
         });
         self.switchboard.admission.turn_sieve(now_ms);
-        if now_ms >= self.next_sweep_ms {
-            self.next_sweep_ms = now_ms + SWEEP_EVERY_MS;
+        if now_ms >= self.sweeps.next_ms {
+            self.sweeps.next_ms = now_ms + SWEEP_EVERY_MS;
             self.switchboard.cookies.renew(self.seals.load().seals(now_ms));
             self.guarded(now_ms, "a probe", |shard| {
                 shard.switchboard.refresh_names(&shard.settings, now_ms);
@@ -377,7 +375,7 @@ impl Engine for Shard {
                 shard.switchboard.probe_dead(&shard.settings, now_ms, out);
                 shard.switchboard.tell_standings(&shard.settings, now_ms);
             });
-            self.is_sweep_due = true;
+            self.sweeps.is_due = true;
         }
     }
 
@@ -386,7 +384,7 @@ impl Engine for Shard {
         let parked = self.switchboard.parked.next_ms();
         let sieve = self.switchboard.admission.sieve.deadline_ms();
         let told = self.switchboard.undelivered.is_told().then_some(0);
-        [timers, parked, sieve, told, Some(self.next_sweep_ms)].into_iter().flatten().min()
+        [timers, parked, sieve, told, Some(self.sweeps.next_ms)].into_iter().flatten().min()
     }
 
     fn sieve(&mut self) -> Option<&[(IpAddr, u16)]> {
@@ -412,7 +410,7 @@ impl Engine for Shard {
 
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {
         self.switchboard.settle_registrations(now_ms, out);
-        if std::mem::take(&mut self.is_sweep_due) {
+        if std::mem::take(&mut self.sweeps.is_due) {
             self.switchboard.sweep_registrations(now_ms);
         }
         self.switchboard.settle_records(now_ms);
