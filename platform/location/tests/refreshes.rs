@@ -316,6 +316,8 @@ impl World {
             self.compact();
         }
         self.now_ms += ms;
+        // What is still to be written is not swept: as in a server, each shard has written what waited before the round ends.
+        self.writers.iter_mut().for_each(|writer| writer.catch_up().unwrap());
         for writer in &mut self.writers {
             writer.expire(self.now_ms, self.location.stripes(), |_, _| {}).unwrap();
         }
