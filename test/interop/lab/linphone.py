@@ -93,9 +93,10 @@ class Linphone(Phone):
         return self.path("heard-%d.wav" % number)
 
     def wait_registered(self, timeout_s=10):
+        seen = len(self.child.lines)
+
         def ask():
-            seen = len(self.child.lines)
-            self._type("status register", 0.25)
+            self._type("status register", 0.25)  # a busy machine prints the answer after the next question
             return any(line.startswith("registered, identity") for line in self.child.lines[seen:])
         return wait_for(ask, timeout_s, 0.1)
 
