@@ -39,7 +39,7 @@ pub(crate) fn compact(shared: &Shared, store: &Store) -> Result<(), LocationErro
     let generation = snapshot(shared, store)?;
     store.made_good.store(ahead, Release);
     remove_replaced(store, generation)?;
-    store.compaction_due.store(false, Relaxed);
+    store.compaction_due.store(!store.is_all_said(), Relaxed);
     store.upkeep().compactions += 1;
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::LocationError;
@@ -62,6 +62,7 @@ impl Disk {
             self.faults.check()?;
             let file = options.open(path)?;
             file.set_len(0)?;
+            give_to_owner(&file, path);
             Ok(file)
         };
         let file = open().map_err(LocationError::io("create", path))?;
@@ -83,6 +84,17 @@ impl Disk {
     pub(crate) fn sync_folder(&self, folder: &Path) -> Result<(), LocationError> {
         let sync = self.faults.check_sync().and_then(|()| File::open(folder)?.sync_all());
         sync.map_err(LocationError::io("sync", folder))
+    }
+}
+
+/// Who administers as root beside a server with a user of its own must leave nothing that it cannot read.
+fn give_to_owner(file: &File, path: &Path) {
+    let folder = path.parent().and_then(|folder| std::fs::metadata(folder).ok());
+    if let (Some(folder), Ok(own)) = (folder, file.metadata())
+        && (folder.uid(), folder.gid()) != (own.uid(), own.gid())
+    {
+        // Only root may; for anybody else the file is what it was.
+        let _ = std::os::unix::fs::fchown(file, Some(folder.uid()), Some(folder.gid()));
     }
 }
 

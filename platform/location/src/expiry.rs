@@ -24,17 +24,19 @@ impl Writer {
         let mut forgotten = 0;
         for _ in 0..stripes {
             let stripe = self.shared.sweep_next.fetch_add(1, Relaxed) % self.shared.table.stripes();
-            forgotten += self.expire_stripe(stripe, now_ms, &mut gone)?;
+            forgotten += self.expire_stripe(stripe, now_ms, &mut gone);
+            self.catch_up()?;
         }
         self.catch_up().map(|()| forgotten)
     }
 
+    /// What finds no room among the pending changes is left for the next round.
     fn expire_stripe(
         &mut self,
         stripe: usize,
         now_ms: u64,
         gone: &mut impl FnMut(&[u8], Binding<'_>),
-    ) -> Result<usize, LocationError> {
+    ) -> usize {
         let Self { shared, shard, replacement, .. } = self;
         let mut pending = shared.slots()[usize::from(*shard)].lock();
         let mut records = shared.table.write(stripe);
@@ -47,16 +49,17 @@ impl Writer {
             let hash = shared.table.hash(&aor);
             let Some(payload) = records.find(hash, &aor).map(Record::payload) else { continue };
             replacement.clear(usize::MAX);
-            for binding in payload.bindings(0) {
-                if binding.expires_at_ms > now_ms {
-                    replacement.push(&binding);
-                } else {
-                    gone(&aor, binding);
-                    forgotten += 1;
-                }
+            payload.bindings(now_ms).for_each(|binding| replacement.push(&binding));
+            let ended = payload.bindings(0).filter(|binding| binding.expires_at_ms <= now_ms);
+            let before = forgotten;
+            ended.for_each(|binding| {
+                gone(&aor, binding);
+                forgotten += 1;
+            });
+            if put_change(shared, *shard, &mut pending, &mut records, (hash, &aor), replacement).is_err() {
+                return before;
             }
-            put_change(shared, *shard, &mut pending, &mut records, (hash, &aor), replacement)?;
         }
-        Ok(forgotten)
+        forgotten
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn load(
                 if !in_peace {
                     loaded.believe(&table);
                 }
-                loaded.finish(&table, now_ms);
+                loaded.finish(&table, now_ms, ownership);
                 return Ok((table, loaded));
             }
             Ok(false) => {}
@@ -188,12 +188,15 @@ impl Loaded {
         self.report.believed = (0..table.stripes()).map(|stripe| table.rewrite(stripe, believed)).sum();
     }
 
-    fn finish(&mut self, table: &Table, now_ms: u64) {
+    /// Who owns the files does not forget what has ended before the log says so: that is the sweep's.
+    fn finish(&mut self, table: &Table, now_ms: u64, ownership: Ownership) {
         table.finish_loading(self.version);
-        for stripe in 0..table.stripes() {
-            self.report.expired += table.drop_expired(stripe, now_ms);
+        let loaded = table.bindings();
+        self.report.expired = (0..table.stripes()).map(|stripe| table.expired(stripe, now_ms)).sum();
+        self.report.bindings = loaded - self.report.expired;
+        if ownership == Ownership::Foreign {
+            (0..table.stripes()).for_each(|stripe| table.drop_expired(stripe, now_ms));
         }
-        self.report.bindings = table.bindings();
     }
 }
 

@@ -15,9 +15,16 @@ use crate::record::Payload;
 /// A binding is not believed for longer than this beyond its end, ms: phones that register for a day do so rarely.
 const REPRIEVE_MAX_MS: u64 = 3_600_000;
 
-/// How much longer than it says a binding in the log is believed after a crash.
+/// When a binding was made that has been believed for longer than it said.
+const BELIEVED: u64 = 0;
+
+/// How much longer than it says a binding in the log is believed after a crash. Not once more after the next one, unless the
+/// phone has been heard of in between.
 pub(crate) fn reprieve_ms(binding: &Binding<'_>) -> u64 {
-    binding.expires_at_ms.saturating_sub(binding.registered_at_ms).min(REPRIEVE_MAX_MS)
+    match binding.registered_at_ms {
+        BELIEVED => 0,
+        made_ms => binding.expires_at_ms.saturating_sub(made_ms).min(REPRIEVE_MAX_MS),
+    }
 }
 
 /// Whether the log, which holds `present`, keeps what `next` promises: the same bindings in the same order, each for a
@@ -37,7 +44,8 @@ fn timeless<'b>(binding: &Binding<'b>) -> Binding<'b> {
     Binding { cseq: 0, expires_at_ms: 0, registered_at_ms: 0, ..*binding }
 }
 
-/// The binding as it is believed after a crash.
+/// The binding as it is believed after a crash. When it was made is lost: every other one is newer.
 pub(crate) fn believed(binding: Binding<'_>) -> Binding<'_> {
-    Binding { expires_at_ms: binding.expires_at_ms + reprieve_ms(&binding), ..binding }
+    let expires_at_ms = binding.expires_at_ms + reprieve_ms(&binding);
+    Binding { expires_at_ms, registered_at_ms: BELIEVED, ..binding }
 }

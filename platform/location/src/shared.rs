@@ -128,6 +128,8 @@ impl Shared {
         let slot = &self.slots[usize::from(shard)];
         let mut pending = slot.lock();
         if pending.is_empty() {
+            // Somebody met an old record that carries the number of this batch, for numbers come again: it is settled.
+            slot.next_batch(&mut pending);
             return pending;
         }
         if pending.write(self.limits.sync) {

@@ -158,8 +158,15 @@ impl Table {
         records.bindings
     }
 
-    /// Drops the expired bindings of a stripe, and says how many. Before any writer exists.
-    pub(crate) fn drop_expired(&self, stripe: usize, now_ms: u64) -> usize {
+    /// How many bindings of a stripe have expired.
+    pub(crate) fn expired(&self, stripe: usize, now_ms: u64) -> usize {
+        let records = self.read(stripe);
+        let left = |payload: Payload<'_>| payload.count() - payload.bindings(now_ms).count();
+        records.iter().map(Record::payload).filter(|payload| payload.has_expired(now_ms)).map(left).sum()
+    }
+
+    /// Drops the expired bindings of a stripe, where no writer is.
+    pub(crate) fn drop_expired(&self, stripe: usize, now_ms: u64) {
         let mut guard = self.write(stripe);
         let records = &mut *guard;
         let mut kept: Vec<Vec<u8>> = Vec::new();
@@ -169,7 +176,6 @@ impl Table {
             payload.rewrite(&mut bytes, payload.bindings(now_ms));
             kept.push(bytes);
         }
-        let before = records.bindings;
         for bytes in &kept {
             let payload = Payload { bytes };
             let hash = self.hash(payload.aor());
@@ -178,7 +184,6 @@ impl Table {
                 _ => self.put(records, hash, payload, Mark::SETTLED),
             }
         }
-        before - records.bindings
     }
 
     /// What a snapshot of everything would take.

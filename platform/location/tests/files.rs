@@ -67,6 +67,9 @@ fn what_expired_meanwhile_is_counted_and_left_out() {
     }
     let location = Location::open(folder.path(), quiet(), 5_000).unwrap();
     assert_eq!(location.report(), OpenReport { bindings: 1, expired: 2, ..OpenReport::default() });
+    assert_eq!(all(&location, 5_000), [(ALICE.to_string(), contacts(&[("desk", 9_000)]))].into());
+    let mut writer = location.writer(0).unwrap();
+    assert_eq!(writer.expire(5_000, location.stripes(), |_, _| {}).unwrap(), 2);
     assert_eq!(all(&location, 0), [(ALICE.to_string(), contacts(&[("desk", 9_000)]))].into());
 }
 

@@ -41,6 +41,21 @@ fn assert_agreement(location: &Location) {
     }
 }
 
+/// The number of a batch is short, and comes again: an old record that carries the present one is no open batch's.
+#[test]
+fn an_old_record_is_not_waited_for() {
+    let location = Location::in_memory(quiet());
+    let (mut first, mut second) = (location.writer(0).unwrap(), location.writer(1).unwrap());
+    let register = |writer: &mut Writer, aor: &str| {
+        let binding = Binding { expires_at_ms: 1_000, ..Binding::default() };
+        writer.update(aor.as_bytes(), 0, |_, new| (Change::Replace, new.push(&binding))).unwrap();
+        writer.commit().unwrap();
+    };
+    register(&mut first, "old@x");
+    (0..u16::MAX).for_each(|n| register(&mut first, &format!("user{}@x", n % 8)));
+    register(&mut second, "old@x");
+}
+
 #[test]
 fn no_update_is_lost_and_no_reader_sees_half_of_one() {
     let folder = world::new_folder();
