@@ -72,14 +72,25 @@ impl<'a> Payload<'a> {
 
     /// Appends this payload with other bindings.
     pub(crate) fn rewrite<'b>(&self, out: &mut Vec<u8>, bindings: impl Iterator<Item = Binding<'b>>) {
-        let (mut count, mut body, mut encoded) = (0, Vec::new(), Vec::new());
+        self.rewrite_with(&mut Rewriting::default(), out, bindings);
+    }
+
+    /// The same where a million are rewritten.
+    pub(crate) fn rewrite_with<'b>(
+        &self,
+        Rewriting { body, encoded }: &mut Rewriting,
+        out: &mut Vec<u8>,
+        bindings: impl Iterator<Item = Binding<'b>>,
+    ) {
+        let mut count = 0;
+        encoded.clear();
         for binding in bindings {
             body.clear();
-            binding.encode(&mut body);
-            put_string(&mut encoded, &body);
+            binding.encode(body);
+            put_string(encoded, body);
             count += 1;
         }
-        Self::write(out, self.version(), self.aor(), count, &encoded);
+        Self::write(out, self.version(), self.aor(), count, encoded);
     }
 
     fn split(&self) -> Option<(&'a [u8], usize, Cursor<'a>)> {
@@ -88,6 +99,13 @@ impl<'a> Payload<'a> {
         let count = cursor.number()?;
         Some((aor, count, cursor))
     }
+}
+
+/// Room to rewrite payloads in.
+#[derive(Default)]
+pub(crate) struct Rewriting {
+    body: Vec<u8>,
+    encoded: Vec<u8>,
 }
 
 /// Who wrote a record, and in which of its batches: until that batch is committed or undone, nobody else may build on

@@ -12,7 +12,7 @@ use offhook_frames::FRAME_HEADER_BYTES;
 use siphasher::sip::SipHasher13;
 
 use crate::binding::Binding;
-use crate::record::{Mark, Payload, Record};
+use crate::record::{Mark, Payload, Record, Rewriting};
 
 /// The records of all addresses-of-record.
 pub(crate) struct Table {
@@ -144,12 +144,12 @@ impl Table {
         change: impl for<'b> Fn(Binding<'b>) -> Binding<'b>,
     ) -> usize {
         let mut records = self.write(stripe);
-        let mut bytes = Vec::new();
+        let (mut bytes, mut rewriting) = (Vec::new(), Rewriting::default());
         let Records { table, heap_bytes, live_bytes: live, .. } = &mut *records;
         for record in table.iter_mut() {
             bytes.clear();
             let payload = record.payload();
-            payload.rewrite(&mut bytes, payload.bindings(0).map(&change));
+            payload.rewrite_with(&mut rewriting, &mut bytes, payload.bindings(0).map(&change));
             let (heap_before, live_before) = (record.heap_bytes(), live_bytes(record));
             record.replace(Payload { bytes: &bytes }, Mark::SETTLED);
             *heap_bytes = *heap_bytes - heap_before + record.heap_bytes();
