@@ -47,9 +47,10 @@ struct Open {
 }
 
 impl Archive {
-    /// Goes on behind the files that are there.
-    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
-        let number = numbers(folder)?.into_iter().max().unwrap_or(0);
+    /// Goes on behind the files that are there, and behind `named`, the last that the store names: where the folder was
+    /// taken away, records of old rows must not be looked for in new files.
+    pub(crate) fn open(folder: &Path, named: u64) -> io::Result<Self> {
+        let number = numbers(folder)?.into_iter().fold(named, u64::max);
         Ok(Self { folder: folder.to_owned(), number, open: None })
     }
 
@@ -149,7 +150,7 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let mut spans = Vec::new();
         for run in 0..3 {
-            let mut archive = Archive::open(dir.path()).unwrap();
+            let mut archive = Archive::open(dir.path(), 0).unwrap();
             for at in 0..4 {
                 let now_ms = run * DAY_MS + at * DAY_MS / 2;
                 spans.push(archive.put(now_ms, format!("{run} {at}").as_bytes()).unwrap());
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn files_go_when_nothing_in_them_is_wanted() {
         let dir = TempDir::new().unwrap();
-        let mut archive = Archive::open(dir.path()).unwrap();
+        let mut archive = Archive::open(dir.path(), 0).unwrap();
         for day in 0..4 {
             archive.put(day * DAY_MS, b"x").unwrap();
         }

@@ -113,7 +113,8 @@ impl Assembler {
         let (log, kept) = opened.map_err(CdrError::io("open the log of open calls in", folder.path()))?;
         let files = options.files.clone().map(|files| Files::new(folder.path(), files, state.file));
         let joiner = Joiner::restore(options.policy, &kept);
-        let archive = Archive::open(folder.path()).map_err(CdrError::io("list", folder.path()))?;
+        let archive = Archive::open(folder.path(), table::latest_file(&store)?);
+        let archive = archive.map_err(CdrError::io("list", folder.path()))?;
         Ok(Self {
             store,
             folder,

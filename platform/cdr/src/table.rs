@@ -135,6 +135,12 @@ pub(crate) fn before(store: &Store, id: u64, rows: usize) -> std::result::Result
     })
 }
 
+/// The file of the latest records, 0 where there are none. No row names a later one: their numbers only grow.
+pub(crate) fn latest_file(store: &Store) -> std::result::Result<u64, StoreError> {
+    let text = "SELECT file FROM cdr ORDER BY id DESC LIMIT 1";
+    store.read(|sql| Ok(sql.query_row(text, [], |row| row.get(0)).optional()?.unwrap_or(0)))
+}
+
 /// The file of the oldest records.
 pub(crate) fn oldest_file(store: &Store) -> std::result::Result<Option<u64>, StoreError> {
     store.read(|sql| sql.query_row("SELECT min(file) FROM cdr", [], |row| row.get(0)))

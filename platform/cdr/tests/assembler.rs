@@ -311,3 +311,20 @@ fn csv_has_its_names_in_the_first_line_of_each_file() {
     }
     assert_eq!(rows, 40);
 }
+
+/// Where only the store was kept, or put back, its rows still name files that are gone.
+#[test]
+fn records_that_were_taken_away_are_not_looked_for_in_new_files() {
+    let mut house = House::new(FileFormat::JsonLines);
+    let refuse = |house: &mut House, number| {
+        let mut call = Call::new(number);
+        (0..2).for_each(|_| call.go_on(house));
+        house.turn();
+    };
+    refuse(&mut house, 1);
+    std::fs::remove_dir_all(house.folder()).unwrap();
+    (house.folder, house.spools, house.assembler) = open(&house.dir, house.format);
+    refuse(&mut house, 3);
+    let left: Vec<String> = house.list().into_iter().map(|record| record.call_id).collect();
+    assert_eq!(left, ["call-3"]);
+}
