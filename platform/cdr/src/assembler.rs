@@ -160,20 +160,34 @@ impl Assembler {
         done.map(|()| std::mem::take(&mut self.turn))
     }
 
+    /// Does all of it that can be done, and tells of the first thing that cannot: a line file or a disk that takes nothing
+    /// must not keep old records and an old log from going.
     fn look(&mut self, now_ms: u64) -> Result<(), CdrError> {
+        let stored = self.store_new(now_ms);
+        let is_stored = stored.is_ok();
+        let passed_on = stored.and_then(|()| self.pass_on(now_ms));
+        let forgotten = self.forget(now_ms);
+        // The joiner may know more than what is stored, and a log of that would say that it is.
+        let tidied = if is_stored { self.tidy_log() } else { Ok(()) };
+        passed_on.and(forgotten).and(tidied)
+    }
+
+    /// Reads all there is, joins and stores it.
+    fn store_new(&mut self, now_ms: u64) -> Result<(), CdrError> {
         self.carry_out()?;
         self.list_segments()?;
         let segments = std::mem::take(&mut self.segments);
         let read = self.read_all(&segments, now_ms);
         self.segments = segments;
         read?;
-        self.commit(now_ms)?;
+        self.commit(now_ms)
+    }
+
+    /// What follows when it is stored: segments go, and the line files get what they have missed.
+    fn pass_on(&mut self, now_ms: u64) -> Result<(), CdrError> {
         self.remove_read()?;
-        if let Some(files) = &mut self.files {
-            files.follow(&self.store, self.numbers.1, now_ms)?;
-        }
-        self.forget(now_ms)?;
-        self.tidy_log()
+        let Some(files) = &mut self.files else { return Ok(()) };
+        files.follow(&self.store, self.numbers.1, now_ms)
     }
 
     /// Looks which segments there are, where shards have begun others since.
@@ -360,13 +374,19 @@ impl Assembler {
             return Ok(());
         }
         self.next_forget_ms = now_ms + FORGET_EVERY_MS;
-        let before_ms = now_ms.saturating_sub(self.options.keep_days * DAY_MS);
-        table::forget(&self.store, before_ms, self.files.as_ref().map_or(u64::MAX >> 1, Files::last))?;
+        let keep_days = self.options.keep_days;
+        let before_ms = now_ms.saturating_sub(keep_days * DAY_MS);
+        let last = self.files.as_ref().map_or(u64::MAX >> 1, Files::last);
+        let rows = table::forget(&self.store, before_ms, last);
+        let archive = self.forget_archive();
+        let folder = self.folder.path();
+        let lines = files::forget(folder, keep_days, now_ms).map_err(CdrError::io("clear", folder));
+        rows.map(drop).map_err(CdrError::from).and(archive).and(lines)
+    }
+
+    fn forget_archive(&mut self) -> Result<(), CdrError> {
         let oldest = table::oldest_file(&self.store)?;
-        let folder: &Path = self.folder.path();
-        let forgotten = self.archive.forget(oldest);
-        let forgotten = forgotten.and_then(|()| files::forget(folder, self.options.keep_days, now_ms));
-        forgotten.map_err(CdrError::io("clear", folder))
+        self.archive.forget(oldest).map_err(CdrError::io("clear", self.folder.path()))
     }
 }
 

@@ -312,6 +312,38 @@ fn csv_has_its_names_in_the_first_line_of_each_file() {
     assert_eq!(rows, 40);
 }
 
+/// What lies in the way of the next file of lines cannot be set aside either, so that no turn succeeds.
+#[test]
+fn what_is_old_goes_also_when_the_files_of_lines_take_nothing() {
+    let mut house = House::new(FileFormat::JsonLines);
+    let mut old = Call::new(1);
+    (0..2).for_each(|_| old.go_on(&mut house));
+    house.turn();
+    house.now_ms += 31 * 86_400_000;
+    let next = house.folder().join("cdr-20261222-000002.jsonl");
+    std::fs::create_dir(&next).unwrap();
+    std::fs::create_dir_all(next.with_added_extension("aside").join("full")).unwrap();
+    let mut new = Call::new(3);
+    (0..2).for_each(|_| new.go_on(&mut house));
+    let long = "x".repeat(900);
+    // As many calls at a time as are kept: all of them come into the log.
+    for number in 0..5_000u32 {
+        let call_id = number.to_string();
+        let mut fact = begun(&call_id, u64::from(number) + 100);
+        (fact.agent, fact.contact) = (long.as_bytes(), long.as_bytes());
+        house.note(1, &Fact::Begun(fact));
+        if number % 100 == 99 {
+            house.assembler.turn(house.now_ms).unwrap_err();
+        }
+    }
+    let logs: Vec<u64> =
+        house.named("open-").iter().map(|path| std::fs::metadata(path).unwrap().len()).collect();
+    assert!(logs.len() == 1 && logs[0] < 6 << 20, "the log is written anew: {logs:?}");
+    assert!(house.list().iter().all(|record| record.call_id != "call-1"));
+    assert!(house.named("cdr-20261121").is_empty());
+    assert!(house.named("records-000001").is_empty());
+}
+
 /// Where only the store was kept, or put back, its rows still name files that are gone.
 #[test]
 fn records_that_were_taken_away_are_not_looked_for_in_new_files() {
