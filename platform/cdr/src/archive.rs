@@ -6,6 +6,7 @@
 //! Only what the store has noted is ever read. What a crash has left behind it stays unread: each run begins a file of its
 //! own. A file goes when the store has forgotten all that is in it.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -81,11 +82,15 @@ impl Archive {
         Ok(Open { file, length: 0, day })
     }
 
-    /// Removes the files before the one that has the oldest records. `None`: there are no records.
-    pub(crate) fn forget(&self, oldest: Option<u64>) -> io::Result<()> {
-        let oldest = oldest.unwrap_or(self.number);
-        for number in numbers(&self.folder)?.into_iter().filter(|number| *number < oldest.min(self.number)) {
-            std::fs::remove_file(path(&self.folder, number))?;
+    /// Removes the files that have none of the records that are wanted: those that are not `named`. The one that is
+    /// written is closed before, unless nothing is in it yet.
+    pub(crate) fn forget(&mut self, named: &BTreeSet<u64>) -> io::Result<()> {
+        self.open.take_if(|open| open.length > 0 && !named.contains(&self.number));
+        let open = self.open.as_ref().map(|_| self.number);
+        for number in numbers(&self.folder)? {
+            if !named.contains(&number) && open != Some(number) {
+                std::fs::remove_file(path(&self.folder, number))?;
+            }
         }
         Ok(())
     }
@@ -172,15 +177,17 @@ mod tests {
         for day in 0..4 {
             archive.put(day * DAY_MS, b"x").unwrap();
         }
-        let left = |archive: &Archive, oldest| {
-            archive.forget(oldest).unwrap();
+        let mut left = |named: &[u64]| {
+            archive.forget(&named.iter().copied().collect()).unwrap();
             let mut left = numbers(dir.path()).unwrap();
             left.sort_unstable();
             left
         };
-        assert_eq!(left(&archive, Some(1)), [1, 2, 3, 4]);
-        assert_eq!(left(&archive, Some(3)), [3, 4]);
-        assert_eq!(left(&archive, None), [4], "the one that is written stays");
-        assert_eq!(left(&archive, Some(9)), [4]);
+        assert_eq!(left(&[1, 2, 3, 4]), [1, 2, 3, 4]);
+        assert_eq!(left(&[1, 3, 4]), [1, 3, 4], "an old one that stays keeps no later one");
+        assert_eq!(left(&[4, 9]), [4]);
+        assert_eq!(left(&[]), [0; 0], "nor does the one stay that is written");
+        let span = archive.put(3 * DAY_MS, b"y").unwrap();
+        assert_eq!((span.file, text(&mut Reader::new(dir.path()), span)), (5, "y".to_owned()));
     }
 }

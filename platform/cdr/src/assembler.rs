@@ -385,8 +385,10 @@ impl Assembler {
     }
 
     fn forget_archive(&mut self) -> Result<(), CdrError> {
-        let oldest = table::oldest_file(&self.store)?;
-        self.archive.forget(oldest).map_err(CdrError::io("clear", self.folder.path()))
+        let mut named = table::named_files(&self.store)?;
+        // Those of a turn that the store has not taken yet.
+        named.extend(self.unstored.as_ref().and_then(|unstored| unstored.records).map(|span| span.file));
+        self.archive.forget(&named).map_err(CdrError::io("clear", self.folder.path()))
     }
 }
 

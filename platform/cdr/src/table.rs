@@ -1,6 +1,8 @@
 //! In the store: where records are ([`archive`](crate::archive)), and beside that the last turn of the assembler whose records
 //! are there. Both change in one transaction, so that after a crash no turn is stored twice.
 
+use std::collections::BTreeSet;
+
 use offhook_store::sql::{OptionalExtension, Result, Row, Transaction, params};
 use offhook_store::{Store, StoreError};
 
@@ -141,9 +143,9 @@ pub(crate) fn latest_file(store: &Store) -> std::result::Result<u64, StoreError>
     store.read(|sql| Ok(sql.query_row(text, [], |row| row.get(0)).optional()?.unwrap_or(0)))
 }
 
-/// The file of the oldest records.
-pub(crate) fn oldest_file(store: &Store) -> std::result::Result<Option<u64>, StoreError> {
-    store.read(|sql| sql.query_row("SELECT min(file) FROM cdr", [], |row| row.get(0)))
+/// The files that have records.
+pub(crate) fn named_files(store: &Store) -> std::result::Result<BTreeSet<u64>, StoreError> {
+    store.read(|sql| sql.prepare("SELECT DISTINCT file FROM cdr")?.query_map([], |row| row.get(0))?.collect())
 }
 
 pub(crate) fn note_file(store: &Store, file: &FilePosition) -> std::result::Result<(), StoreError> {

@@ -11,7 +11,7 @@ use offhook_cdr::{
     Assembler, Fact, FileFormat, FileOptions, Filter, InDialog, Options, Outcome, Policy, Record, Spool,
     SpoolFolder,
 };
-use offhook_store::Store;
+use offhook_store::{Store, StoreError};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -342,6 +342,39 @@ fn what_is_old_goes_also_when_the_files_of_lines_take_nothing() {
     assert!(house.list().iter().all(|record| record.call_id != "call-1"));
     assert!(house.named("cdr-20261121").is_empty());
     assert!(house.named("records-000001").is_empty());
+}
+
+/// Also the newest file goes when its time is over, though no other has been begun since.
+#[test]
+fn the_last_records_go_when_they_are_old() {
+    let mut house = House::new(FileFormat::JsonLines);
+    for number in [1, 3] {
+        let mut call = Call::new(number);
+        (0..2).for_each(|_| call.go_on(&mut house));
+        house.turn();
+        assert_eq!((house.list().len(), house.named("records-").len()), (1, 1));
+        house.now_ms += 31 * 86_400_000;
+        house.turn();
+        assert_eq!((house.list().len(), house.named("records-")), (0, vec![]));
+    }
+}
+
+/// The archive has records that the store has refused: what is old goes meanwhile, these stay.
+#[test]
+fn records_wait_in_the_archive_for_the_store() {
+    let mut house = House::new(FileFormat::JsonLines);
+    let store = Store::open(house.dir.path()).unwrap();
+    let carry_out = |text| store.write(|sql| sql.execute_batch(text).map_err(StoreError::from)).unwrap();
+    carry_out("CREATE TRIGGER full BEFORE INSERT ON cdr BEGIN SELECT RAISE(ABORT, 'full'); END");
+    let mut call = Call::new(1);
+    (0..2).for_each(|_| call.go_on(&mut house));
+    for _ in 0..2 {
+        house.assembler.turn(house.now_ms).unwrap_err();
+        house.now_ms += 2 * 3_600_000;
+    }
+    carry_out("DROP TRIGGER full");
+    house.turn();
+    check(&house, 1);
 }
 
 /// Where only the store was kept, or put back, its rows still name files that are gone.
