@@ -79,6 +79,9 @@ impl Archive {
         let opened = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(&path);
         let file = opened.map_err(CdrError::io("create", &path))?;
         self.number += 1;
+        // The store's word is on disk when it is given; so must be the name of the file that it speaks of.
+        let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
+        synced.map_err(CdrError::io("sync", &self.folder))?;
         Ok(Open { file, length: 0, day })
     }
 
