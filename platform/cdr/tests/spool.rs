@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use offhook_cdr::{Fact, SpoolFolder};
+use offhook_cdr::{Assembler, Fact, Options, Policy, SpoolFolder};
+use offhook_store::Store;
 use tempfile::TempDir;
 
 const RANG: Fact<'static> = Fact::Rang { leg: 1 };
@@ -36,4 +37,20 @@ fn that_it_rings_waits_for_another_fact() {
     let third = note(6_000, &[RANG]);
     drop(spool);
     assert!(written(dir.path()) > third, "the server stops");
+}
+
+/// A server that stops while facts wait for room has them written, and says how many found none.
+#[test]
+fn losses_are_told_at_the_end() {
+    const FACTS: u64 = 50_000;
+    let dir = TempDir::new().unwrap();
+    let folder = SpoolFolder::open(&dir.path().join("cdr"), 1 << 30, 1).unwrap();
+    let mut spool = folder.spool(0);
+    (0..FACTS).for_each(|_| spool.note(1_000, &HEARD));
+    drop(spool);
+    let policy = Policy { call_max_ms: 3_600_000, calls_max: 100 };
+    let options = Options { policy, files: None, keep_days: 30 };
+    let mut assembler = Assembler::open(Store::open(dir.path()).unwrap(), folder, options).unwrap();
+    let lost = assembler.turn(2_000).unwrap().lost;
+    assert!((1..FACTS).contains(&lost), "{lost}");
 }
