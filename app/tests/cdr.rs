@@ -80,6 +80,12 @@ fn a_list_for_people_and_one_for_programs() {
     assert_eq!(place.print(&["cdr", "list", "--trunk", "provider"]), "There are no such records.\n");
     assert_eq!(place.print(&["cdr", "list", "--json", "--until", "2099-01-01T00:00:00Z"]).lines().count(), 2);
     assert_eq!(place.run(&["cdr", "list", "--since", "yesterday"]).status.code(), Some(2));
+
+    std::fs::remove_file(place.data().join("cdr/records-000001.log")).unwrap();
+    let list = place.run(&["cdr", "list"]);
+    let told = "2 records cannot be read: their files in the directory cdr are missing, cut or damaged.\n";
+    assert_eq!(text(&list.stdout), "There are no such records.\n");
+    assert_eq!(text(&list.stderr), told);
 }
 
 /// The files have the same lines as the list.

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use offhook_cdr::{EndedBy, Filter, Record, utc};
+use offhook_cdr::{EndedBy, Filter, List, Record, utc};
 use offhook_store::Store;
 
 use crate::cli::CdrListArguments;
@@ -30,7 +30,7 @@ pub fn run(store: &Store, folder: &Path, arguments: &CdrListArguments) -> anyhow
         trunk: arguments.trunk.clone(),
         limit: arguments.limit as usize,
     };
-    let records = offhook_cdr::list(store, folder, &filter)?;
+    let List { records, unreadable } = offhook_cdr::list(store, folder, &filter)?;
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
         for record in &records {
@@ -42,17 +42,23 @@ pub fn run(store: &Store, folder: &Path, arguments: &CdrListArguments) -> anyhow
         table::write(&mut out, &COLUMNS, &records.iter().map(row).collect::<Vec<_>>())?;
     }
     out.flush()?;
-    tell_losses(store)
+    tell_losses(store, unreadable)
 }
 
 /// Who bills by these records must know where they may be wrong.
-fn tell_losses(store: &Store) -> anyhow::Result<()> {
+fn tell_losses(store: &Store, unreadable: u64) -> anyhow::Result<()> {
     let (lost, cut_short) = offhook_cdr::losses(store)?;
     let mut words = io::stderr().lock();
     if lost > 0 {
         writeln!(
             words,
             "{lost} facts about calls were lost for want of room: records may be missing or incomplete."
+        )?;
+    }
+    if unreadable > 0 {
+        writeln!(
+            words,
+            "{unreadable} records cannot be read: their files in the directory cdr are missing, cut or damaged."
         )?;
     }
     if cut_short > 0 {

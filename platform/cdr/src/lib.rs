@@ -42,7 +42,7 @@ pub use fact::{Answered, Begun, Fact, InDialog, TEXT_BYTES_MAX};
 pub use files::{FileFormat, FileOptions};
 pub use joiner::{Joiner, Policy};
 pub use line::{COLUMNS, utc};
-pub use list::{Filter, list};
+pub use list::{Filter, List, list};
 pub use record::{Outcome, Record};
 pub use spool::{MemorySpool, Spool, SpoolFolder, SpoolTrouble};
 pub use table::losses;

@@ -48,30 +48,45 @@ impl Filter {
     }
 }
 
-/// The records that fit, the oldest first. `folder`: that of the spool.
+/// What was found.
+#[derive(Debug, Default)]
+pub struct List {
+    /// The records that fit, the oldest first.
+    pub records: Vec<Record>,
+    /// Calls on the way to them whose records are noted, and cannot be read: the archive was taken away, or cut.
+    pub unreadable: u64,
+}
+
+/// The records that fit. `folder`: that of the spool.
 ///
 /// # Errors
 /// Those of the store, and of the files that the records lie in.
-pub fn list(store: &Store, folder: &Path, filter: &Filter) -> Result<Vec<Record>, CdrError> {
+pub fn list(store: &Store, folder: &Path, filter: &Filter) -> Result<List, CdrError> {
     let mut found = Found { records: Vec::new(), limit: filter.limit, earliest_ms: None };
-    let (mut reader, mut before) = (Reader::new(folder), i64::MAX as u64);
+    let (mut reader, mut before, mut unreadable) = (Reader::new(folder), i64::MAX as u64, 0);
     'rows: loop {
         let rows = table::before(store, before, ROWS)?;
         let Some((first, ..)) = rows.last() else { break };
         before = *first;
-        for (first, _, stored_ms, span) in rows {
+        for (first, calls, stored_ms, span) in rows {
             if found.has_all_since(stored_ms) || filter.since_ms.is_some_and(|since_ms| stored_ms < since_ms)
             {
                 break 'rows;
             }
             let batch = reader.read(span).map_err(CdrError::io("read records in", folder))?;
-            let records = batch::read(first, batch).map(Entry::into_record);
-            records.filter(|record| filter.fits(record)).for_each(|record| found.push(record));
+            let mut missing = calls;
+            for record in batch::read(first, batch).map(Entry::into_record) {
+                missing = missing.saturating_sub(1);
+                if filter.fits(&record) {
+                    found.push(record);
+                }
+            }
+            unreadable += missing;
         }
     }
     found.shorten();
     found.records.reverse();
-    Ok(found.records)
+    Ok(List { records: found.records, unreadable })
 }
 
 /// The latest records of those that were found.

@@ -50,9 +50,9 @@ fn house(dir: &Path) {
 /// The calls that are listed, by number.
 fn numbers(dir: &Path, filter: Filter) -> Vec<u64> {
     let limit = if filter.limit == 0 { 10_000 } else { filter.limit };
-    let records = list(&Store::open(dir).unwrap(), &dir.join("cdr"), &Filter { limit, ..filter }).unwrap();
+    let found = list(&Store::open(dir).unwrap(), &dir.join("cdr"), &Filter { limit, ..filter }).unwrap();
     let number = |record: &Record| record.call_id.parse().unwrap();
-    records.iter().map(number).collect()
+    found.records.iter().map(number).collect()
 }
 
 #[test]
