@@ -370,8 +370,9 @@ impl World {
         let before = all(&self.location, now_ms);
         let Self { location, writers, folder, promises, believed, .. } = self;
         drop((location, writers));
-        let next = Self { promises, believed, ..Self::open(folder, now_ms) };
+        let mut next = Self { promises, believed, ..Self::open(folder, now_ms) };
         assert_eq!(all(&next.location, now_ms), before, "after a stop in peace");
+        next.pass(0); // what ended meanwhile is gone for good once it was swept
         next
     }
 
