@@ -83,7 +83,7 @@ pub(crate) fn load(
                 if !in_peace {
                     loaded.believe(&table);
                 }
-                loaded.finish(&table, now_ms, ownership);
+                loaded.finish(&table, now_ms);
                 return Ok((table, loaded));
             }
             Ok(false) => {}
@@ -188,15 +188,12 @@ impl Loaded {
         self.report.believed = (0..table.stripes()).map(|stripe| table.rewrite(stripe, believed)).sum();
     }
 
-    /// Who owns the files does not forget what has ended before the log says so: that is the sweep's.
-    fn finish(&mut self, table: &Table, now_ms: u64, ownership: Ownership) {
+    /// What has ended is shown to nobody, and forgotten when the sweep has told the log.
+    fn finish(&mut self, table: &Table, now_ms: u64) {
         table.finish_loading(self.version);
         let loaded = table.bindings();
         self.report.expired = (0..table.stripes()).map(|stripe| table.expired(stripe, now_ms)).sum();
         self.report.bindings = loaded - self.report.expired;
-        if ownership == Ownership::Foreign {
-            (0..table.stripes()).for_each(|stripe| table.drop_expired(stripe, now_ms));
-        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! it: its calls ring in vain until then. What was removed is gone for good, and so is what had ended, once it was swept
 //! (see `expiry`). After a server that was stopped in peace everything is as it was.
 
-use crate::binding::Binding;
+use crate::binding::{Binding, Bindings};
 use crate::record::Payload;
 
 /// A binding is not believed for longer than this beyond its end, ms: phones that register for a day do so rarely.
@@ -29,9 +29,15 @@ pub(crate) fn reprieve_ms(binding: &Binding<'_>) -> u64 {
 
 /// Whether the log, which holds `present`, keeps what `next` promises: the same bindings in the same order, each for a
 /// while longer.
-pub(crate) fn is_kept(present: Payload<'_>, next: Payload<'_>) -> bool {
-    present.count() == next.count()
-        && present.bindings(0).zip(next.bindings(0)).all(|(old, new)| is_refresh(&old, &new))
+pub(crate) fn is_kept(present: Payload<'_>, mut next: Bindings<'_>) -> bool {
+    let mut present = present.bindings(0);
+    loop {
+        match (present.next(), next.next()) {
+            (Some(old), Some(new)) if is_refresh(&old, &new) => {}
+            (None, None) => return true,
+            _ => return false,
+        }
+    }
 }
 
 fn is_refresh(old: &Binding<'_>, new: &Binding<'_>) -> bool {

@@ -165,27 +165,6 @@ impl Table {
         records.iter().map(Record::payload).filter(|payload| payload.has_expired(now_ms)).map(left).sum()
     }
 
-    /// Drops the expired bindings of a stripe, where no writer is.
-    pub(crate) fn drop_expired(&self, stripe: usize, now_ms: u64) {
-        let mut guard = self.write(stripe);
-        let records = &mut *guard;
-        let mut kept: Vec<Vec<u8>> = Vec::new();
-        for payload in records.table.iter().map(Record::payload).filter(|payload| payload.has_expired(now_ms))
-        {
-            let mut bytes = Vec::with_capacity(payload.bytes.len());
-            payload.rewrite(&mut bytes, payload.bindings(now_ms));
-            kept.push(bytes);
-        }
-        for bytes in &kept {
-            let payload = Payload { bytes };
-            let hash = self.hash(payload.aor());
-            match payload.count() {
-                0 => self.remove(records, hash, payload.aor()),
-                _ => self.put(records, hash, payload, Mark::SETTLED),
-            }
-        }
-    }
-
     /// What a snapshot of everything would take.
     pub(crate) fn live_bytes(&self) -> u64 {
         (0..self.stripes()).map(|stripe| self.read(stripe).live_bytes as u64).sum()

@@ -1,8 +1,8 @@
 //! What a caller may do to a record.
 
-use offhook_frames::encoding::put_string;
+use offhook_frames::encoding::{Cursor, put_string};
 
-use crate::binding::Binding;
+use crate::binding::{Binding, Bindings};
 
 /// What becomes of the record of an address-of-record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,5 +50,10 @@ impl Replacement {
 
     pub(crate) fn encoded(&self) -> &[u8] {
         &self.encoded
+    }
+
+    /// All of them, expired or not.
+    pub(crate) fn bindings(&self) -> Bindings<'_> {
+        Bindings::new(Cursor::new(&self.encoded), self.count, 0)
     }
 }

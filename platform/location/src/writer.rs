@@ -94,12 +94,7 @@ impl Writer {
     /// writer or a snapshot needed on disk meanwhile may have been kept; a registration that failed may have happened,
     /// one that succeeded has.) Later commits work again when the disk does.
     pub fn commit(&mut self) -> Result<(), LocationError> {
-        let pending = self.shared.slots()[usize::from(self.shard)].lock();
-        if pending.failed.is_none() && pending.may_wait() {
-            return Ok(());
-        }
-        drop(pending);
-        self.catch_up()
+        self.write_unless(Pending::may_wait)
     }
 
     /// Writes what has waited. To be called each second.
@@ -107,6 +102,15 @@ impl Writer {
     /// # Errors
     /// As [`commit`](Self::commit); what was answered already stays as it is, and a snapshot brings it to disk.
     pub fn catch_up(&mut self) -> Result<(), LocationError> {
+        self.write_unless(Pending::is_empty)
+    }
+
+    fn write_unless(&mut self, rests: impl FnOnce(&Pending) -> bool) -> Result<(), LocationError> {
+        let pending = self.shared.slots()[usize::from(self.shard)].lock();
+        if pending.failed.is_none() && rests(&pending) {
+            return Ok(());
+        }
+        drop(pending);
         match self.shared.flush(self.shard).failed.take() {
             Some(error) => Err(error),
             None => Ok(()),
@@ -130,7 +134,7 @@ impl Drop for Writer {
     }
 }
 
-/// Puts the replacement into the table and among the pending changes.
+/// Puts the replacement into the table and among the pending changes, within the bounds.
 fn replace(
     shared: &Shared,
     shard: u16,
@@ -140,24 +144,23 @@ fn replace(
     replacement: &Replacement,
 ) -> Result<(), LocationError> {
     let limits = &shared.limits;
-    let present = records.find(hash, aor).map(|record| record.payload());
-    if replacement.is_empty() && present.is_none_or(|payload| payload.count() == 0) {
-        return Ok(());
-    }
-    let more = replacement.len().saturating_sub(present.map_or(0, |payload| payload.count()));
-    if replacement.len() > limits.bindings_per_aor_max {
-        return Err(LocationError::TooManyBindings { max: limits.bindings_per_aor_max });
-    }
-    if more > 0 && shared.table.bindings() + more > limits.bindings_max {
-        return Err(LocationError::Full { max: limits.bindings_max });
-    }
-    if PAYLOAD_OVERHEAD_BYTES + aor.len() + replacement.encoded().len() > limits.payload_bytes_max() {
-        return Err(LocationError::RecordTooLong { max: limits.payload_bytes_max() });
-    }
-    put_change(shared, shard, pending, records, (hash, aor), replacement)
+    let is_change = |present: usize| {
+        let more = replacement.len().saturating_sub(present);
+        if replacement.len() > limits.bindings_per_aor_max {
+            return Err(LocationError::TooManyBindings { max: limits.bindings_per_aor_max });
+        }
+        if more > 0 && shared.table.bindings() + more > limits.bindings_max {
+            return Err(LocationError::Full { max: limits.bindings_max });
+        }
+        if PAYLOAD_OVERHEAD_BYTES + aor.len() + replacement.encoded().len() > limits.payload_bytes_max() {
+            return Err(LocationError::RecordTooLong { max: limits.payload_bytes_max() });
+        }
+        Ok(present > 0 || !replacement.is_empty())
+    };
+    put_change(shared, shard, pending, records, (hash, aor), replacement, is_change)
 }
 
-/// The same for what keeps every other bound.
+/// The same; `is_change` is told how many bindings there are and says whether this is a change and may be.
 pub(crate) fn put_change(
     shared: &Shared,
     shard: u16,
@@ -165,21 +168,25 @@ pub(crate) fn put_change(
     records: &mut Records,
     (hash, aor): (u64, &[u8]),
     replacement: &Replacement,
+    is_change: impl FnOnce(usize) -> Result<bool, LocationError>,
 ) -> Result<(), LocationError> {
+    let version = records.next_version(); // one that is not used is missed by nobody
+    let present = records.find(hash, aor);
+    let old = present.map(Record::payload);
+    if !is_change(old.map_or(0, |payload| payload.count()))? {
+        return Ok(());
+    }
     if pending.frames.len() + pending.old.len() > PENDING_BYTES_MAX {
         return Err(LocationError::PendingFull { max: PENDING_BYTES_MAX });
     }
-    let version = records.next_version();
-    let present = records.find(hash, aor);
-    let frame = pending.keep_old(present.map(Record::payload), hash);
+    let logged = present.filter(|record| shared.is_logged(record.mark()));
+    let waits = logged.is_some_and(|record| is_kept(record.payload(), replacement.bindings()));
+    let frame = pending.keep_old(old, hash, waits);
     put_frame(&mut pending.frames, |out| {
         Payload::write(out, version, aor, replacement.len(), replacement.encoded());
     });
     let payload = Payload { bytes: &pending.frames[frame + FRAME_HEADER_BYTES..] };
-    let logged = present.filter(|record| shared.is_logged(record.mark()));
-    let waits = logged.is_some_and(|record| is_kept(record.payload(), payload));
     shared.table.put(records, hash, payload, shared.mark(shard));
-    pending.note_waits(waits);
     Ok(())
 }
 
@@ -217,19 +224,12 @@ impl Pending {
     }
 
     /// Notes a change whose frame comes next, and keeps what was there before. Returns where the frame begins.
-    fn keep_old(&mut self, old: Option<Payload<'_>>, hash: u64) -> usize {
+    fn keep_old(&mut self, old: Option<Payload<'_>>, hash: u64, waits: bool) -> usize {
         let (frame_start, old_start) = (self.frames.len(), self.old.len());
-        self.changes.push(PendingChange { hash, frame_start, old_start, waits: false });
+        self.changes.push(PendingChange { hash, frame_start, old_start, waits });
+        self.waiting += usize::from(waits);
         self.old.extend_from_slice(old.map_or(&[], |payload| payload.bytes));
         frame_start
-    }
-
-    /// Whether the latest change may wait.
-    fn note_waits(&mut self, waits: bool) {
-        if let Some(change) = self.changes.last_mut() {
-            change.waits = waits;
-            self.waiting += usize::from(waits);
-        }
     }
 
     /// Whether nothing here needs to be written now.
