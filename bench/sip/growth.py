@@ -28,6 +28,8 @@ import subprocess
 import tempfile
 import time
 
+from mixed import cpu_us
+
 PORT = 28000
 DOMAIN = "bench.test"
 LITTLE_USERS, MANY_USERS = 1000, 1000000
@@ -99,9 +101,7 @@ class Server:
         self.process.wait(30)
 
     def cpu_us(self):
-        threads = "/proc/%d/task" % self.process.pid
-        times = (open("%s/%s/schedstat" % (threads, thread)).read() for thread in os.listdir(threads))
-        return sum(int(text.split()[0]) for text in times) / 1000
+        return cpu_us(self.process.pid)
 
 
 def options(port, transport):

@@ -1,6 +1,8 @@
 //! What calls cost that are not over: memory, and nothing that is done each second. Alone in its file: the allocator is the
 //! whole process's.
 
+mod facts;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -97,35 +99,19 @@ fn open(dir: &Path) -> (Assembler, SpoolFolder) {
     (Assembler::open(Store::open(dir).unwrap(), folder.clone(), options).unwrap(), folder)
 }
 
+/// As long as they usually are.
+const AGENT: &[u8] = b"Desk Phone 7 (3.1.4)";
+
 fn begins(spool: &mut offhook_cdr::Spool, now_ms: u64, number: usize) {
     let (call_id, leg) = (format!("{number:08}@192.0.2.1"), number as u64 + 1);
     let begun = Begun {
-        leg,
-        refused: 0,
-        in_path: true,
-        cseq: 1,
-        transport: b"udp",
-        source: "192.0.2.1:5060".parse().unwrap(),
-        call_id: call_id.as_bytes(),
-        from_tag: b"a",
         from: b"sip:alice@example.org",
-        to: b"sip:bob@example.org",
-        request_uri: b"sip:bob@example.org",
         user: b"alice",
         contact: b"<sip:alice@192.0.2.1:5060>",
-        agent: b"Desk Phone 7 (3.1.4)",
-        route: b"user",
-        trunk: b"",
+        agent: AGENT,
+        ..facts::begun(&call_id, leg)
     };
-    let answered = Answered {
-        leg,
-        status: 200,
-        target: "192.0.2.2:5060".parse().unwrap(),
-        to_tag: b"b",
-        contact: b"<sip:bob@192.0.2.2:5060>",
-        agent: b"Desk Phone 7 (3.1.4)",
-        session_expires: b"",
-    };
+    let answered = Answered { contact: b"<sip:bob@192.0.2.2:5060>", agent: AGENT, ..facts::answered(leg) };
     spool.note(now_ms, &Fact::Begun(begun));
     spool.note(now_ms, &Fact::Rang { leg });
     spool.note(now_ms, &Fact::Answered(answered));
