@@ -26,7 +26,7 @@ struct Seen {
     callees: Vec<Vec<u8>>,
     /// The refusals that the caller was sent: one, unless the INVITE came by several branches.
     refused: Vec<u16>,
-    /// Who sent the first BYE whose good end the exchange passed on, and when it did.
+    /// Who sent the first BYE whose good end the exchange passed on, or which led nowhere, and when that was.
     ended: Option<(EndedBy, u64)>,
 }
 
@@ -98,6 +98,23 @@ fn calls(world: &World, exchange: NodeId) -> Calls {
 /// Which call, and the number in CSeq.
 type Numbered = ((Vec<u8>, Vec<u8>), u32);
 
+/// The BYEs that the exchange has heard an end of. Of others it says itself that nobody can be reached, and that is an end
+/// too (RFC 3261 §15.1.1).
+fn heard_byes(world: &World, exchange: NodeId) -> HashSet<Numbered> {
+    let arrived = world.trace().iter().filter(|entry| entry.to == Some(exchange));
+    let numbered = |bytes| {
+        let message = Message::parse(bytes).ok().filter(|m| m.status() >= Some(200))?;
+        let (cseq, tag) = (message.cseq().ok()?, message.from().ok()?.tag().unwrap_or_default().to_vec());
+        let key = (message.call_id().ok()?.to_vec(), tag);
+        (cseq.method == b"BYE").then_some((key, cseq.number))
+    };
+    let heard: Vec<Numbered> = arrived.filter_map(|entry| entry.message()).filter_map(numbered).collect();
+    // What came from a trunk that asks for credentials has other numbers.
+    let inward =
+        heard.iter().map(|(key, number)| (key.clone(), renumber::inward(*number))).collect::<Vec<_>>();
+    heard.into_iter().chain(inward).collect()
+}
+
 fn invites(world: &World, exchange: NodeId) -> HashSet<Numbered> {
     let arrived = world.trace().iter().filter(|entry| entry.to == Some(exchange));
     let numbered = |bytes| {
@@ -110,7 +127,7 @@ fn invites(world: &World, exchange: NodeId) -> HashSet<Numbered> {
 
 /// Everything but the arrivals.
 fn sent(world: &World, exchange: NodeId) -> Calls {
-    let arrived = invites(world, exchange);
+    let (arrived, heard) = (invites(world, exchange), heard_byes(world, exchange));
     let mut calls = Calls::new();
     for entry in world.trace().iter().filter(|entry| entry.from == exchange) {
         let Some(message) = entry.message().and_then(|bytes| Message::parse(bytes).ok()) else { continue };
@@ -130,13 +147,14 @@ fn sent(world: &World, exchange: NodeId) -> Calls {
             continue;
         }
         let Some(status) = message.status() else { continue };
+        let leads_nowhere = matches!(status, 500 | 503) && !heard.contains(&(key.clone(), cseq.number));
         match cseq.method {
             b"INVITE" => {
                 if let Some(call) = calls.get_mut(&key).filter(|call| call.attempts.contains(&cseq.number)) {
                     answer(call, status, to_tag, entry.sent_ms);
                 }
             }
-            b"BYE" if matches!(status, 200..=299 | 408 | 481) => {
+            b"BYE" if matches!(status, 200..=299 | 408 | 481) || leads_nowhere => {
                 let turned = (call_id.to_vec(), to_tag.clone());
                 end(calls.get_mut(&key), (EndedBy::Caller, entry.sent_ms), &to_tag);
                 end(calls.get_mut(&turned), (EndedBy::Callee, entry.sent_ms), &from_tag);

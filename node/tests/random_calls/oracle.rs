@@ -22,6 +22,8 @@ mod transactions;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
+use offhook_sip::Transport;
+
 use crate::sniffer::{Cause, Step};
 use packet::{Packet, param, via_key};
 pub(crate) use report::{Violation, said};
@@ -33,7 +35,8 @@ const GRAIN_MS: u64 = 64;
 /// What is known of an exchange beforehand.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    pub(crate) locals: Vec<SocketAddr>,
+    /// Where it listens, in the order of its listeners.
+    pub(crate) places: Vec<(Transport, SocketAddr)>,
     pub(crate) domain: String,
     pub(crate) neighbours: Vec<Neighbour>,
 }

@@ -10,6 +10,7 @@ use offhook_sip::Transport;
 
 use crate::callee::Server;
 use crate::caller::{Client, What};
+use crate::lines;
 use crate::wire::{Message, uri_of};
 
 pub(crate) const T1_MS: u64 = 500;
@@ -119,8 +120,16 @@ impl Phone {
     }
 
     pub(crate) fn contact(&self) -> String {
-        let transport = if self.line.transport == Transport::Tcp { ";transport=tcp" } else { "" };
-        format!("<sip:{}@{}{transport}>", self.line.name, self.line.address)
+        let transport = lines::uri_param(self.line.transport);
+        format!("<sip:{}@{}{transport}>", self.line.name, self.host())
+    }
+
+    /// What it says of itself: RFC 7118 §5, a browser does not know its address.
+    fn host(&self) -> String {
+        match self.line.transport.is_websocket() {
+            true => format!("{}.invalid", self.line.name),
+            false => self.line.address.to_string(),
+        }
     }
 
     pub(crate) fn aor(&self) -> String {
@@ -129,13 +138,15 @@ impl Phone {
 
     pub(crate) fn new_via(&mut self) -> String {
         let branch = self.make_up();
-        let transport = self.line.transport.via_token();
-        format!("SIP/2.0/{transport} {};branch=z9hG4bK-{branch};rport", self.line.address)
+        let rport = if self.line.transport.is_websocket() { "" } else { ";rport" };
+        let (token, host) = (lines::token(self.line.transport), self.host());
+        format!("SIP/2.0/{token} {host};branch=z9hG4bK-{branch}{rport}")
     }
 
     /// Sends to the exchange that the phone belongs to.
     pub(crate) fn send(&self, bytes: &[u8], out: &mut Outbox) {
-        let listener = u16::from(self.line.transport == Transport::Tcp);
+        let plain = lines::PLAIN.iter().position(|transport| *transport == self.line.transport);
+        let listener = plain.unwrap_or(lines::PLAIN.len()) as u16;
         let connection = ConnectionId::NONE;
         let flow = Flow { transport: self.line.transport, listener, connection, remote: self.line.proxy };
         out.push(bytes, flow, 0);
@@ -228,7 +239,9 @@ impl Phone {
     pub(crate) fn begin_dialog(&mut self, now_ms: u64, dialog: Dialog) -> usize {
         let index = self.dialogs.len();
         let (first, always) = (dialog.routes.first().cloned(), dialog.is_caller);
-        if first.is_some_and(|route| !uri_of(&route).contains(&self.line.proxy.ip().to_string())) {
+        // RFC 3261 §12.1.2, RFC 5658 §4: it begins where the phone's own requests go, by its own transport.
+        let own = (self.line.transport, self.line.proxy);
+        if first.is_some_and(|route| !lines::is_at(uri_of(&route), own)) {
             self.complaints.push(format!("{}: the route set begins elsewhere: {dialog:?}", self.line.name));
         }
         self.dialogs.push(dialog);
@@ -255,6 +268,14 @@ impl Endpoint for Phone {
         match message.status() {
             0 => self.request(now_ms, from, &message, out),
             status => self.response(now_ms, status, &message, out),
+        }
+    }
+
+    /// RFC 5626 §4.5: who can only be reached by what he has dialled dials again.
+    fn connection_closed(&mut self, now_ms: u64, _connection: ConnectionId, _out: &mut Outbox) {
+        if !lines::PLAIN.contains(&self.line.transport) {
+            let after_ms = self.rng.between(100, 3_000);
+            self.plan(now_ms + after_ms, Errand::Register);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::ledger;
 use crate::oracle;
 use crate::phone::{Dialog, Phone};
 use crate::scene::{Place, SLOW_MS_MAX, Scene};
-use crate::sniffer::Sniffer;
+use crate::sniffer::{Sniffer, Step};
 use crate::wire::Message;
 
 /// A CANCEL that is lost again and again gets through within this time, or never: Timer F and a few delays.
@@ -190,7 +190,8 @@ fn other_side<'s>(scene: &'s Scene, dialog: &Dialog) -> Option<(&'s Phone, &'s D
 fn exchanges(scene: &Scene, broken: &mut Vec<String>) {
     for Place { node, plan, shards, facts, log, .. } in &scene.exchanges {
         if !scene.torn {
-            broken.extend(ledger::wrong(&scene.world, *node, plan));
+            let wrong = ledger::wrong(&scene.world, *node, plan);
+            broken.extend(wrong.into_iter().map(|text| format!("{text}\n{}", said_of(&text, &log.borrow()))));
         }
         let name = scene.world.name(*node);
         for number in 0..*shards {
@@ -209,6 +210,12 @@ fn exchanges(scene: &Scene, broken: &mut Vec<String>) {
         let first = violations.into_iter().take(VIOLATIONS_SHOWN_MAX);
         broken.extend(first.map(|violation| format!("{name} (1 of {total}) {violation}")));
     }
+}
+
+/// What was said at a door in the call that a record is of.
+fn said_of(record: &str, steps: &[Step]) -> String {
+    let call_id = record.split("call_id: \"").nth(1).and_then(|rest| rest.split('"').next());
+    call_id.map_or_else(String::new, |call_id| oracle::said(steps, call_id))
 }
 
 /// What was said at the doors of the exchanges by this request's Call-ID.

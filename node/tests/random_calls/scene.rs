@@ -9,6 +9,8 @@ use offhook_simnet::{Link, Nat, NatKind, Node, NodeId, Realm, Rng, World};
 use offhook_sip::Transport;
 
 use crate::exchange::{OPEN, Plan, parse};
+use crate::extras::Extras;
+use crate::lines::{self, door};
 use crate::oracle::{Facts, Neighbour};
 use crate::phone::{Errand, Line, Phone};
 use crate::sniffer::{Log, Sniffer};
@@ -23,6 +25,9 @@ pub(crate) const QUIET_MS: u64 = 1_010_000;
 
 /// The slowest link, and the slowest phone, ms.
 pub(crate) const SLOW_MS_MAX: u64 = 9_000;
+
+/// Where who only dials has his end; his Contact says another port.
+const DEAF_PORT: u16 = 9;
 
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
@@ -42,6 +47,7 @@ pub(crate) struct Scene {
     /// Links lose, double and swap nothing.
     pub(crate) perfect: bool,
     dice: Rng,
+    extras: Extras,
 }
 
 /// An exchange in the world.
@@ -67,6 +73,7 @@ impl Scene {
             forgotten: false,
             perfect: false,
             dice: Rng::new(seed ^ 0x5eed),
+            extras: Extras::of(seed),
         };
         let link = scene.link();
         scene.world.default_link(link);
@@ -113,9 +120,12 @@ impl Scene {
     }
 
     fn add_exchange(&mut self, index: usize, domain: &str, domains: &[&str], auth: bool) {
-        let local = proxy_address(index);
-        let listener = |transport| Listener { transport, local, prefix_bits: 24, advertise: None };
-        let listeners = vec![listener(Transport::Udp), listener(Transport::Tcp)];
+        let listener = |&transport: &Transport| {
+            let local = door(index, transport);
+            Listener { transport, local, prefix_bits: 24, advertise: None }
+        };
+        let more = if self.extras.links { &lines::MORE[..] } else { &[] };
+        let listeners: Vec<_> = lines::PLAIN.iter().chain(more).map(listener).collect();
         let users =
             USERS.iter().map(|name| User { name: (*name).to_owned(), password: password(name, domain) });
         let site = Site {
@@ -131,7 +141,7 @@ impl Scene {
         let mut neighbours = Vec::new();
         for (other, domain) in domains.iter().enumerate().filter(|(other, _)| *other != index) {
             let (domain, address, stateless) =
-                ((*domain).to_owned(), proxy_address(other), self.dice.permille(300));
+                ((*domain).to_owned(), door(other, Transport::Udp), self.dice.permille(300));
             let mode = if stateless { "mode = \"stateless\"\n" } else { "" };
             text +=
                 &format!("[[route]]\nmatch = {{ domain = \"{domain}\" }}\nto = \"sip:{address}\"\n{mode}");
@@ -140,7 +150,8 @@ impl Scene {
         let shards = self.dice.between(1, 3) as u8;
         let plan = Plan::new(&parse(&text), &site, shards);
         let plan = Arc::new(if is_killed(site.seed) { plan.on_disk(site.now_ms) } else { plan });
-        let facts = Facts { locals: vec![local], domain: domain.to_owned(), neighbours };
+        let places = listeners.iter().map(|listener| (listener.transport, listener.local));
+        let facts = Facts { places: places.collect(), domain: domain.to_owned(), neighbours };
         let name = format!("proxy-{domain}");
         let log = Log::default();
         let engines = engines(&plan, shards, &log, self.began_ms(), 1);
@@ -168,19 +179,20 @@ impl Scene {
         };
         let address: SocketAddr = format!("{network}.{}:5060", index + 10).parse().expect("an address");
         let q = ["1.0", "1.0", "0.7", "0.3"][self.dice.below(4) as usize];
+        let transport = if self.dice.permille(250) { Transport::Tcp } else { Transport::Udp };
+        let transport = self.extras.transport(transport);
         let line = Line {
             name: format!("{user}{exchange}{number}"),
             user: user.to_owned(),
             domain: domain.to_owned(),
             password: password(user, domain),
             address,
-            proxy: proxy_address(exchange),
-            transport: if self.dice.permille(250) { Transport::Tcp } else { Transport::Udp },
+            proxy: door(exchange, transport),
+            transport,
             q,
             slow_ms: if self.dice.permille(100) { self.dice.between(500, SLOW_MS_MAX) } else { 0 },
         };
         let is_far = self.dice.permille(50);
-        let name = line.name.clone();
         let keeps_alive = behind_nat;
         let mut phone = Phone::new(line, self.dice.next_u64());
         let now_ms = self.world.now_ms();
@@ -189,10 +201,7 @@ impl Scene {
         if keeps_alive {
             phone.plan(now_ms, Errand::KeepAlive);
         }
-        let node = Node::endpoint(&name, phone).behind(realm);
-        let address = address.to_string();
-        let node = node.listen(Transport::Udp, &address).listen(Transport::Tcp, &address);
-        let node = self.world.add(node);
+        let node = self.world.add(phone_node(phone).behind(realm));
         if is_far {
             let far_ms = self.dice.between(300, 2_500);
             self.world.link(node, self.exchanges[exchange].node, Link::new().delay_ms(far_ms, far_ms + 200));
@@ -246,7 +255,6 @@ impl Scene {
         self.world.run_for(self.dice.below(5_000));
         line.address.set_port(5070);
         line.name = format!("{}again", line.name);
-        let (name, address) = (line.name.clone(), line.address.to_string());
         // Behind a translator the other port would need another door: it stays away.
         if !line.address.ip().to_string().starts_with("192.0.2") {
             return;
@@ -258,9 +266,7 @@ impl Scene {
             now_ms + self.dice.between(1_000, 20_000),
             Errand::Call(format!("sip:alice@{}", phone.line.domain)),
         );
-        let node = Node::endpoint(&name, phone);
-        let node = node.listen(Transport::Udp, &address).listen(Transport::Tcp, &address);
-        self.phones.push(self.world.add(node));
+        self.phones.push(self.world.add(phone_node(phone)));
     }
 
     fn break_streams(&mut self) {
@@ -285,8 +291,15 @@ fn is_killed(seed: u64) -> bool {
     seed % 10 == 9
 }
 
-fn proxy_address(exchange: usize) -> SocketAddr {
-    format!("198.51.100.{}:5060", exchange + 1).parse().expect("an address")
+/// A phone in the world. Nobody dials a browser, nor most of those who come by TLS.
+fn phone_node(phone: Phone) -> Node {
+    let Line { name, address, transport, .. } = phone.line.clone();
+    let text = address.to_string();
+    let node = Node::endpoint(&name, phone).listen(Transport::Udp, &text).listen(Transport::Tcp, &text);
+    match transport {
+        Transport::Udp | Transport::Tcp => node,
+        _ => node.listen(transport, &SocketAddr::new(address.ip(), DEAF_PORT).to_string()),
+    }
 }
 
 fn password(user: &str, domain: &str) -> String {

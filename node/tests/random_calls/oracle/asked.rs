@@ -67,7 +67,7 @@ impl<'a> Oracle<'a> {
         self.has_left(invite, &ack);
         let Some(server) = invite.map(|i| &mut self.servers[i]) else {
             // It may be for a refusal of the process before, or for a phone whose connection is gone.
-            self.turn.optional = self.life > 1 || (self.closed && ack.uri().contains("transport=tcp"));
+            self.turn.optional = self.life > 1 || (self.closed && ack.uri().contains("transport="));
             self.turn.ack_on = Some((ack, *from));
             return;
         };

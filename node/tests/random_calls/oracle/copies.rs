@@ -6,7 +6,8 @@ use offhook_net::{ConnectionId, Flow};
 use offhook_sip::Transport;
 
 use super::Oracle;
-use super::packet::{Packet, address_of, param, uri_of, user_and_host, via_key};
+use super::packet::{Packet, param, uri_of, user_and_host, via_key};
+use crate::lines;
 use crate::sniffer::Sent;
 
 /// What a proxy may change in a request; every other line stays as it is.
@@ -16,9 +17,9 @@ const CHANGING: [&str; 6] =
 impl<'a> Oracle<'a> {
     /// A copy against the request that it was made from.
     pub(super) fn copied(&mut self, (request, from): (&Packet<'a>, &Flow), sent: &Sent, copy: &Packet<'a>) {
-        let way = if sent.flow.transport == Transport::Udp { "SIP/2.0/UDP" } else { "SIP/2.0/TCP" };
         let (branch, sent_by) = via_key(copy.via());
-        let ours = self.is_local(sent_by) && copy.via().starts_with(way) && !branch.is_empty();
+        let way = format!("SIP/2.0/{} ", lines::token(sent.flow.transport));
+        let ours = self.is_own(sent_by, &sent.flow) && copy.via().starts_with(&way) && !branch.is_empty();
         let below: Vec<_> = copy.values("Via").skip(1).collect();
         let hops = |text: &str| text.parse::<i32>().unwrap_or(71);
         let fewer = hops(copy.value("Max-Forwards")) == hops(request.value("Max-Forwards")) - 1;
@@ -30,7 +31,11 @@ impl<'a> Oracle<'a> {
             (copy.body == request.body, "§16.6", "the body has changed"),
             (rest_is_same(request, copy), "§16.6", "a header has changed that is not ours to change"),
             (self.routes_are_right(request, copy), "§16.4, §16.6 step 6", "Route is wrong"),
-            (self.record_routes_are_right(request, copy), "§16.6 step 4", "Record-Route is wrong"),
+            (
+                self.record_routes_are_right((request, from), sent, copy),
+                "§16.6 step 4",
+                "Record-Route is wrong",
+            ),
             (self.credentials_are_right(request, copy), "§22.3", "credentials have changed"),
         ] {
             self.expect(is_so, section, format!("{what}: {}", copy.first));
@@ -38,16 +43,23 @@ impl<'a> Oracle<'a> {
         self.target_is_right(request, sent, copy);
     }
 
-    fn is_local(&self, sent_by: &str) -> bool {
-        let own = |local: &SocketAddr| {
-            sent_by == local.to_string() || (local.port() == 5060 && sent_by == local.ip().to_string())
+    /// Whether this is what the listener of a flow is called.
+    fn is_own(&self, sent_by: &str, flow: &Flow) -> bool {
+        let Some((transport, local)) = self.facts.places.get(usize::from(flow.listener)) else {
+            return false;
         };
-        self.facts.locals.iter().any(own)
+        let is_usual = local.port() == lines::usual_port(*transport);
+        sent_by == local.to_string() || (is_usual && sent_by == local.ip().to_string())
     }
 
     fn is_own_route(&self, route: &str) -> bool {
-        let address = address_of(uri_of(route));
-        address.is_some_and(|address| self.facts.locals.contains(&address))
+        self.facts.places.iter().any(|place| lines::is_at(uri_of(route), *place))
+    }
+
+    /// Whether a Record-Route leads to the listener of this flow.
+    fn leads_to(&self, route: &str, flow: &Flow) -> bool {
+        let place = self.facts.places.get(usize::from(flow.listener));
+        place.is_some_and(|place| lines::is_at(uri_of(route), *place)) && route.contains(";lr")
     }
 
     fn routes_are_right(&self, request: &Packet<'a>, copy: &Packet<'a>) -> bool {
@@ -55,15 +67,26 @@ impl<'a> Oracle<'a> {
         copy.values("Route").eq(left)
     }
 
-    fn record_routes_are_right(&self, request: &Packet<'a>, copy: &Packet<'a>) -> bool {
-        let (before, after) = (request.values("Record-Route").count(), copy.values("Record-Route").count());
-        let added = after.saturating_sub(before);
+    /// RFC 5658 §4: one for each side, where they differ.
+    fn record_routes_are_right(
+        &self,
+        (request, from): (&Packet<'a>, &Flow),
+        sent: &Sent,
+        copy: &Packet<'a>,
+    ) -> bool {
         let begins = matches!(request.method, "INVITE" | "SUBSCRIBE" | "REFER" | "NOTIFY");
-        let wanted = if begins && param(request.value("To"), "tag").is_empty() { 1..=2 } else { 0..=0 };
-        let mut new = copy.values("Record-Route").take(added);
-        wanted.contains(&added)
-            && new.all(|route| self.is_own_route(route) && route.contains(";lr"))
-            && copy.values("Record-Route").skip(added).eq(request.values("Record-Route"))
+        let is_first = begins && param(request.value("To"), "tag").is_empty();
+        let sides = [&sent.flow, from];
+        let sides = match (is_first, from.listener == sent.flow.listener) {
+            (false, _) => &sides[..0],
+            (true, true) => &sides[..1],
+            (true, false) => &sides[..],
+        };
+        let mut routes = copy.values("Record-Route");
+        let new: Vec<_> = routes.by_ref().take(sides.len()).collect();
+        new.len() == sides.len()
+            && new.iter().zip(sides).all(|(route, side)| self.leads_to(route, side))
+            && routes.eq(request.values("Record-Route"))
     }
 
     fn credentials_are_right(&self, request: &Packet<'a>, copy: &Packet<'a>) -> bool {
@@ -83,7 +106,9 @@ impl<'a> Oracle<'a> {
         }
         let target = self.registered.get(copy.uri());
         let right = target.is_some_and(|target| target.user == user && target.places.contains(&remote));
-        let right = right && host == self.facts.domain;
+        // RFC 7118 §5: nobody dials a browser.
+        let by_its_own = !sent.flow.transport.is_websocket() || sent.flow.connection.is_some();
+        let right = right && host == self.facts.domain && by_its_own;
         self.expect(right, "§16.5", format!("{} became {} at {remote}", request.first, copy.uri()));
     }
 
@@ -206,7 +231,9 @@ fn vias_below(vias: &[&str], request: &Packet<'_>, from: &Flow) -> bool {
     let (_, sent_by) = via_key(came);
     let host = sent_by.split(':').next().unwrap_or_default();
     let ip = from.remote.ip().to_string();
-    let received = param(first, "received") == ip || (!asks && host == ip);
+    // RFC 7118 §5.3: who came by WebSocket is answered by his connection, and need not be told.
+    let untold = from.transport.is_websocket() && param(first, "received").is_empty();
+    let received = param(first, "received") == ip || (!asks && host == ip) || untold;
     let rport = !asks || param(first, "rport") == from.remote.port().to_string();
     plain(first) == plain(came) && received && rport && request.values("Via").skip(1).eq(rest.iter().copied())
 }

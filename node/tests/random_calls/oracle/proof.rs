@@ -74,8 +74,8 @@ fn time(at_ms: u64, sent: &[(&str, &str)], held: (usize, usize)) -> Step {
 }
 
 fn complaints(steps: &[Step]) -> Vec<String> {
-    let locals = vec!["198.51.100.1:5060".parse().expect("an address")];
-    let facts = Facts { locals, domain: "a.example".to_owned(), neighbours: Vec::new() };
+    let places = vec![(Transport::Udp, "198.51.100.1:5060".parse().expect("an address"))];
+    let facts = Facts { places, domain: "a.example".to_owned(), neighbours: Vec::new() };
     violations(&facts, steps).iter().map(ToString::to_string).collect()
 }
 
@@ -91,7 +91,7 @@ fn rewrite(steps: &mut [Step], step: usize, sent: usize, from: &str, to: &str) {
 type Fault = fn(&mut Vec<Step>);
 
 /// What is done wrong, and a word of the complaint.
-const FAULTS: [(&str, Fault); 22] = [
+const FAULTS: [(&str, Fault); 23] = [
     ("was not acknowledged", |s| drop(s[4].sent.remove(0))),
     ("no answer went upstream", |s| drop(s[4].sent.remove(1))),
     ("did not go upstream", |s| s[2].sent.clear()),
@@ -107,6 +107,7 @@ const FAULTS: [(&str, Fault); 22] = [
     ("a header has changed", |s| rewrite(s, 1, 0, "X-Note: as", "X-Note: not as")),
     ("Vias below ours have changed", |s| rewrite(s, 1, 0, "received=192.0.2.10", "received=192.0.2.9")),
     ("Record-Route is wrong", |s| rewrite(s, 1, 0, "Record-Route", "X-Route")),
+    ("Record-Route is wrong", |s| rewrite(s, 1, 0, "5060;lr", "5060;transport=tcp;lr")),
     ("has changed on its way", |s| rewrite(s, 2, 0, "180 Ringing", "183 Ringing")),
     ("has other Vias", |s| rewrite(s, 2, 0, "branch=z9hG4bK-a1", "branch=z9hG4bK-a1;x=1")),
     ("ACK has the wrong To", |s| {

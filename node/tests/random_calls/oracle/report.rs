@@ -77,11 +77,11 @@ fn line(step: &Step, flow: &Flow, arrow: &str, bytes: &[u8], call_id: &str) -> O
         return None;
     }
     let (seconds, ms) = (step.at_ms / 1000, step.at_ms % 1000);
-    let transport = if flow.transport == Transport::Udp { "" } else { "/tcp" };
+    let transport = if flow.transport == Transport::Udp { "" } else { flow.transport.name() };
     let (remote, cseq, via) = (flow.remote.to_string(), packet.value("CSeq"), packet.via());
     let branch = super::param(via, "branch");
     Some(format!(
-        "{seconds:>5}.{ms:03} {remote:>22}{transport:<4} {arrow} {}  ({cseq}, {branch})\n",
+        "{seconds:>5}.{ms:03} {remote:>22} {transport:<4} {arrow} {}  ({cseq}, {branch})\n",
         packet.first
     ))
 }

@@ -195,12 +195,15 @@ impl<'a> Oracle<'a> {
         self.expect(!over || asked, "§16.7 step 5", "a new target, though the request is over");
         let (_, host) = user_and_host(request.uri());
         let by_route = self.facts.neighbours.iter().any(|n| n.stateless && n.domain == host);
+        // RFC 7118 §5: what came by WebSocket can be answered by its connection alone, which a Via does not name.
+        let by_route = by_route && !from.transport.is_websocket();
         let in_dialog = !param(copy.value("To"), "tag").is_empty();
         if by_route && copy.is_invite() && !in_dialog {
             self.stateless_calls.insert(request.value("Call-ID"));
         }
         // The requests of a dialog are treated as the one that made it.
         let by_dialog = in_dialog && self.stateless_calls.contains(request.value("Call-ID"));
+        let by_dialog = by_dialog && !from.transport.is_websocket();
         let s = &mut self.servers[server];
         if by_route || by_dialog {
             s.state = Serving::Passed;

@@ -1,0 +1,68 @@
+//! How people are connected: where an exchange listens for each transport, and what is written about that in URIs and Vias
+//! (RFC 3261 §18, §19.1.2; RFC 7118 §5).
+
+use std::net::{IpAddr, SocketAddr};
+
+use offhook_sip::Transport::{self, Sctp, Tcp, Tls, Udp, Ws, Wss};
+
+/// What every exchange has.
+pub(crate) const PLAIN: [Transport; 2] = [Udp, Tcp];
+/// What it has besides in evenings with secure links and browsers.
+pub(crate) const MORE: [Transport; 3] = [Tls, Ws, Wss];
+
+/// Where the exchange with this number listens.
+pub(crate) fn door(exchange: usize, transport: Transport) -> SocketAddr {
+    let port = match transport {
+        Ws => 8080,
+        _ => usual_port(transport),
+    };
+    format!("198.51.100.{}:{port}", exchange + 1).parse().expect("an address")
+}
+
+/// The port that is meant where none is written.
+pub(crate) fn usual_port(transport: Transport) -> u16 {
+    match transport {
+        Udp | Tcp | Sctp => 5060,
+        Tls => 5061,
+        Ws => 80,
+        Wss => 443,
+    }
+}
+
+/// Its name in a Via.
+pub(crate) fn token(transport: Transport) -> &'static str {
+    match transport {
+        Udp => "UDP",
+        Tcp => "TCP",
+        Tls => "TLS",
+        Sctp => "SCTP",
+        Ws => "WS",
+        Wss => "WSS",
+    }
+}
+
+/// Its name in a URI: RFC 7118 §5.2.1 has one for both kinds of WebSocket.
+fn uri_name(transport: Transport) -> &'static str {
+    match transport {
+        Udp => "udp",
+        Tcp => "tcp",
+        Tls => "tls",
+        Sctp => "sctp",
+        Ws | Wss => "ws",
+    }
+}
+
+/// What a Contact says of it.
+pub(crate) fn uri_param(transport: Transport) -> String {
+    if transport == Udp { String::new() } else { format!(";transport={}", uri_name(transport)) }
+}
+
+/// Whether a URI names this place.
+pub(crate) fn is_at(uri: &str, (transport, local): (Transport, SocketAddr)) -> bool {
+    let mut parts = uri.strip_prefix("sip:").unwrap_or(uri).split(';');
+    let host = parts.next().unwrap_or_default();
+    let host = host.rsplit('@').next().unwrap_or_default();
+    let named = parts.find_map(|part| part.strip_prefix("transport=")).unwrap_or("udp");
+    let alone = || Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, usual_port(transport)));
+    named == uri_name(transport) && host.parse().ok().or_else(alone) == Some(local)
+}
