@@ -5,7 +5,8 @@
 //!   branch ──503, no connection, silence──► the same request, a new branch, the next address ──…──► none left: §16.7
 //! ```
 //! Silence is what has said nothing at all for `failover_after_s`: Timer B would be half a minute, and nobody holds on so
-//! long. A phone that wakes up after that is cancelled; if it answers all the same, its 2xx passes like any other.
+//! long. A phone that wakes up after that is cancelled, and a branch like any other again: if it answers all the same, its
+//! 2xx passes, and the others are cancelled.
 
 use offhook_journal::Event;
 use offhook_locate::Hop;
@@ -76,6 +77,21 @@ impl Switchboard {
             if matches!((failure, record.state()), (Failure::Silent, ClientState::Invite(_))) {
                 record.user.cancel = Cancel::Wanted;
             }
+        }
+    }
+
+    /// A branch that was left because it said nothing has said something. While nobody is answered it is one like any other:
+    /// its end is waited for, and it may be the one that takes the call (§16.7 steps 5 and 6).
+    pub(crate) fn take_back(&mut self, server: ServerId, branch: ClientId) {
+        let Some(upstream) = self.transactions.server_mut(server).map(|record| &mut record.user) else {
+            return;
+        };
+        if upstream.answered {
+            return;
+        }
+        upstream.fork.branch_woke();
+        if let Some(record) = self.transactions.client_mut(branch) {
+            record.user.finished = false;
         }
     }
 

@@ -119,10 +119,14 @@ impl Switchboard {
     ) {
         let Some(record) = self.transactions.client_mut(id) else { return };
         let Some(server) = record.user.server else { return self.delivery_said(id, status) };
-        record.user.heard = true;
+        let woke = !std::mem::replace(&mut record.user.heard, true) && record.user.finished;
+        if woke {
+            self.take_back(server, id);
+        }
         if status < 200 {
             return self.provisional(settings, now_ms, (server, id), status, message, out);
         }
+        let Some(record) = self.transactions.client_mut(id) else { return };
         let again = std::mem::replace(&mut record.user.finished, true);
         let target = record.user.flow.remote;
         let device = record.user.device;

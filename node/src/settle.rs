@@ -127,7 +127,7 @@ impl Switchboard {
             Some(record) if verdict == ServerVerdict::Send => {
                 let reply_to = record.user.reply_to;
                 if status >= 200 && !std::mem::replace(&mut record.user.answered, true) {
-                    record.user.fork.settled();
+                    record.user.fork.settled(status);
                     self.at_work = self.at_work.saturating_sub(1);
                     self.transactions.stop_user_timer(server);
                 }

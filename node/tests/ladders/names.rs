@@ -250,6 +250,112 @@ fn a_server_that_wakes_up_too_late_is_cancelled() {
     );
 }
 
+/// The flow up to where the second server rings because the first has said nothing.
+const SECOND_RINGS: &str = "
+        alice  -> proxy            INVITE sip:bob@far.example.org
+                  proxy x-> far    INVITE
+        +200ms alice <- proxy      100
+        +300ms    proxy x-> far    INVITE (again)
+        +1s       proxy x-> far    INVITE (again)
+        +2s       proxy x-> far    INVITE (again)
+        +500ms    proxy -> farther INVITE
+                  proxy <- farther 180
+        alice  <- proxy            180
+        +3500ms   proxy -> far     INVITE (again)
+";
+
+/// The first server takes the call with its first word, when the second rings already: that one stops ringing. RFC 3261
+/// §16.7 step 10, RFC 3263 §4.3.
+#[test]
+fn a_server_that_answers_too_late_ends_the_ringing() {
+    scene(two_places())
+        .run(&format!(
+            "{SECOND_RINGS}
+                  proxy <- far     200 INVITE
+        alice  <- proxy            200 INVITE
+                  proxy -> farther CANCEL
+                  proxy <- farther 200 CANCEL
+                  proxy <- farther 487 INVITE
+                  proxy -> farther ACK
+        alice  -> proxy            ACK (with far)
+                  proxy -> far     ACK
+        alice  -> proxy            BYE (with far)
+                  proxy -> far     BYE
+                  proxy <- far     200
+        alice  <- proxy            200
+    "
+        ))
+        .leaves_nothing();
+}
+
+/// A server that has woken up is a branch like any other: the caller hears the refusal of the next one when it has ended too.
+/// RFC 3261 §16.7 step 6, RFC 3263 §4.3.
+#[test]
+fn a_server_that_has_woken_up_is_waited_for() {
+    scene(two_places())
+        .run(&format!(
+            "{SECOND_RINGS}
+                  proxy <- far     180
+        alice  <- proxy            180
+                  proxy -> far     CANCEL
+                  proxy <- far     200 CANCEL
+                  proxy <- farther 486 INVITE
+                  proxy -> farther ACK
+                  proxy <- far     487 INVITE
+                  proxy -> far     ACK
+        alice  <- proxy            486 INVITE
+        alice  -> proxy            ACK
+    "
+        ))
+        .leaves_nothing();
+}
+
+/// It takes the call after all, before it hears of the CANCEL: the caller has that. RFC 3261 §16.7 step 5, RFC 3263 §4.3.
+#[test]
+fn a_server_that_has_woken_up_may_take_the_call() {
+    scene(two_places())
+        .run(&format!(
+            "{SECOND_RINGS}
+                  proxy <- far     180
+        alice  <- proxy            180
+                  proxy -> far     CANCEL
+                  proxy <- farther 603 INVITE
+                  proxy -> farther ACK
+                  proxy <- far     200 INVITE
+        alice  <- proxy            200 INVITE
+                  proxy <- far     200 CANCEL
+        alice  -> proxy            ACK (with far)
+                  proxy -> far     ACK
+        alice  -> proxy            BYE (with far)
+                  proxy -> far     BYE
+                  proxy <- far     200
+        alice  <- proxy            200
+    "
+        ))
+        .leaves_nothing();
+}
+
+/// Both are silent for too long, and the first answers yet. RFC 3261 §16.7 step 5, RFC 3263 §4.3.
+#[test]
+fn a_late_answer_is_an_answer() {
+    scene(two_places())
+        .run(
+            "
+        alice  -> proxy            OPTIONS sip:far.example.org
+                  proxy x-> far    OPTIONS
+        +500ms    proxy x-> far    OPTIONS (again)
+        +1s       proxy x-> far    OPTIONS (again)
+        +2s       proxy -> far     OPTIONS (again)
+        alice  <- proxy            100
+        +500ms    proxy -> farther OPTIONS
+        +100ms    proxy <- far     200
+        alice  <- proxy            200
+                  proxy <- farther 200
+    ",
+        )
+        .leaves_nothing();
+}
+
 /// One that failed is passed over by the calls that follow, asked by OPTIONS, and used again when it answers.
 /// RFC 3263 §4.3, RFC 3261 §11.
 #[test]

@@ -13,6 +13,8 @@ pub struct Fork {
     open: u16,
     best: Option<u16>,
     answered: bool,
+    /// What went upstream was no 2xx: another one would find nobody there (RFC 3261 §17.2.1).
+    refused: bool,
     over: bool,
     leaves_rest: bool,
     /// The best is there in case nobody says anything else.
@@ -40,6 +42,7 @@ impl Fork {
             open: 0,
             best: None,
             answered: false,
+            refused: false,
             over: false,
             leaves_rest: false,
             best_is_last: false,
@@ -62,6 +65,11 @@ impl Fork {
         self.open = self.open.saturating_add(1);
     }
 
+    /// A branch that was taken for dead has said something.
+    pub fn branch_woke(&mut self) {
+        self.branch_opened();
+    }
+
     /// A branch has failed at one address, and another branch has been opened for the next one in its place.
     pub fn branch_replaced(&mut self) {
         self.open = self.open.saturating_sub(1);
@@ -77,7 +85,7 @@ impl Fork {
         self.open = self.open.saturating_sub(1);
         if (200..300).contains(&status) {
             // Every 2xx to INVITE goes through at once; of other requests only the first answer (§16.7 step 5).
-            let pass = self.invite || !self.answered;
+            let pass = self.passes_2xx();
             self.answered = true;
             self.over = true;
             return Verdict { pass, cancel_rest: self.open > 0 && !self.leaves_rest, ..Verdict::default() };
@@ -107,7 +115,11 @@ impl Fork {
 
     /// A 2xx that comes again, or from a second phone, after the branch had its final response: RFC 6026 §7.2.
     pub fn another_2xx(&self) -> Verdict {
-        Verdict { pass: self.invite, ..Verdict::default() }
+        Verdict { pass: self.invite && self.passes_2xx(), ..Verdict::default() }
+    }
+
+    const fn passes_2xx(&self) -> bool {
+        !self.answered || (self.invite && !self.refused)
     }
 
     /// The caller has hung up before an answer (§16.10): no new targets.
@@ -116,8 +128,8 @@ impl Fork {
     }
 
     /// The best response is on its way upstream.
-    pub fn settled(&mut self) {
-        self.answered = true;
+    pub fn settled(&mut self, status: u16) {
+        (self.answered, self.refused) = (true, status >= 300);
     }
 
     /// Whether further targets may be tried: nobody answered, nobody said 6xx, the caller still waits.
