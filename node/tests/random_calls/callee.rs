@@ -63,9 +63,7 @@ impl Phone {
     }
 
     fn new_request(&mut self, now_ms: u64, from: &Flow, request: &Message, out: &mut Outbox) {
-        let contact = self.contact();
-        let own = uri_of(&contact).split(";").next().unwrap_or_default();
-        if !request.uri().starts_with(own) {
+        if !self.is_meant_by(request) {
             self.complain("a request for somebody else", request);
         }
         if !request.value("Proxy-Authorization").is_empty() || !request.value("Authorization").is_empty() {
@@ -87,7 +85,9 @@ impl Phone {
             dialog: None,
         });
         let index = self.servers.len() - 1;
+        let is_busy = self.line.serves.as_ref().is_some_and(|serves| now_ms < serves.busy_until_ms);
         match request.method() {
+            _ if is_busy && request.tag("To").is_empty() => self.say(now_ms, index, 503, out),
             "INVITE" if !request.tag("To").is_empty() => self.asked_again(now_ms, index, request, out),
             "INVITE" => self.ring(now_ms, index),
             "BYE" => {
@@ -104,6 +104,20 @@ impl Phone {
                 _ => self.say_soon(now_ms, index, 200, out),
             },
         }
+    }
+
+    /// Whether a request is for this phone: by its Contact, or because it serves the domain. Whether a server lives is asked
+    /// by its address.
+    fn is_meant_by(&self, request: &Message) -> bool {
+        let contact = self.contact();
+        let own = uri_of(&contact).split(';').next().unwrap_or_default();
+        let served = self.line.serves.as_ref().is_some_and(|serves| {
+            let (_, host) = request.uri().rsplit_once('@').unwrap_or_default();
+            let is_asked =
+                request.method() == "OPTIONS" && request.uri() == format!("sip:{}", self.line.address);
+            (host == serves.domain && request.tag("To").is_empty()) || is_asked
+        });
+        request.uri().starts_with(own) || served
     }
 
     /// Slow phones think for a while.
@@ -145,7 +159,7 @@ impl Phone {
             2 => &[(soon_ms, 603)],
             3 => &[(soon_ms, 302)],
             4 => &[(soon_ms, 100), (later_ms, 503)],
-            5..=6 => &[(soon_ms, 180)],
+            5..=6 if self.line.serves.as_ref().is_none_or(|serves| !serves.is_alone) => &[(soon_ms, 180)],
             7 => &[(soon_ms, 200)],
             // Those who ring together lift together.
             9 | 10 => &[(now_ms + 1_000, 200)],
@@ -173,6 +187,10 @@ impl Phone {
         }
         if invite && status != 100 {
             response.add("Contact", contact);
+        }
+        let retry_after_s = self.line.serves.as_ref().and_then(|serves| serves.retry_after_s);
+        if let Some(retry_after_s) = retry_after_s.filter(|_| status == 503) {
+            response.add("Retry-After", retry_after_s.to_string());
         }
         server.last = response.write();
         out.push(&server.last, server.from, 0);

@@ -21,7 +21,7 @@ pub(crate) struct Client {
     /// The caller does not want it any more.
     pub(crate) given_up: bool,
     cancelled: bool,
-    ack: Vec<u8>,
+    ack: Option<Message>,
 }
 
 /// What a request is for.
@@ -46,7 +46,7 @@ pub(crate) enum State {
 impl Phone {
     pub(crate) fn register(&mut self, now_ms: u64, out: &mut Outbox) {
         self.registrations += 1;
-        let (aor, via) = (self.aor(), self.new_via());
+        let (aor, via) = (self.aor(), self.new_via(self.line.transport));
         let mut message = Message::request("REGISTER", &format!("sip:{}", self.line.domain));
         message.add("Via", via);
         message.add("Max-Forwards", "70");
@@ -74,7 +74,7 @@ impl Phone {
     }
 
     fn begin(&mut self, method: &str, target: &str) -> Message {
-        let (via, tag, call_id) = (self.new_via(), self.make_up(), self.make_up());
+        let (via, tag, call_id) = (self.new_via(self.line.transport), self.make_up(), self.make_up());
         let mut message = Message::request(method, target);
         message.add("Via", via);
         message.add("Max-Forwards", "70");
@@ -93,7 +93,8 @@ impl Phone {
     /// Opens a transaction: RFC 3261 §17.1.1.2, §17.1.2.2.
     pub(crate) fn start(&mut self, now_ms: u64, request: Message, what: What, out: &mut Outbox) -> usize {
         let index = self.clients.len();
-        self.send(&request.write(), out);
+        self.send(&request, out);
+        let (transport, _) = self.way(request.values("Route").first().map(String::as_str));
         self.clients.push(Client {
             request,
             what,
@@ -103,9 +104,9 @@ impl Phone {
             final_ms: None,
             given_up: false,
             cancelled: false,
-            ack: Vec::new(),
+            ack: None,
         });
-        if self.line.transport == Transport::Udp {
+        if transport == Transport::Udp {
             self.plan(now_ms + T1_MS, Errand::ResendRequest(index));
         }
         self.plan(now_ms + TIMEOUT_MS, Errand::RequestTimesOut(index));
@@ -129,8 +130,8 @@ impl Phone {
             (_, State::Proceeding) => T2_MS,
             _ => doubled_ms.min(T2_MS),
         };
-        let bytes = client.request.write();
-        self.send(&bytes, out);
+        let request = client.request.clone();
+        self.send(&request, out);
         self.plan(now_ms + after_ms, Errand::ResendRequest(index));
     }
 
@@ -224,7 +225,7 @@ impl Phone {
         let mut ack = self.in_dialog(dialog, "ACK");
         self.dialogs[dialog].cseq -= 1;
         ack.replace("CSeq", format!("{} ACK", response.cseq()));
-        self.send(&ack.write(), out);
+        self.send(&ack, out);
         if unwanted && known.is_none() {
             self.hang_up(now_ms, dialog, out);
         }
@@ -240,16 +241,14 @@ impl Phone {
         again: bool,
         out: &mut Outbox,
     ) {
-        if again {
-            let ack = self.clients[index].ack.clone();
+        if again && let Some(ack) = self.clients[index].ack.clone() {
             return self.send(&ack, out);
         }
         let invite = self.clients[index].request.clone();
         let mut ack = hop_by_hop("ACK", &invite);
         ack.copy(response, "To");
-        let ack = ack.write();
         self.send(&ack, out);
-        self.clients[index].ack = ack;
+        self.clients[index].ack = Some(ack);
         self.done(now_ms, index, status, response, out);
     }
 
@@ -279,7 +278,7 @@ impl Phone {
         }
         let cseq = request.cseq() + 1;
         self.registrations = self.registrations.max(if what == What::Register { cseq } else { 0 });
-        let (method, via) = (request.method().to_owned(), self.new_via());
+        let (method, via) = (request.method().to_owned(), self.new_via(self.line.transport));
         request.replace("Via", via);
         request.replace("CSeq", format!("{cseq} {method}"));
         let challenge = response.value(asked).to_owned();

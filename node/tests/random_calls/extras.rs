@@ -10,7 +10,9 @@ use crate::FOUND_IN_PLAIN_EVENINGS;
 pub(crate) struct Extras {
     /// Phones by TLS, and browsers.
     pub(crate) links: bool,
-    dice: Rng,
+    /// A far domain that is found by its name.
+    pub(crate) names: bool,
+    pub(crate) dice: Rng,
 }
 
 impl Extras {
@@ -19,8 +21,13 @@ impl Extras {
         let mut dice = Rng::new(seed ^ 0x00e7_7a50);
         let plain = FOUND_IN_PLAIN_EVENINGS.contains(&seed);
         let mut has = |permille| dice.permille(permille) && !plain;
-        let links = has(400);
-        Self { links, dice }
+        let (links, names) = (has(400), has(400));
+        Self { links, names, dice }
+    }
+
+    /// Whether the next call goes far away.
+    pub(crate) fn is_far_called(&mut self) -> bool {
+        self.names && self.dice.permille(500)
     }
 
     /// How a phone is connected that would have come by `plain`.

@@ -57,6 +57,13 @@ pub(crate) fn uri_param(transport: Transport) -> String {
     if transport == Udp { String::new() } else { format!(";transport={}", uri_name(transport)) }
 }
 
+/// The place that a URI of an exchange names, where it is one that everybody has.
+pub(crate) fn place_of(uri: &str) -> Option<(Transport, SocketAddr)> {
+    let host = uri.strip_prefix("sip:")?.split(';').next()?.rsplit('@').next()?;
+    let local = host.parse().ok().or_else(|| Some(SocketAddr::new(host.parse().ok()?, 5060)))?;
+    PLAIN.into_iter().map(|transport| (transport, local)).find(|place| is_at(uri, *place))
+}
+
 /// Whether a URI names this place.
 pub(crate) fn is_at(uri: &str, (transport, local): (Transport, SocketAddr)) -> bool {
     let mut parts = uri.strip_prefix("sip:").unwrap_or(uri).split(';');

@@ -2,7 +2,8 @@
 //! overtake, through translators and streams; exchanges die and come back. At the end everybody must agree on what
 //! happened, and nothing may be left behind.
 //!
-//! In some of them people come by TLS and from browsers too.
+//! In some of them people come by TLS and from browsers too; in some there is a domain far away whose servers are found by
+//! name, and of which some are dead, busy or slow, as the name servers may be.
 //!
 //! An oracle at the door of each exchange sees every message and holds it against RFC 3261.
 //!
@@ -15,6 +16,7 @@ mod caller;
 #[allow(dead_code, reason = "ladders use the rest of it")]
 mod exchange;
 mod extras;
+mod far;
 #[path = "../ladders/ledger.rs"]
 mod ledger;
 mod lines;

@@ -18,6 +18,7 @@ mod proof;
 mod report;
 mod sent;
 mod transactions;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ use crate::sniffer::{Cause, Step};
 use packet::{Packet, param, via_key};
 pub(crate) use report::{Violation, said};
 use transactions::{Client, Server};
+use ways::{Found, Hop};
 
 /// What ends after a while may end this much later: one wake-up for many.
 const GRAIN_MS: u64 = 64;
@@ -45,8 +47,19 @@ pub(crate) struct Facts {
 #[derive(Clone, Debug)]
 pub(crate) struct Neighbour {
     pub(crate) domain: String,
-    pub(crate) address: SocketAddr,
+    pub(crate) toward: Toward,
+    /// All that its names can lead to.
+    pub(crate) places: Vec<SocketAddr>,
     pub(crate) stateless: bool,
+}
+
+/// What stands in the configuration.
+#[derive(Clone, Debug)]
+pub(crate) enum Toward {
+    /// Places by rank, the lowest first.
+    Row(Vec<(u32, Hop)>),
+    /// A name, as it is asked for.
+    Name(String),
 }
 
 /// A Contact that was registered.
@@ -79,6 +92,12 @@ struct Turn<'a> {
     /// All branches have ended: now the next targets, or the answer.
     settle: Vec<usize>,
     went_on: Vec<usize>,
+    /// Requests whose name has been found.
+    woken: Vec<usize>,
+    /// Requests that have failed at one place and go to the next.
+    next: Vec<usize>,
+    /// Answers of its own: which request, and the status.
+    answers: Vec<(usize, u16)>,
     redial: Option<usize>,
 }
 
@@ -97,6 +116,12 @@ pub(crate) struct Oracle<'a> {
     stateless_calls: BTreeSet<&'a str>,
     registered: BTreeMap<&'a str, Registered<'a>>,
     places: BTreeSet<SocketAddr>,
+    /// What each shard was told of names.
+    found: HashMap<(u8, String), Found>,
+    /// Next hops that have failed, by shard, and when they are asked whether they live.
+    dead: HashMap<(u8, Hop), u64>,
+    /// ACKs that wait for a name: until when, in which shard.
+    acks: Vec<(u64, u8, Packet<'a>, offhook_net::Flow)>,
     /// A connection has been closed: who was behind it may not be reached any more.
     closed: bool,
     life: u32,
@@ -119,7 +144,10 @@ pub(crate) fn violations(facts: &Facts, steps: &[Step]) -> Vec<Violation> {
         passed: BTreeSet::new(),
         stateless_calls: BTreeSet::new(),
         registered: BTreeMap::new(),
-        places: facts.neighbours.iter().map(|n| n.address).collect(),
+        places: facts.neighbours.iter().flat_map(|n| n.places.iter().copied()).collect(),
+        found: HashMap::new(),
+        dead: HashMap::new(),
+        acks: Vec::new(),
         closed: false,
         life: 0,
         index: 0,
@@ -145,6 +173,9 @@ impl<'a> Oracle<'a> {
             self.serving.retain(|&i| !servers[i].is_kept());
             self.asking.clear();
             self.by_branch.clear();
+            self.found.clear();
+            self.dead.clear();
+            self.acks.clear();
         }
         self.forget_ended();
         self.turn = Turn::default();
@@ -161,6 +192,7 @@ impl<'a> Oracle<'a> {
             Cause::Failed(ticket) => self.failed(step.shard, *ticket),
             Cause::Time => self.time_passed(step.shard),
             Cause::Closed => self.closed = true,
+            Cause::Located(finding) => self.located(step.shard, finding),
             Cause::HandedOver => {}
         }
         for sent in &step.sent {
@@ -178,10 +210,20 @@ impl<'a> Oracle<'a> {
 
     /// What had to be sent, and was not.
     fn leftovers(&mut self, shard: u8) {
+        self.ack_begins_to_wait(shard);
         let turn = std::mem::take(&mut self.turn);
         self.abandon_silent(&turn);
+        let waits = turn.fresh.is_some_and(|fresh| self.begins_to_wait(fresh));
+        self.expect(turn.next.is_empty(), "RFC 3263 §4.3", "the next place was not tried");
+        let asleep = turn.woken.first().map(|&server| self.servers[server].request.clone());
+        if let Some(request) = asleep {
+            let text = format!("the name was found, and nothing sent there: {}", request.first);
+            let call_id = request.value("Call-ID");
+            self.violations.push(Violation::new(self.steps, self.index, "RFC 3263 §4", text, call_id));
+        }
+        self.expect(turn.answers.is_empty(), "§16.2", "no answer, though nobody is left to ask");
         if !turn.optional {
-            let fresh = turn.fresh.map(|i| self.servers[i].state);
+            let fresh = turn.fresh.filter(|_| !waits).map(|i| self.servers[i].state);
             self.expect(
                 fresh != Some(transactions::Serving::Fresh),
                 "§16.2",

@@ -32,8 +32,22 @@ pub(crate) struct Line {
     pub(crate) transport: Transport,
     /// Preference of its Contact, as in the header.
     pub(crate) q: &'static str,
+    /// It answers for everybody in a domain.
+    pub(crate) serves: Option<Serves>,
     /// How long it thinks before it answers anything, at most, ms.
     pub(crate) slow_ms: u64,
+}
+
+/// What a server of a far domain is like.
+#[derive(Clone, Debug)]
+pub(crate) struct Serves {
+    pub(crate) domain: String,
+    /// It takes nothing new before that, Unix time in ms.
+    pub(crate) busy_until_ms: u64,
+    /// Nobody between it and the caller ends its ringing: it does so by itself.
+    pub(crate) is_alone: bool,
+    /// What it says about when to come again, s.
+    pub(crate) retry_after_s: Option<u32>,
 }
 
 /// Something a phone will do.
@@ -136,20 +150,31 @@ impl Phone {
         format!("sip:{}@{}", self.line.user, self.line.domain)
     }
 
-    pub(crate) fn new_via(&mut self) -> String {
+    pub(crate) fn new_via(&mut self, transport: Transport) -> String {
         let branch = self.make_up();
-        let rport = if self.line.transport.is_websocket() { "" } else { ";rport" };
-        let (token, host) = (lines::token(self.line.transport), self.host());
+        let rport = if transport.is_websocket() { "" } else { ";rport" };
+        let (token, host) = (lines::token(transport), self.host());
         format!("SIP/2.0/{token} {host};branch=z9hG4bK-{branch}{rport}")
     }
 
-    /// Sends to the exchange that the phone belongs to.
-    pub(crate) fn send(&self, bytes: &[u8], out: &mut Outbox) {
-        let plain = lines::PLAIN.iter().position(|transport| *transport == self.line.transport);
+    /// Where a request goes: to the exchange that the phone belongs to; a server of a far domain belongs to none, and goes
+    /// by the route (RFC 3261 §12.2.1.1).
+    pub(crate) fn way(&self, first_route: Option<&str>) -> (Transport, SocketAddr) {
+        let own = (self.line.transport, self.line.proxy);
+        let by_route = first_route.filter(|_| self.line.serves.is_some());
+        by_route.and_then(|route| lines::place_of(uri_of(route))).unwrap_or(own)
+    }
+
+    /// Sends a request on its way.
+    pub(crate) fn send(&self, request: &Message, out: &mut Outbox) {
+        let way = self.way(request.values("Route").first().map(String::as_str));
+        self.send_bytes(way, &request.write(), out);
+    }
+
+    fn send_bytes(&self, (transport, remote): (Transport, SocketAddr), bytes: &[u8], out: &mut Outbox) {
+        let plain = lines::PLAIN.iter().position(|plain| *plain == transport);
         let listener = plain.unwrap_or(lines::PLAIN.len()) as u16;
-        let connection = ConnectionId::NONE;
-        let flow = Flow { transport: self.line.transport, listener, connection, remote: self.line.proxy };
-        out.push(bytes, flow, 0);
+        out.push(bytes, Flow { transport, listener, connection: ConnectionId::NONE, remote }, 0);
     }
 
     pub(crate) fn complain(&mut self, about: &str, message: &Message) {
@@ -159,7 +184,8 @@ impl Phone {
 
     /// A request in a dialog: RFC 3261 §12.2.1.1.
     pub(crate) fn in_dialog(&mut self, dialog: usize, method: &str) -> Message {
-        let via = self.new_via();
+        let (transport, _) = self.way(self.dialogs[dialog].routes.first().map(String::as_str));
+        let via = self.new_via(transport);
         let contact = self.contact();
         let dialog = &mut self.dialogs[dialog];
         dialog.cseq += 1;
@@ -187,7 +213,7 @@ impl Phone {
         match errand {
             Errand::Register => self.register(now_ms, out),
             Errand::KeepAlive => {
-                self.send(b"\r\n\r\n", out);
+                self.send_bytes(self.way(None), b"\r\n\r\n", out);
                 self.plan(now_ms + KEEP_ALIVE_MS, Errand::KeepAlive);
             }
             Errand::Call(target) => self.call(now_ms, &target, out),
@@ -240,7 +266,7 @@ impl Phone {
         let index = self.dialogs.len();
         let (first, always) = (dialog.routes.first().cloned(), dialog.is_caller);
         // RFC 3261 §12.1.2, RFC 5658 §4: it begins where the phone's own requests go, by its own transport.
-        let own = (self.line.transport, self.line.proxy);
+        let own = self.way(first.as_deref());
         if first.is_some_and(|route| !lines::is_at(uri_of(&route), own)) {
             self.complaints.push(format!("{}: the route set begins elsewhere: {dialog:?}", self.line.name));
         }

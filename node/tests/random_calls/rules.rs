@@ -21,7 +21,7 @@ const VIOLATIONS_SHOWN_MAX: usize = 3;
 /// Every rule that was broken, in words.
 pub(crate) fn broken(scene: &Scene) -> Vec<String> {
     let mut broken = Vec::new();
-    for &node in &scene.phones {
+    for node in scene.people() {
         let phone: &Phone = scene.world.endpoint(node);
         // A new process does not know what the old one has refused: that ACK goes on (§16.11).
         // A phone that came back gets the answers that were for it before.
@@ -51,7 +51,7 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
         let refusals = client.finals.iter().filter(|(status, _)| *status >= 300).count();
         let answers = client.finals.len() - refusals;
         let too_many = refusals > 1 || (refusals == 1 && answers > 0);
-        let too_many = too_many && !found_late(client);
+        let too_many = too_many && !found_late(client, scene.far.is_some());
         let too_many = too_many || (client.what != What::Invite && client.finals.len() > 1);
         // A late copy of a REGISTER that the next one has overtaken fails: RFC 3261 §10.3 step 7.
         let is_overtaken = client.what == What::Register && client.finals.iter().any(|(s, _)| *s == 400);
@@ -68,7 +68,7 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
         let lost = status == 0 && !scene.perfect;
         let right = match client.what {
             _ if lost => true,
-            What::Bye => status == 200,
+            What::Bye => status == 200 || (status == 481 && was_left(scene, client)),
             // Repeated when the INVITE is long over, a CANCEL matches nothing any more.
             What::Cancel => matches!(status, 200 | 481),
             // Overtaken by the next one of the same phone, it fails: RFC 3261 §10.3 step 7.
@@ -80,9 +80,21 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
             _ => true,
         };
         if !right && !scene.disturbed {
-            broken.push(format!("{}: {status} to {}", phone.line.name, text(client)));
+            let (name, said) = (&phone.line.name, said(scene, &client.request));
+            broken.push(format!("{name}: {status} to {}{said}", text(client)));
         }
     }
+}
+
+/// A server that was left for another one took the call when its caller had been refused already: RFC 3263 §4.3. Nobody tells
+/// him of that call any more (RFC 3261 §17.2.1), and it ends for want of an ACK.
+fn was_left(scene: &Scene, bye: &Client) -> bool {
+    let call_id = bye.request.value("Call-ID");
+    let knows = |node| {
+        let phone: &Phone = scene.world.endpoint(node);
+        phone.dialogs.iter().any(|dialog| dialog.is_caller && dialog.call_id == call_id)
+    };
+    scene.far.is_some() && !scene.people().any(knows)
 }
 
 /// A refusal for want of anybody to ring leaves no state behind either: a copy of the INVITE that was on its way meanwhile,
@@ -90,11 +102,13 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
 /// challenged: who has the refusal is done, and who has lost it tries again. Who acknowledges the refusal while the copy
 /// rings has left: that ringing ends in a 487, in a 408 where the phone says nothing, or as the phone says in the same moment.
 /// His transaction absorbs it (§17.1.1.2).
-fn found_late(client: &Client) -> bool {
+fn found_late(client: &Client, has_names: bool) -> bool {
     let refusals = || client.finals.iter().filter(|(status, _)| *status >= 300);
     let is_of_ours = |wanted: u16| refusals().any(|(status, tag)| *status == wanted && tag.starts_with("oh"));
     let is_answered = client.finals.iter().any(|(status, _)| *status < 300);
-    let nobody_was_there = is_of_ours(480);
+    // The name of the next hop led nowhere, and then it did.
+    let no_name = has_names && [403, 404, 502, 504].into_iter().any(is_of_ours);
+    let nobody_was_there = is_of_ours(480) || no_name;
     match refusals().count() {
         1 => nobody_was_there,
         _ => nobody_was_there && !is_answered && (!is_of_ours(407) || has_credentials(client)),
@@ -140,7 +154,7 @@ fn servers(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
 
 /// When the caller of this call first heard a final answer that is no challenge.
 fn answered_ms(scene: &Scene, call_id: &str) -> Option<u64> {
-    let phones = scene.phones.iter().map(|&node| scene.world.endpoint::<Phone>(node));
+    let phones = scene.people().map(|node| scene.world.endpoint::<Phone>(node));
     let mut clients = phones.flat_map(|phone| &phone.clients);
     let its =
         |c: &&Client| c.what == What::Invite && c.request.value("Call-ID") == call_id && !is_challenge(c);
@@ -174,7 +188,7 @@ fn dialogs(scene: &Scene, node: NodeId, phone: &Phone, broken: &mut Vec<String>)
 }
 
 fn other_side<'s>(scene: &'s Scene, dialog: &Dialog) -> Option<(&'s Phone, &'s Dialog)> {
-    scene.phones.iter().find_map(|&node| {
+    scene.people().find_map(|node| {
         let phone: &Phone = scene.world.endpoint(node);
         let mirrors = |d: &&Dialog| {
             d.call_id == dialog.call_id

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use offhook_ladder::{Site, User};
 use offhook_net::Listener;
-use offhook_simnet::{Link, Nat, NatKind, Node, NodeId, Realm, Rng, World};
+use offhook_simnet::{Link, NameServer, Nat, NatKind, Node, NodeId, Realm, Rng, World};
 use offhook_sip::Transport;
 
 use crate::exchange::{OPEN, Plan, parse};
 use crate::extras::Extras;
+use crate::far::{FAR, Far};
 use crate::lines::{self, door};
-use crate::oracle::{Facts, Neighbour};
+use crate::oracle::{Facts, Neighbour, Toward};
 use crate::phone::{Errand, Line, Phone};
 use crate::sniffer::{Log, Sniffer};
 
@@ -46,6 +47,8 @@ pub(crate) struct Scene {
     pub(crate) forgotten: bool,
     /// Links lose, double and swap nothing.
     pub(crate) perfect: bool,
+    /// Servers of a domain far away.
+    pub(crate) far: Option<Far>,
     dice: Rng,
     extras: Extras,
 }
@@ -57,6 +60,7 @@ pub(crate) struct Place {
     pub(crate) shards: u8,
     pub(crate) facts: Facts,
     pub(crate) log: Log,
+    names: NameServer,
     lives: u32,
 }
 
@@ -72,11 +76,15 @@ impl Scene {
             killed: is_killed(seed),
             forgotten: false,
             perfect: false,
+            far: None,
             dice: Rng::new(seed ^ 0x5eed),
             extras: Extras::of(seed),
         };
         let link = scene.link();
         scene.world.default_link(link);
+        if scene.extras.names {
+            scene.far = Some(Far::new(&mut scene.world, (&mut scene.extras.dice, scene.extras.links)));
+        }
         let domains: &[&str] = if seed % 4 == 3 { &["a.example", "b.example"] } else { &["a.example"] };
         let auth = scene.dice.permille(500);
         for (index, domain) in domains.iter().enumerate() {
@@ -87,6 +95,12 @@ impl Scene {
         }
         scene.plan_the_evening(domains);
         scene
+    }
+
+    /// Everybody who takes calls.
+    pub(crate) fn people(&self) -> impl Iterator<Item = NodeId> {
+        let far = self.far.iter().flat_map(|far| &far.nodes);
+        self.phones.iter().chain(far).copied()
     }
 
     /// Plays it to the end.
@@ -145,8 +159,14 @@ impl Scene {
             let mode = if stateless { "mode = \"stateless\"\n" } else { "" };
             text +=
                 &format!("[[route]]\nmatch = {{ domain = \"{domain}\" }}\nto = \"sip:{address}\"\n{mode}");
-            neighbours.push(Neighbour { domain, address, stateless });
+            let toward = Toward::Row(vec![(0, (Transport::Udp, address))]);
+            neighbours.push(Neighbour { domain, toward, places: vec![address], stateless });
         }
+        if let Some(far) = &self.far {
+            text += &far.rule();
+            neighbours.push(far.neighbour());
+        }
+        let names = self.far.as_ref().map(|far| far.names.clone()).unwrap_or_default();
         let shards = self.dice.between(1, 3) as u8;
         let plan = Plan::new(&parse(&text), &site, shards);
         let plan = Arc::new(if is_killed(site.seed) { plan.on_disk(site.now_ms) } else { plan });
@@ -154,9 +174,12 @@ impl Scene {
         let facts = Facts { places: places.collect(), domain: domain.to_owned(), neighbours };
         let name = format!("proxy-{domain}");
         let log = Log::default();
-        let engines = engines(&plan, shards, &log, self.began_ms(), 1);
+        let engines = engines((&plan, shards, &names), &log, self.began_ms(), 1);
         let node = self.world.add(Node::shards(&name, engines).listeners(&listeners));
-        self.exchanges.push(Place { node, plan, shards, facts, log, lives: 1 });
+        if let Some(far) = &self.far {
+            far.keep_away(&mut self.world, node);
+        }
+        self.exchanges.push(Place { node, plan, shards, facts, log, names, lives: 1 });
     }
 
     fn add_phones(&mut self, exchange: usize, domain: &str) {
@@ -190,6 +213,7 @@ impl Scene {
             proxy: door(exchange, transport),
             transport,
             q,
+            serves: None,
             slow_ms: if self.dice.permille(100) { self.dice.between(500, SLOW_MS_MAX) } else { 0 },
         };
         let is_far = self.dice.permille(50);
@@ -215,6 +239,7 @@ impl Scene {
             let phone = self.phones[self.dice.below(self.phones.len() as u64) as usize];
             let who = if self.dice.permille(50) { "nobody" } else { USERS[self.dice.below(4) as usize] };
             let domain = domains[self.dice.below(domains.len() as u64) as usize];
+            let domain = if self.extras.is_far_called() { FAR } else { domain };
             let target = format!("sip:{who}@{domain}");
             // Some call before anybody is registered.
             let at_ms = now_ms + self.dice.between(FIRST_CALL_MS, LAST_CALL_MS);
@@ -230,13 +255,14 @@ impl Scene {
     fn restart_an_exchange(&mut self) {
         self.disturbed = true;
         let which = self.dice.below(self.exchanges.len() as u64) as usize;
-        let Place { node, plan, shards, facts, log, lives } = self.exchanges.remove(which);
+        let Place { node, plan, shards, facts, log, names, lives } = self.exchanges.remove(which);
         self.world.crash(node);
         self.world.run_for(self.dice.below(3_000));
         let plan = plan.after_the_kill(self.world.now_ms());
         let lives = lives + 1;
-        self.world.replace_shards(node, engines(&plan, shards, &log, self.began_ms(), lives));
-        self.exchanges.push(Place { node, plan, shards, facts, log, lives });
+        let engines = engines((&plan, shards, &names), &log, self.began_ms(), lives);
+        self.world.replace_shards(node, engines);
+        self.exchanges.push(Place { node, plan, shards, facts, log, names, lives });
     }
 
     /// Unix time of the world's beginning.
@@ -282,8 +308,18 @@ impl Scene {
     }
 }
 
-fn engines(plan: &Arc<Plan>, shards: u8, log: &Log, began_ms: u64, life: u32) -> Vec<Sniffer> {
-    (0..shards).map(|number| Sniffer::new(plan.shard(number), log, began_ms, number, life)).collect()
+fn engines(
+    (plan, shards, names): (&Arc<Plan>, u8, &NameServer),
+    log: &Log,
+    began_ms: u64,
+    life: u32,
+) -> Vec<Sniffer> {
+    let one = |number| {
+        let mut exchange = plan.shard(number);
+        exchange.names = names.clone();
+        Sniffer::new(exchange, log, began_ms, number, life)
+    };
+    (0..shards).map(one).collect()
 }
 
 /// In some evenings an exchange dies, and comes back.

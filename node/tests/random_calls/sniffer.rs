@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use offhook_locate::Finding;
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
 
 use crate::exchange::Exchange;
@@ -23,6 +24,8 @@ pub(crate) enum Cause {
     Closed,
     /// Time has passed.
     Time,
+    /// The name server has said something.
+    Located(Finding),
 }
 
 /// One message that left.
@@ -117,6 +120,10 @@ impl Engine for Sniffer {
     }
 
     fn tick(&mut self, now_ms: u64, out: &mut Outbox) {
+        for finding in self.exchange.names.take_due(now_ms) {
+            let cause = Cause::Located(finding.clone());
+            self.listen(now_ms, cause, out, |exchange, out| exchange.located(now_ms, &finding, out));
+        }
         self.listen(now_ms, Cause::Time, out, |exchange, out| exchange.tick(now_ms, out));
     }
 

@@ -10,7 +10,7 @@
 //! The same seed gives the same trace, byte for byte; a failure prints its seed and the ladder of what happened.
 //! `OFFHOOK_PCAP=path` also writes a capture for Wireshark (a folder: one file per test and seed).
 //!
-//! Not here: bandwidth, fragmentation, ICMP, DNS; encryption (TLS and secure WebSocket travel as their plain text).
+//! Not here: bandwidth, fragmentation, ICMP; encryption (TLS and secure WebSocket travel as their plain text).
 
 mod draw;
 mod fault;
@@ -29,6 +29,7 @@ mod send;
 mod stream;
 mod trace;
 mod world;
+mod zone;
 
 pub use link::Link;
 pub use names::NameServer;
@@ -37,6 +38,7 @@ pub use node::{Endpoint, Node, NodeId};
 pub use rng::Rng;
 pub use trace::{Entry, Event, Fate, Loss};
 pub use world::World;
+pub use zone::{Trouble, Zone};
 
 /// The examples of the README hold.
 #[cfg(doctest)]

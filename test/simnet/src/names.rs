@@ -8,10 +8,17 @@ use std::collections::BTreeMap;
 use offhook_locate::{Domain, Finding, Located, Nowhere, Server, Wanted};
 use offhook_sip::Transport;
 
+use crate::zone::{Effort, Zone};
+
+/// How long a server without a zone says that it has nothing, seconds.
+const NOTHING_S: u32 = 60;
+
 /// The names of a world.
 #[derive(Clone, Debug, Default)]
 pub struct NameServer {
     names: BTreeMap<String, Entry>,
+    /// Where what is not among the names is searched for.
+    zone: Option<Zone>,
     /// Milliseconds from a question to its answer.
     delay_ms: u64,
     /// Says nothing any more.
@@ -74,6 +81,11 @@ impl NameServer {
         self
     }
 
+    /// What was not said of any name by itself is searched for in this zone.
+    pub fn zone(self, zone: Zone) -> Self {
+        Self { zone: Some(zone), ..self }
+    }
+
     /// Dies, or comes to life again. What it was asked while dead stays without an answer.
     pub fn set_dead(&mut self, dead: bool) {
         self.dead = dead;
@@ -91,7 +103,8 @@ impl NameServer {
     pub fn ask(&mut self, now_ms: u64, wanted: &Wanted) {
         self.asked.push(wanted.to_string());
         if !self.dead {
-            self.due.push((now_ms + self.delay_ms, self.finding(wanted)));
+            let (finding, delay_ms) = self.finding(now_ms, wanted);
+            self.due.push((now_ms + delay_ms, finding));
         }
     }
 
@@ -105,10 +118,24 @@ impl NameServer {
         self.due.extract_if(.., |(at_ms, _)| *at_ms <= now_ms).map(|(_, finding)| finding).collect()
     }
 
-    fn finding(&self, wanted: &Wanted) -> Finding {
-        let Some(Entry { found, uris, ttl_s }) = self.names.get(&wanted.to_string()) else {
-            return Finding::nowhere(wanted.clone(), Nowhere::NoSuchName, 60);
+    /// What is known of a name, and how many milliseconds it takes to find that.
+    fn finding(&self, now_ms: u64, wanted: &Wanted) -> (Finding, u64) {
+        if let Some(entry) = self.names.get(&wanted.to_string()) {
+            return (entry.finding(wanted), self.delay_ms);
+        }
+        let Some(zone) = &self.zone else {
+            return (Finding::nowhere(wanted.clone(), Nowhere::NoSuchName, NOTHING_S), self.delay_ms);
         };
+        match zone.search(now_ms, wanted) {
+            (finding, Effort::Rounds(rounds)) => (finding, rounds.max(1) * self.delay_ms),
+            (finding, Effort::InVain(for_ms)) => (finding, for_ms),
+        }
+    }
+}
+
+impl Entry {
+    fn finding(&self, wanted: &Wanted) -> Finding {
+        let Self { found, uris, ttl_s } = self;
         let places = match found {
             Ok(places) => places,
             Err(why) => return Finding::nowhere(wanted.clone(), *why, *ttl_s),

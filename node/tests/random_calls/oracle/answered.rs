@@ -15,9 +15,15 @@ impl<'a> Oracle<'a> {
         }
         let Some(&index) = self.by_branch.get(&(branch, response.method)) else { return };
         let client = &self.clients[index];
+        if client.shard != shard || !self.asking.contains(&index) {
+            return;
+        }
+        self.note_alive(index, response.status);
+        self.take_back(index);
+        let client = &self.clients[index];
         let for_us = client.server.is_some() && response.values("Via").nth(1).is_none();
-        let given_up = client.finished && client.waits();
-        if client.shard != shard || for_us || given_up || !self.asking.contains(&index) {
+        let given_up = client.finished && client.waits() && !client.is_left;
+        if for_us || given_up {
             return;
         }
         self.turn.optional = !client.lives_at(self.now_ms);
@@ -78,12 +84,15 @@ impl<'a> Oracle<'a> {
 
     /// §16.7 steps 2, 3 and 5; §9.1.
     fn rings(&mut self, index: usize, response: Packet<'a>) {
+        let has_other_place = self.has_other_place(index);
         let client = &mut self.clients[index];
         client.state = Asking::Proceeding;
         (client.resend, client.ends_ms) = (None, None);
         match client.cancel {
             Cancelling::Wanted => self.cancel_branch(index),
-            Cancelling::No if response.status > 100 => client.patience_ms = Some(self.now_ms + TIMER_C_MS),
+            Cancelling::No if response.status > 100 || has_other_place => {
+                client.patience_ms = Some(self.now_ms + TIMER_C_MS);
+            }
             _ => {}
         }
         let server = self.clients[index].server;
@@ -99,10 +108,17 @@ impl<'a> Oracle<'a> {
     }
 
     /// A branch has ended: §16.7 steps 5, 6 and 10.
-    fn finished(&mut self, index: usize, status: u16, response: Option<Packet<'a>>) {
-        let client = &mut self.clients[index];
-        client.finished = true;
-        let Some(server) = client.server.filter(|s| self.serving.contains(s)) else { return };
+    pub(super) fn finished(&mut self, index: usize, status: u16, response: Option<Packet<'a>>) {
+        self.clients[index].finished = true;
+        let retry_after_s = response.as_ref().and_then(|r| r.value("Retry-After").parse().ok());
+        if status == 503 && self.goes_on(index, retry_after_s) {
+            return;
+        }
+        let Some(server) = self.clients[index].server.filter(|s| self.serving.contains(s)) else { return };
+        // §17.2.1: who has been refused hears nothing more.
+        if self.servers[server].is_refused() {
+            return;
+        }
         let s = &mut self.servers[server];
         if !s.lives_at(self.now_ms) {
             self.turn.optional = true;
@@ -139,7 +155,7 @@ impl<'a> Oracle<'a> {
     fn cancel_branch(&mut self, index: usize) {
         let client = &mut self.clients[index];
         match (client.state, client.cancel) {
-            _ if client.finished => {}
+            _ if client.finished && !client.is_left => {}
             (Asking::Proceeding, Cancelling::No | Cancelling::Wanted) => {
                 client.patience_ms = Some(self.now_ms + TIMEOUT_MS);
                 if !self.turn.cancels.contains(&index) {
@@ -185,7 +201,7 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    fn ends_now(&mut self, index: usize) {
+    pub(super) fn ends_now(&mut self, index: usize) {
         let client = &mut self.clients[index];
         client.ends_ms = Some(self.now_ms);
         (client.resend, client.patience_ms) = (None, None);
@@ -198,20 +214,38 @@ impl<'a> Oracle<'a> {
         for index in self.asking.clone() {
             let client: &Client<'_> = &self.clients[index];
             let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
-            if client.shard != shard || client.finished {
+            if client.shard != shard || (client.finished && !client.is_left) {
                 continue;
             }
+            if due(client.patience_ms)
+                && client.waits()
+                && self.has_other_place(index)
+                && self.time_is_over(index)
+            {
+                continue;
+            }
+            let client = &self.clients[index];
             let silent = client.waits() && due(client.ends_ms);
             let impatient = due(client.patience_ms) && client.waits();
             if !silent && impatient && client.cancel == Cancelling::No && client.state == Asking::Proceeding {
                 self.cancel_branch(index);
             } else if silent || impatient {
                 self.ends_now(index);
-                self.finished(index, 408, None);
+                if !self.clients[index].is_left {
+                    self.finished(index, 408, None);
+                }
             }
         }
         for index in self.serving.clone() {
             let server = &mut self.servers[index];
+            if server.shard == shard && server.waits_until_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+                server.waits_until_ms = None;
+                // What has no transaction is lost: its sender repeats it.
+                if server.is_kept() {
+                    self.turn.answers.push((index, 504));
+                }
+                continue;
+            }
             if server.shard == shard && server.trying_ms.is_some_and(|at_ms| at_ms <= now_ms) {
                 server.trying_ms = None;
                 if server.state == Serving::Proceeding && server.last.is_none() && server.lives_at(now_ms) {

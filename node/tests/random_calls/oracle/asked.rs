@@ -52,6 +52,8 @@ impl<'a> Oracle<'a> {
             cancelled: false,
             branches: Vec::new(),
             finals: Vec::new(),
+            places: Vec::new(),
+            waits_until_ms: None,
             q_milli: 1000,
             ends_ms: Some(self.now_ms + REFUSED_MS),
         };
@@ -120,6 +122,9 @@ impl<'a> Oracle<'a> {
         if let Some(invite) = matches {
             self.servers[invite].over = true;
             self.servers[invite].cancelled = true;
+            if self.servers[invite].waits_until_ms.take().is_some() {
+                return self.turn.answers.push((invite, 487));
+            }
             self.cancel_branches(invite);
         }
     }

@@ -1,9 +1,10 @@
 //! What the exchange sends is held against what the model wants.
 
-use super::packet::{Packet, param, user_and_host, via_key};
+use super::packet::{Packet, param, via_key};
 use super::transactions::{
-    Asking, Cancelling, Resend, Serving, T2_MS, TIMEOUT_MS, TIMER_C_MS, TRYING_MS, TRYING_OF_OTHERS_MS,
+    Asking, Cancelling, Resend, Serving, T2_MS, TIMEOUT_MS, TIMER_C_MS, TRYING_OF_OTHERS_MS,
 };
+use super::ways::SILENCE_MS;
 use super::{Client, Oracle};
 use crate::sniffer::Sent;
 
@@ -51,6 +52,15 @@ impl<'a> Oracle<'a> {
             resend.again();
             let same = self.servers[server].last == Some(response.bytes);
             return self.expect(same, "§17.2.1", "Timer G repeated another response");
+        }
+        if let Some(at) = self.turn.answers.iter().position(|(to, _)| *to == server) {
+            let (_, wanted) = self.turn.answers.swap_remove(at);
+            self.expect(status == wanted, "§16.2", format!("{status} instead of {wanted}"));
+            if state == Serving::Fresh {
+                self.servers[server].state = Serving::Refused;
+                return;
+            }
+            return self.responded(server, response);
         }
         if matches!(state, Serving::Fresh) {
             let wanted = self.turn.status.unwrap_or(status);
@@ -105,14 +115,19 @@ impl<'a> Oracle<'a> {
         }
         match (request.method, invite) {
             ("ACK", Some(invite)) => self.ack_sent(invite, sent, &request),
-            ("ACK", None) => match self.turn.ack_on.take() {
-                Some((received, from)) => {
-                    self.passed.insert(branch);
-                    self.copied((&received, &from), sent, &request);
+            ("ACK", None) => {
+                match self.turn.ack_on.take().or_else(|| self.ack_that_waited(shard, &request)) {
+                    Some((received, from)) => {
+                        self.passed.insert(branch);
+                        self.copied((&received, &from), sent, &request);
+                    }
+                    None => self.expect(false, "§17.1.1.3", "an ACK that nothing asked for"),
                 }
-                None => self.expect(false, "§17.1.1.3", "an ACK that nothing asked for"),
-            },
+            }
             ("CANCEL", Some(invite)) => self.cancel_sent(shard, invite, sent, request),
+            _ if self.is_probe(shard, (sent.flow.transport, sent.flow.remote), &request) => {
+                self.opens(shard, sent, request, None);
+            }
             _ => self.copy_sent(shard, sent, request),
         }
     }
@@ -188,13 +203,17 @@ impl<'a> Oracle<'a> {
         };
         let s = &self.servers[server];
         let request = s.request.clone();
-        let (asked, from) = (self.turn.fresh == Some(server), s.from);
+        let from = s.from;
+        let asked = self.turn.fresh == Some(server) || self.turn.woken.contains(&server);
         let (settles, over) = (self.turn.settle.contains(&server), s.over);
+        let next = self.turn.next.contains(&server);
+        self.turn.next.retain(|going| *going != server);
+        self.turn.woken.retain(|woken| *woken != server);
         self.copied((&request, &from), sent, &copy);
-        self.expect(asked || settles, "§16.6", "a copy that nothing asked for");
+        self.expect(asked || settles || next, "§16.6", "a copy that nothing asked for");
+        let left = self.place_is_right(shard, (server, next), sent);
         self.expect(!over || asked, "§16.7 step 5", "a new target, though the request is over");
-        let (_, host) = user_and_host(request.uri());
-        let by_route = self.facts.neighbours.iter().any(|n| n.stateless && n.domain == host);
+        let by_route = self.neighbour_of(&request).is_some_and(|neighbour| neighbour.stateless);
         // RFC 7118 §5: what came by WebSocket can be answered by its connection alone, which a Via does not name.
         let by_route = by_route && !from.transport.is_websocket();
         let in_dialog = !param(copy.value("To"), "tag").is_empty();
@@ -211,12 +230,9 @@ impl<'a> Oracle<'a> {
             return;
         }
         if s.state == Serving::Fresh {
-            s.state = Serving::Proceeding;
-            let after_ms = if s.is_invite() { TRYING_MS } else { TRYING_OF_OTHERS_MS };
-            s.trying_ms = Some(self.now_ms + after_ms);
-            // An INVITE waits for its answer; anything else has no more time than its client: RFC 4320 §4.2.
-            s.ends_ms = (!s.is_invite()).then_some(self.now_ms + TIMEOUT_MS);
+            s.opens(self.now_ms);
         }
+        s.places = left;
         self.turn.went_on.push(server);
         self.in_order_of_preference(server, &copy);
         let index = self.opens(shard, sent, copy, Some(server));
@@ -240,6 +256,7 @@ impl<'a> Oracle<'a> {
     fn opens(&mut self, shard: u8, sent: &'a Sent, request: Packet<'a>, server: Option<usize>) -> usize {
         let index = self.clients.len();
         let invite = request.is_invite();
+        let has_other_place = server.is_some_and(|server| !self.servers[server].places.is_empty());
         let is_udp = sent.flow.transport == offhook_sip::Transport::Udp;
         let (branch, _) = via_key(request.via());
         self.expect(branch.starts_with("z9hG4bK"), "§8.1.1.7", "a branch without the magic cookie");
@@ -252,8 +269,12 @@ impl<'a> Oracle<'a> {
             server,
             resend: self.resend_of(is_udp, if invite { u64::MAX } else { T2_MS }),
             ends_ms: Some(self.now_ms + TIMEOUT_MS),
-            patience_ms: invite.then_some(self.now_ms + TIMER_C_MS),
+            patience_ms: match has_other_place {
+                true => Some(self.now_ms + SILENCE_MS),
+                false => invite.then_some(self.now_ms + TIMER_C_MS),
+            },
             finished: false,
+            is_left: false,
             cancel: Cancelling::No,
             dialled_again: false,
             ack: None,

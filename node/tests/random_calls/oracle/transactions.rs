@@ -4,6 +4,7 @@ use offhook_net::{Flow, Ticket};
 use offhook_sip::Transport;
 
 use super::packet::Packet;
+use super::ways::Place;
 
 pub(crate) const T1_MS: u64 = 500;
 pub(crate) const T2_MS: u64 = 4_000;
@@ -53,6 +54,10 @@ pub(crate) struct Server<'a> {
     pub(crate) branches: Vec<usize>,
     /// Final answers of branches: status, and the message if there is one.
     pub(crate) finals: Vec<(u16, Option<Packet<'a>>)>,
+    /// Places that it may go to yet.
+    pub(crate) places: Vec<Place>,
+    /// So long it waits for a name.
+    pub(crate) waits_until_ms: Option<u64>,
     /// Preference of the targets that ring now.
     pub(crate) q_milli: u32,
     /// When it ends; `None`: not before something else happens.
@@ -85,6 +90,8 @@ pub(crate) struct Client<'a> {
     /// Timer C, or 64·T1 after a CANCEL (§9.1).
     pub(crate) patience_ms: Option<u64>,
     pub(crate) finished: bool,
+    /// It was left for another place: what it says yet is answered, and no more (RFC 3263 §4.3).
+    pub(crate) is_left: bool,
     pub(crate) cancel: Cancelling,
     pub(crate) dialled_again: bool,
     pub(crate) ack: Option<&'a [u8]>,
@@ -134,9 +141,23 @@ impl Server<'_> {
         self.request.is_invite()
     }
 
+    /// It has a transaction from now on. An INVITE waits for its answer; anything else has no more time than its client: RFC
+    /// 4320 §4.2.
+    pub(crate) fn opens(&mut self, now_ms: u64) {
+        let after_ms = if self.is_invite() { TRYING_MS } else { TRYING_OF_OTHERS_MS };
+        self.state = Serving::Proceeding;
+        self.trying_ms = Some(now_ms + after_ms);
+        self.ends_ms = (!self.is_invite()).then_some(now_ms + TIMEOUT_MS);
+    }
+
     /// Whether the exchange must keep something of it.
     pub(crate) fn is_kept(&self) -> bool {
         !matches!(self.state, Serving::Fresh | Serving::Refused | Serving::Passed)
+    }
+
+    /// A refusal went upstream.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.state, Serving::Completed | Serving::Confirmed)
     }
 
     pub(crate) fn is_answered(&self) -> bool {

@@ -1,0 +1,374 @@
+//! Next hops with several places: RFC 3263 §4.
+//!
+//! ```text
+//!   a name ──found──► places by rank ──┐
+//!   the targets of a trunk ────────────┴─► the least of those that live, then of those that do not
+//!                                             │ 503, no connection, silence: the next one, by a new branch
+//!                                             └ nothing left: its answer counts
+//! ```
+//! What was found is what a shard was told at its door. One branch at a time, no place twice.
+
+use std::net::SocketAddr;
+
+use offhook_locate::{Finding, Nowhere};
+use offhook_net::Flow;
+use offhook_sip::Transport;
+
+use super::packet::{Packet, param, user_and_host, via_key};
+use super::transactions::{Asking, Cancelling, Serving};
+use super::{Facts, Neighbour, Oracle, Server, Toward};
+use crate::sniffer::Sent;
+
+/// Where something can be sent.
+pub(crate) type Hop = (Transport, SocketAddr);
+
+/// What has said nothing for so long is left for the next place, ms.
+pub(super) const SILENCE_MS: u64 = 4_000;
+
+/// A request waits for a name for so long, ms.
+pub(super) const PATIENCE_MS: u64 = 6_000;
+
+/// A failure to find a name holds for so long, ms.
+const FAILED_MS: u64 = 2_000;
+
+/// What is dead is asked whether it lives so often, ms.
+pub(super) const PROBE_MS: u64 = 10_000;
+
+/// No 503 keeps us away for longer, s.
+const RETRY_AFTER_MAX_S: u64 = 300;
+
+/// RFC 3261 §18.1.1: what is larger goes by a stream, bytes; the copy has so many more than what came.
+const DATAGRAM_BYTES: usize = 1_300;
+const COPY_MORE_BYTES: usize = 200;
+
+/// What a shard was told of a name.
+#[derive(Debug)]
+pub(super) struct Found {
+    until_ms: u64,
+    places: Result<Vec<(u32, Hop)>, u16>,
+}
+
+/// A place that a request may go to yet. The least is the next one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Place {
+    is_dead: bool,
+    rank: u32,
+    hop: Hop,
+}
+
+/// What a shard knows of the places of a next hop.
+pub(super) enum Known {
+    Places(Vec<Place>),
+    /// It leads nowhere, and this is the answer.
+    Nowhere(u16),
+    NotYet,
+}
+
+/// The answer to a request for a name that leads nowhere: RFC 3261 §21.4.5, §21.5.3, §21.5.5.
+fn answer_of(why: Nowhere) -> u16 {
+    match why {
+        Nowhere::NoSuchName | Nowhere::NotOffered => 404,
+        Nowhere::NotAllowed => 403,
+        Nowhere::NoTransport => 502,
+        Nowhere::Unanswered => 504,
+    }
+}
+
+impl<'a> Oracle<'a> {
+    /// The neighbour that a request outside of dialogs goes to.
+    pub(super) fn neighbour_of(&self, request: &Packet<'a>) -> Option<&'a Neighbour> {
+        let begins = param(request.value("To"), "tag").is_empty();
+        self.neighbour_by_host(request).filter(|_| begins)
+    }
+
+    fn neighbour_by_host(&self, request: &Packet<'a>) -> Option<&'a Neighbour> {
+        let (_, host) = user_and_host(request.uri());
+        let facts: &'a Facts = self.facts;
+        facts.neighbours.iter().find(|n| n.domain == host)
+    }
+
+    /// A request of which nothing came may wait for the name of its next hop.
+    pub(super) fn begins_to_wait(&mut self, fresh: usize) -> bool {
+        let server = &self.servers[fresh];
+        let neighbour = self.neighbour_of(&server.request).filter(|_| server.state == Serving::Fresh);
+        let Some(neighbour) = neighbour else { return false };
+        let stateless = neighbour.stateless && !server.from.transport.is_websocket();
+        let waits = matches!(self.known(server.shard, &neighbour.toward), Known::NotYet);
+        let same = |other: &Server<'_>| {
+            let (one, two) = (&server.request, &other.request);
+            other.shard == server.shard
+                && one.method == two.method
+                && via_key(one.via()) == via_key(two.via())
+        };
+        // A repetition waits no longer than what it repeats.
+        let others = self.serving.iter().filter(|other| **other != fresh).map(|&other| &self.servers[other]);
+        let until_ms = others.filter(|other| same(other)).filter_map(|other| other.waits_until_ms).max();
+        let server = &mut self.servers[fresh];
+        if waits {
+            server.waits_until_ms = Some(until_ms.unwrap_or(self.now_ms + PATIENCE_MS));
+        }
+        if waits && !stateless {
+            server.opens(self.now_ms);
+        }
+        waits
+    }
+
+    /// An ACK may wait for the name of its next hop too.
+    pub(super) fn ack_begins_to_wait(&mut self, shard: u8) {
+        let Some((ack, from)) = self.turn.ack_on.take() else { return };
+        let toward = self.neighbour_by_host(&ack).map(|neighbour| &neighbour.toward);
+        match toward {
+            Some(toward) if matches!(self.known(shard, toward), Known::NotYet) => {
+                self.acks.push((self.now_ms + PATIENCE_MS, shard, ack, from));
+            }
+            _ => self.turn.ack_on = Some((ack, from)),
+        }
+    }
+
+    /// An ACK that goes on, now that the name is known.
+    pub(super) fn ack_that_waited(&mut self, shard: u8, sent: &Packet<'a>) -> Option<(Packet<'a>, Flow)> {
+        let below = sent.values("Via").nth(1).unwrap_or_default();
+        let is_it = |(until_ms, of, ack, _): &(u64, u8, Packet<'a>, Flow)| {
+            *until_ms >= self.now_ms && *of == shard && via_key(ack.via()) == via_key(below)
+        };
+        let at = self.acks.iter().position(is_it)?;
+        let (_, _, ack, from) = self.acks.remove(at);
+        Some((ack, from))
+    }
+
+    /// The place of a copy, if it goes to a neighbour. Gives back those that are left for it.
+    pub(super) fn place_is_right(
+        &mut self,
+        shard: u8,
+        (server, next): (usize, bool),
+        sent: &Sent,
+    ) -> Vec<Place> {
+        let request = self.servers[server].request.clone();
+        let hop = (sent.flow.transport, sent.flow.remote);
+        let Some(neighbour) = self.neighbour_of(&request) else { return Vec::new() };
+        if next {
+            let mut places = std::mem::take(&mut self.servers[server].places);
+            self.next_place(hop, &mut places);
+            return places;
+        }
+        match self.known(shard, &neighbour.toward) {
+            Known::Places(places) if matches!(neighbour.toward, Toward::Name(_)) => {
+                self.first_place((&request, hop), places)
+            }
+            Known::Places(mut places) => {
+                self.next_place(hop, &mut places);
+                places
+            }
+            Known::Nowhere(_) | Known::NotYet => {
+                self.expect(
+                    false,
+                    "RFC 3263 §4",
+                    format!("{} goes to {hop:?}, a place unknown", sent.flow.remote),
+                );
+                Vec::new()
+            }
+        }
+    }
+
+    /// A search has come back: who waited for it goes on, or is answered.
+    pub(super) fn located(&mut self, shard: u8, finding: &Finding) {
+        let now_ms = self.now_ms;
+        let places = finding.found.as_ref().map_err(|why| answer_of(*why)).map(|located| {
+            let of = |server: &offhook_locate::Server| {
+                let (rank, port, transport) = (server.rank, server.port, server.transport);
+                let hop = move |ip: &std::net::IpAddr| (rank, (transport, SocketAddr::new(*ip, port)));
+                server.addresses.iter().map(hop).collect::<Vec<_>>()
+            };
+            located.servers.iter().flat_map(of).collect()
+        });
+        let for_ms = match finding.found {
+            Err(Nowhere::Unanswered) => FAILED_MS,
+            _ => u64::from(finding.ttl_s.max(1)) * 1000,
+        };
+        let name = finding.wanted.to_string();
+        self.found.insert((shard, name.clone()), Found { until_ms: now_ms + for_ms, places });
+        for server in self.waiting_for(shard, &name) {
+            self.servers[server].waits_until_ms = None;
+            match self.known(shard, &Toward::Name(name.clone())) {
+                Known::Places(_) => self.turn.woken.push(server),
+                Known::Nowhere(status) => self.turn.answers.push((server, status)),
+                Known::NotYet => {}
+            }
+        }
+    }
+
+    /// Requests that wait for a name; of the copies of one that has no transaction, the last.
+    fn waiting_for(&self, shard: u8, name: &str) -> Vec<usize> {
+        let waits = |&i: &usize| {
+            let server = &self.servers[i];
+            let toward = self.neighbour_of(&server.request).map(|n| &n.toward);
+            server.shard == shard
+                && server.waits_until_ms.is_some()
+                && matches!(toward, Some(Toward::Name(wanted)) if wanted == name)
+        };
+        let is_last = |&i: &usize| {
+            let server = &self.servers[i];
+            server.is_kept()
+                || self.find_server(shard, server.request.via(), server.request.method) == Some(i)
+        };
+        self.serving.iter().copied().filter(waits).filter(is_last).collect()
+    }
+
+    /// What a shard knows of the places of a next hop.
+    pub(super) fn known(&self, shard: u8, toward: &Toward) -> Known {
+        let ranked = match toward {
+            Toward::Row(row) => row.clone(),
+            Toward::Name(name) => match self.found.get(&(shard, name.clone())) {
+                Some(found) if self.now_ms < found.until_ms => match &found.places {
+                    Ok(places) => places.clone(),
+                    Err(status) => return Known::Nowhere(*status),
+                },
+                _ => return Known::NotYet,
+            },
+        };
+        let is_own = |hop: &Hop| self.facts.places.contains(hop);
+        let others: Vec<_> = ranked.into_iter().filter(|(_, hop)| !is_own(hop)).collect();
+        let has = |transport| self.facts.places.iter().any(|(ours, _)| *ours == transport);
+        let reached: Vec<_> = others.iter().filter(|(_, (transport, _))| has(*transport)).collect();
+        if others.is_empty() {
+            return Known::Nowhere(answer_of(Nowhere::NoSuchName));
+        }
+        if reached.is_empty() {
+            return Known::Nowhere(answer_of(Nowhere::NoTransport));
+        }
+        let place = |(rank, hop): &(u32, Hop)| Place {
+            is_dead: self.dead.contains_key(&(shard, *hop)),
+            rank: *rank,
+            hop: *hop,
+        };
+        Known::Places(reached.into_iter().map(place).collect())
+    }
+
+    /// The first copy of a request goes to a next hop: to the least of its places; what is too large for a datagram by a
+    /// stream, to the same place (§18.1.1). Gives back what is left.
+    pub(super) fn first_place(
+        &mut self,
+        (request, hop): (&Packet<'a>, Hop),
+        mut places: Vec<Place>,
+    ) -> Vec<Place> {
+        let is_large = request.bytes.len() + COPY_MORE_BYTES > DATAGRAM_BYTES;
+        let by_udp = (Transport::Udp, hop.1);
+        if is_large && hop.0 == Transport::Tcp && !places.iter().any(|place| place.hop == hop) {
+            let right = is_least(&places, by_udp);
+            self.expect(right, "RFC 3263 §4.2", format!("{hop:?} is not the best of {places:?}"));
+            return places;
+        }
+        self.expect(!is_large || hop != by_udp, "§18.1.1", "too large for a datagram");
+        self.next_place(hop, &mut places);
+        places
+    }
+
+    /// The next copy goes to the least of the places that are left.
+    pub(super) fn next_place(&mut self, hop: Hop, places: &mut Vec<Place>) {
+        let right = is_least(places, hop);
+        self.expect(right, "RFC 3263 §4.2, §4.3", format!("{hop:?} is not the best of {places:?}"));
+        places.retain(|place| place.hop != hop);
+    }
+
+    /// Whether a branch could go to another place.
+    pub(super) fn has_other_place(&self, client: usize) -> bool {
+        let server = self.clients[client].server.map(|server| &self.servers[server]);
+        server.is_some_and(|s| s.branches.last() == Some(&client) && !s.places.is_empty())
+    }
+
+    /// A branch has failed at its place: the request goes to the next one, if anybody still waits for it. `false`: this is
+    /// its end.
+    pub(super) fn goes_on(&mut self, client: usize, retry_after_s: Option<u64>) -> bool {
+        if !self.has_other_place(client) {
+            return false;
+        }
+        let Some(server) = self.clients[client].server else { return false };
+        self.note_dead(client, retry_after_s);
+        let s = &self.servers[server];
+        let waits = s.state == Serving::Proceeding && !s.over && s.lives_at(self.now_ms);
+        let goes = waits && self.clients[client].cancel == Cancelling::No;
+        if goes {
+            self.turn.next.push(server);
+        } else {
+            self.servers[server].places.clear();
+        }
+        goes
+    }
+
+    /// A branch has had its time. If it has said nothing, the request goes on; it is not given up itself: an INVITE that is
+    /// answered yet is cancelled. Whether that was all.
+    pub(super) fn time_is_over(&mut self, client: usize) -> bool {
+        let is_gone = |server: usize| !self.servers[server].lives_at(self.now_ms);
+        if self.clients[client].server.is_some_and(is_gone) {
+            // Nobody remembers where else it could go, and nobody waits for it.
+            self.clients[client].finished = true;
+            self.ends_now(client);
+            return true;
+        }
+        let c = &mut self.clients[client];
+        let (invite, is_silent) = (c.request.is_invite(), c.state == Asking::Calling);
+        if !is_silent {
+            // Nobody else is to be tried while somebody rings.
+            let server = c.server;
+            c.patience_ms = c.patience_ms.filter(|_| invite);
+            server.into_iter().for_each(|server| self.servers[server].places.clear());
+            return !invite;
+        }
+        (c.patience_ms, c.finished, c.is_left) = (None, true, true);
+        let goes = self.goes_on(client, None);
+        if goes && invite {
+            self.clients[client].cancel = Cancelling::Wanted;
+        }
+        if !goes {
+            self.finished(client, 408, None);
+        }
+        true
+    }
+
+    /// What was left has said something: while nobody is answered it is a branch like any other.
+    pub(super) fn take_back(&mut self, client: usize) {
+        let waits = |server: usize| {
+            let s = &self.servers[server];
+            s.state == Serving::Proceeding && s.lives_at(self.now_ms)
+        };
+        let c = &self.clients[client];
+        if c.is_left && c.server.is_some_and(waits) {
+            let c = &mut self.clients[client];
+            (c.is_left, c.finished) = (false, false);
+        }
+    }
+
+    fn note_dead(&mut self, client: usize, retry_after_s: Option<u64>) {
+        let client = &self.clients[client];
+        let hop = (client.flow.transport, client.flow.remote);
+        let wait_ms = retry_after_s.map_or(PROBE_MS, |s| s.clamp(1, RETRY_AFTER_MAX_S) * 1000);
+        self.dead.insert((client.shard, hop), self.now_ms + wait_ms);
+    }
+
+    /// Somebody has said something: anything but 503 is a sign of life.
+    pub(super) fn note_alive(&mut self, client: usize, status: u16) {
+        let client = &self.clients[client];
+        if status != 503 {
+            self.dead.remove(&(client.shard, (client.flow.transport, client.flow.remote)));
+        }
+    }
+
+    /// OPTIONS of our own: to who is dead, and no more often than it must be (RFC 3261 §11).
+    pub(super) fn is_probe(&mut self, shard: u8, hop: Hop, request: &Packet<'a>) -> bool {
+        if request.method != "OPTIONS" || request.values("Via").count() != 1 {
+            return false;
+        }
+        let now_ms = self.now_ms;
+        let Some(due_ms) = self.dead.get_mut(&(shard, hop)).filter(|due_ms| **due_ms <= now_ms) else {
+            return false;
+        };
+        *due_ms = now_ms + PROBE_MS;
+        true
+    }
+}
+
+fn is_least(places: &[Place], hop: Hop) -> bool {
+    let key = |place: &Place| (place.is_dead, place.rank);
+    let least = places.iter().map(key).min();
+    places.iter().any(|place| place.hop == hop && Some(key(place)) == least)
+}
