@@ -19,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) final_ms: Option<u64>,
     /// A refusal that was repeated for 64·T1, and no ACK came.
     pub(crate) never_acknowledged: bool,
+    /// Headers of its answer.
+    pub(crate) extra: Vec<(&'static str, String)>,
     /// Of an INVITE that was answered.
     pub(crate) dialog: Option<usize>,
 }
@@ -66,7 +68,9 @@ impl Phone {
         if !self.is_meant_by(request) {
             self.complain("a request for somebody else", request);
         }
-        if !request.value("Proxy-Authorization").is_empty() || !request.value("Authorization").is_empty() {
+        let asks = self.line.serves.as_ref().is_some_and(|serves| serves.asks.is_some());
+        let proves = |name| !request.value(name).is_empty();
+        if !asks && (proves("Proxy-Authorization") || proves("Authorization")) {
             self.complain("credentials that were not meant for me", request);
         }
         let tag = match request.tag("To") {
@@ -82,12 +86,15 @@ impl Phone {
             resent: 0,
             final_ms: None,
             never_acknowledged: false,
+            extra: Vec::new(),
             dialog: None,
         });
         let index = self.servers.len() - 1;
         let is_busy = self.line.serves.as_ref().is_some_and(|serves| now_ms < serves.busy_until_ms);
         match request.method() {
             _ if is_busy && request.tag("To").is_empty() => self.say(now_ms, index, 503, out),
+            _ if self.asks_for_proof(now_ms, index, out) => {}
+            "REGISTER" => self.registers(now_ms, index, out),
             "INVITE" if !request.tag("To").is_empty() => self.asked_again(now_ms, index, request, out),
             "INVITE" => self.ring(now_ms, index),
             "BYE" => {
@@ -115,7 +122,8 @@ impl Phone {
             let (_, host) = request.uri().rsplit_once('@').unwrap_or_default();
             let is_asked =
                 request.method() == "OPTIONS" && request.uri() == format!("sip:{}", self.line.address);
-            (host == serves.domain && request.tag("To").is_empty()) || is_asked
+            let is_registered = request.uri().strip_prefix("sip:") == Some(&serves.domain);
+            (host == serves.domain && request.tag("To").is_empty()) || is_asked || is_registered
         });
         request.uri().starts_with(own) || served
     }
@@ -192,6 +200,7 @@ impl Phone {
         if let Some(retry_after_s) = retry_after_s.filter(|_| status == 503) {
             response.add("Retry-After", retry_after_s.to_string());
         }
+        server.extra.drain(..).for_each(|(name, value)| response.add(name, value));
         server.last = response.write();
         out.push(&server.last, server.from, 0);
         if status < 200 {

@@ -12,6 +12,8 @@ pub(crate) struct Extras {
     pub(crate) links: bool,
     /// A far domain that is found by its name.
     pub(crate) names: bool,
+    /// A provider that numbers go to.
+    pub(crate) trunks: bool,
     pub(crate) dice: Rng,
 }
 
@@ -21,13 +23,18 @@ impl Extras {
         let mut dice = Rng::new(seed ^ 0x00e7_7a50);
         let plain = FOUND_IN_PLAIN_EVENINGS.contains(&seed);
         let mut has = |permille| dice.permille(permille) && !plain;
-        let (links, names) = (has(400), has(400));
-        Self { links, names, dice }
+        let (links, names, trunks) = (has(400), has(400), has(400));
+        Self { links, names, trunks, dice }
     }
 
     /// Whether the next call goes far away.
     pub(crate) fn is_far_called(&mut self) -> bool {
         self.names && self.dice.permille(500)
+    }
+
+    /// Whether the next call goes to a number.
+    pub(crate) fn is_number_called(&mut self) -> bool {
+        self.trunks && self.dice.permille(400)
     }
 
     /// How a phone is connected that would have come by `plain`.

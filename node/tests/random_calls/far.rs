@@ -6,7 +6,7 @@ use offhook_simnet::{Link, NameServer, Node, NodeId, Rng, Trouble, World, Zone};
 use offhook_sip::Transport;
 
 use crate::lines::{self, door};
-use crate::oracle::{Neighbour, Toward};
+use crate::oracle::{Neighbour, Takes, Toward};
 use crate::phone::{Line, Phone, Serves};
 use crate::scene::LAST_CALL_MS;
 
@@ -71,10 +71,11 @@ impl Far {
     /// What an exchange knows of it.
     pub(crate) fn neighbour(&self) -> Neighbour {
         Neighbour {
-            domain: FAR.to_owned(),
+            takes: Takes::Domain(FAR.to_owned()),
             toward: Toward::Name(format!("sip:{}", self.host())),
             places: self.places.iter().map(|place| place.address).collect(),
             stateless: self.stateless,
+            has_login: false,
         }
     }
 
@@ -133,6 +134,7 @@ impl Far {
             domain: FAR.to_owned(),
             busy_until_ms: now_ms + busy_ms,
             is_alone: self.stateless,
+            asks: None,
             retry_after_s: dice.permille(300).then(|| dice.between(1, 40) as u32),
         };
         Line {

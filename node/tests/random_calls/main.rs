@@ -3,13 +3,15 @@
 //! happened, and nothing may be left behind.
 //!
 //! In some of them people come by TLS and from browsers too; in some there is a domain far away whose servers are found by
-//! name, and of which some are dead, busy or slow, as the name servers may be.
+//! name, and of which some are dead, busy or slow, as the name servers may be; in some there is a provider that numbers go
+//! to, which asks who calls, registers the exchange and sends calls in.
 //!
 //! An oracle at the door of each exchange sees every message and holds it against RFC 3261.
 //!
 //! `OFFHOOK_SEEDS=20000 cargo test -p offhook-node --test random_calls` plays more of them, from `OFFHOOK_FIRST_SEED` on;
 //! `OFFHOOK_SEED=17` plays one. Without the latter, those that once found something are played before all others.
 
+mod asks;
 mod callee;
 mod caller;
 #[path = "../ladders/exchange.rs"]
@@ -28,6 +30,7 @@ mod phone;
 mod rules;
 mod scene;
 mod sniffer;
+mod trunk;
 mod wire;
 
 use std::sync::Mutex;

@@ -18,6 +18,7 @@ mod proof;
 mod report;
 mod sent;
 mod transactions;
+mod trunks;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -27,7 +28,7 @@ use offhook_sip::Transport;
 
 use crate::sniffer::{Cause, Step};
 use packet::{Packet, param, via_key};
-pub(crate) use report::{Violation, said};
+pub(crate) use report::{Violation, registrations, said};
 use transactions::{Client, Server};
 use ways::{Found, Hop};
 
@@ -46,11 +47,22 @@ pub(crate) struct Facts {
 /// Where the requests for another domain go.
 #[derive(Clone, Debug)]
 pub(crate) struct Neighbour {
-    pub(crate) domain: String,
+    pub(crate) takes: Takes,
     pub(crate) toward: Toward,
     /// All that its names can lead to.
     pub(crate) places: Vec<SocketAddr>,
     pub(crate) stateless: bool,
+    /// It asks who we are, and is told.
+    pub(crate) has_login: bool,
+}
+
+/// Which requests go to a neighbour.
+#[derive(Clone, Debug)]
+pub(crate) enum Takes {
+    /// Those for another domain.
+    Domain(String),
+    /// Those for numbers of ours that begin so; there they have this host.
+    Numbers { prefix: &'static str, host: &'static str },
 }
 
 /// What stands in the configuration.
@@ -96,6 +108,8 @@ struct Turn<'a> {
     woken: Vec<usize>,
     /// Requests that have failed at one place and go to the next.
     next: Vec<usize>,
+    /// Branches that were asked who we are: the request goes there once more, with an answer.
+    retries: Vec<usize>,
     /// Answers of its own: which request, and the status.
     answers: Vec<(usize, u16)>,
     redial: Option<usize>,
@@ -215,6 +229,7 @@ impl<'a> Oracle<'a> {
         self.abandon_silent(&turn);
         let waits = turn.fresh.is_some_and(|fresh| self.begins_to_wait(fresh));
         self.expect(turn.next.is_empty(), "RFC 3263 §4.3", "the next place was not tried");
+        self.expect(turn.retries.is_empty(), "§22.3", "a challenge for us was not answered");
         let asleep = turn.woken.first().map(|&server| self.servers[server].request.clone());
         if let Some(request) = asleep {
             let text = format!("the name was found, and nothing sent there: {}", request.first);

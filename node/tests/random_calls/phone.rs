@@ -8,6 +8,7 @@ use offhook_net::{ConnectionId, Flow, Outbox};
 use offhook_simnet::{Endpoint, Rng};
 use offhook_sip::Transport;
 
+use crate::asks::Asks;
 use crate::callee::Server;
 use crate::caller::{Client, What};
 use crate::lines;
@@ -46,8 +47,17 @@ pub(crate) struct Serves {
     pub(crate) busy_until_ms: u64,
     /// Nobody between it and the caller ends its ringing: it does so by itself.
     pub(crate) is_alone: bool,
+    /// It wants to know who is there.
+    pub(crate) asks: Option<Asks>,
     /// What it says about when to come again, s.
     pub(crate) retry_after_s: Option<u32>,
+}
+
+impl Serves {
+    /// Whether it ever believes who is there.
+    pub(crate) fn takes_proofs(&self) -> bool {
+        self.asks.as_ref().is_none_or(|asks| asks.uses_max > 0)
+    }
 }
 
 /// Something a phone will do.

@@ -35,7 +35,8 @@ pub(crate) fn broken(scene: &Scene) -> Vec<String> {
         dialogs(scene, node, phone, &mut broken);
     }
     exchanges(scene, &mut broken);
-    if scene.world.travelling() > 0 {
+    registrations(scene, &mut broken);
+    if scene.world.travelling() > 0 && scene.provider.is_none() {
         broken.push(format!("{} messages are still on their way", scene.world.travelling()));
     }
     broken
@@ -211,18 +212,39 @@ fn exchanges(scene: &Scene, broken: &mut Vec<String>) {
         for number in 0..*shards {
             let exchange = scene.world.shard::<Sniffer>(*node, number).exchange();
             let held = exchange.held();
-            if !exchange.is_empty() || held != Held::default() {
+            // A machine of a provider that is dead is asked for ever: what is kept for that the oracle counts.
+            let is_kept = match scene.provider.is_some() {
+                true => held.servers > 0,
+                false => !exchange.is_empty() || held != Held::default(),
+            };
+            if is_kept {
                 broken.push(format!("{name} keeps something in shard {number}: {held:?}"));
             }
         }
         // A killed shard takes its count along, and its successor begins with none.
-        if plan.drain.at_work() != 0 {
+        // A registration at a provider counts until it is given back.
+        let registered = u64::from(scene.provider.as_ref().is_some_and(|provider| provider.registers));
+        if plan.drain.at_work() > registered {
             broken.push(format!("{name} counts {} requests at work", plan.drain.at_work()));
         }
         let violations = oracle::violations(facts, &log.borrow());
         let total = violations.len();
         let first = violations.into_iter().take(VIOLATIONS_SHOWN_MAX);
         broken.extend(first.map(|violation| format!("{name} (1 of {total}) {violation}")));
+    }
+}
+
+/// RFC 3261 §10.2: the exchange is registered at a machine of its provider, if any of them takes registrations.
+fn registrations(scene: &Scene, broken: &mut Vec<String>) {
+    let Some(provider) = scene.provider.as_ref().filter(|provider| provider.registers) else { return };
+    let machines = provider.nodes.iter().map(|&node| scene.world.endpoint::<Phone>(node));
+    let asks = machines.filter_map(|phone| phone.line.serves.as_ref()?.asks.as_ref());
+    let asks: Vec<_> = asks.filter(|asks| asks.uses_max > 0).collect();
+    let is_in = asks.iter().any(|asks| asks.registered_until_ms > scene.world.now_ms());
+    if !is_in && !asks.is_empty() {
+        let logs: String =
+            scene.exchanges.iter().map(|place| oracle::registrations(&place.log.borrow())).collect();
+        broken.push(format!("the exchange is not registered at its provider:\n{logs}"));
     }
 }
 

@@ -12,9 +12,10 @@ use crate::exchange::{OPEN, Plan, parse};
 use crate::extras::Extras;
 use crate::far::{FAR, Far};
 use crate::lines::{self, door};
-use crate::oracle::{Facts, Neighbour, Toward};
+use crate::oracle::{Facts, Neighbour, Takes, Toward};
 use crate::phone::{Errand, Line, Phone};
 use crate::sniffer::{Log, Sniffer};
+use crate::trunk::Provider;
 
 /// No call begins before this, ms.
 const FIRST_CALL_MS: u64 = 1_000;
@@ -49,6 +50,8 @@ pub(crate) struct Scene {
     pub(crate) perfect: bool,
     /// Servers of a domain far away.
     pub(crate) far: Option<Far>,
+    /// Where numbers go to.
+    pub(crate) provider: Option<Provider>,
     dice: Rng,
     extras: Extras,
 }
@@ -77,6 +80,7 @@ impl Scene {
             forgotten: false,
             perfect: false,
             far: None,
+            provider: None,
             dice: Rng::new(seed ^ 0x5eed),
             extras: Extras::of(seed),
         };
@@ -84,6 +88,9 @@ impl Scene {
         scene.world.default_link(link);
         if scene.extras.names {
             scene.far = Some(Far::new(&mut scene.world, (&mut scene.extras.dice, scene.extras.links)));
+        }
+        if scene.extras.trunks {
+            scene.provider = Some(Provider::new(&mut scene.world, &mut scene.extras.dice));
         }
         let domains: &[&str] = if seed % 4 == 3 { &["a.example", "b.example"] } else { &["a.example"] };
         let auth = scene.dice.permille(500);
@@ -100,7 +107,8 @@ impl Scene {
     /// Everybody who takes calls.
     pub(crate) fn people(&self) -> impl Iterator<Item = NodeId> {
         let far = self.far.iter().flat_map(|far| &far.nodes);
-        self.phones.iter().chain(far).copied()
+        let provider = self.provider.iter().flat_map(|provider| &provider.nodes);
+        self.phones.iter().chain(far).chain(provider).copied()
     }
 
     /// Plays it to the end.
@@ -159,12 +167,17 @@ impl Scene {
             let mode = if stateless { "mode = \"stateless\"\n" } else { "" };
             text +=
                 &format!("[[route]]\nmatch = {{ domain = \"{domain}\" }}\nto = \"sip:{address}\"\n{mode}");
-            let toward = Toward::Row(vec![(0, (Transport::Udp, address))]);
-            neighbours.push(Neighbour { domain, toward, places: vec![address], stateless });
+            let (takes, toward) = (Takes::Domain(domain), Toward::Row(vec![(0, (Transport::Udp, address))]));
+            let places = vec![address];
+            neighbours.push(Neighbour { takes, toward, places, stateless, has_login: false });
         }
         if let Some(far) = &self.far {
             text += &far.rule();
             neighbours.push(far.neighbour());
+        }
+        if let Some(provider) = self.provider.as_ref().filter(|_| index == 0) {
+            text += &provider.rule();
+            neighbours.push(provider.neighbour());
         }
         let names = self.far.as_ref().map(|far| far.names.clone()).unwrap_or_default();
         let shards = self.dice.between(1, 3) as u8;
@@ -240,6 +253,10 @@ impl Scene {
             let who = if self.dice.permille(50) { "nobody" } else { USERS[self.dice.below(4) as usize] };
             let domain = domains[self.dice.below(domains.len() as u64) as usize];
             let domain = if self.extras.is_far_called() { FAR } else { domain };
+            let (who, domain) = match self.extras.is_number_called() {
+                true => ("0123", domains[0]),
+                false => (who, domain),
+            };
             let target = format!("sip:{who}@{domain}");
             // Some call before anybody is registered.
             let at_ms = now_ms + self.dice.between(FIRST_CALL_MS, LAST_CALL_MS);

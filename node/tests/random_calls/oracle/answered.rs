@@ -110,6 +110,18 @@ impl<'a> Oracle<'a> {
     /// A branch has ended: §16.7 steps 5, 6 and 10.
     pub(super) fn finished(&mut self, index: usize, status: u16, response: Option<Packet<'a>>) {
         self.clients[index].finished = true;
+        if let Some(response) = response.as_ref().filter(|r| self.is_asked_of_us(index, r)) {
+            if self.answers_challenge(index, response) {
+                return self.turn.retries.push(index);
+            }
+            // It was answered before: the caller has no use for it (§21.4.4).
+            if self.clients[index].tries > Some(0) {
+                return self.finished(index, 403, None);
+            }
+        }
+        if self.is_registration(index) && response.is_none() {
+            self.note_dead(index, None);
+        }
         let retry_after_s = response.as_ref().and_then(|r| r.value("Retry-After").parse().ok());
         if status == 503 && self.goes_on(index, retry_after_s) {
             return;

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use offhook_net::{ConnectionId, Flow};
 use offhook_sip::Transport;
 
-use super::Oracle;
 use super::packet::{Packet, param, uri_of, user_and_host, via_key};
+use super::{Oracle, Takes, trunks};
 use crate::lines;
 use crate::sniffer::Sent;
 
@@ -29,7 +29,11 @@ impl<'a> Oracle<'a> {
             (vias_below(&below, request, from), "§16.6 step 8, §18.2.1", "the Vias below ours have changed"),
             (fewer && !hopeless, "§16.6 step 3", "Max-Forwards is not one less"),
             (copy.body == request.body, "§16.6", "the body has changed"),
-            (rest_is_same(request, copy), "§16.6", "a header has changed that is not ours to change"),
+            (
+                rest_is_same(request, copy, self.is_with_login(&sent.flow)),
+                "§16.6",
+                "a header has changed that is not ours to change",
+            ),
             (self.routes_are_right(request, copy), "§16.4, §16.6 step 6", "Route is wrong"),
             (
                 self.record_routes_are_right((request, from), sent, copy),
@@ -92,7 +96,8 @@ impl<'a> Oracle<'a> {
     fn credentials_are_right(&self, request: &Packet<'a>, copy: &Packet<'a>) -> bool {
         let realm = format!("realm=\"{}\"", self.facts.domain);
         let foreign = request.values("Proxy-Authorization").filter(|value| !value.contains(&realm));
-        copy.values("Proxy-Authorization").eq(foreign)
+        let for_trunk = |value: &&str| value.contains(trunks::REALM);
+        copy.values("Proxy-Authorization").filter(|value| !for_trunk(value)).eq(foreign)
     }
 
     /// §16.5: the Request-URI is a Contact of the user, and it goes where that was registered from.
@@ -102,6 +107,10 @@ impl<'a> Oracle<'a> {
         // Which place of a neighbour is right is looked at elsewhere.
         if request.uri() == copy.uri() {
             return;
+        }
+        if let Some(Takes::Numbers { host, .. }) = self.neighbour_of(request).map(|n| &n.takes) {
+            let right = copy.uri() == format!("sip:{user}@{host}");
+            return self.expect(right, "§16.5", format!("{} became {}", request.first, copy.uri()));
         }
         let target = self.registered.get(copy.uri());
         let right = target.is_some_and(|target| target.user == user && target.places.contains(&remote));
@@ -202,7 +211,12 @@ fn is_relayed(received: &Packet<'_>, response: &Packet<'_>, status: u16) -> bool
 
 /// A line, without what we may say in a Via.
 fn line_parts<'a>(&(name, value): &(&'a str, &'a str)) -> (&'a str, Vec<&'a str>) {
-    (name, if name == "Via" { via_parts(value) } else { vec![value] })
+    // A number that a trunk was told is mapped back; that it is the caller's own is looked at elsewhere.
+    match name {
+        "Via" => (name, via_parts(value)),
+        "CSeq" => (name, value.split(' ').skip(1).collect()),
+        _ => (name, vec![value]),
+    }
 }
 
 /// A Via without what neighbours say of their load, each to the next only: RFC 7339 §5.2, §5.4.
@@ -211,10 +225,13 @@ fn via_parts(via: &str) -> Vec<&str> {
     via.split(';').filter(|part| !load(part)).collect()
 }
 
-fn rest_is_same(request: &Packet<'_>, copy: &Packet<'_>) -> bool {
+fn rest_is_same(request: &Packet<'_>, copy: &Packet<'_>, by_trunk: bool) -> bool {
     let had_length = !request.value("Content-Length").is_empty();
-    let stays =
-        |(name, _): &&(&str, &str)| !CHANGING.contains(name) && (had_length || *name != "Content-Length");
+    // A trunk that knows us is told other numbers, and who we are.
+    let is_ours = |name: &str| by_trunk && matches!(name, "CSeq" | "Authorization");
+    let stays = |(name, _): &&(&str, &str)| {
+        !CHANGING.contains(name) && !is_ours(name) && (had_length || *name != "Content-Length")
+    };
     request.lines.iter().filter(stays).eq(copy.lines.iter().filter(stays))
 }
 

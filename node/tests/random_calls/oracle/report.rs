@@ -54,6 +54,14 @@ pub(crate) fn said(steps: &[Step], call_id: &str) -> String {
     steps.iter().map(of_step).collect()
 }
 
+/// What the exchange asked its provider's registrar, and what it was told.
+pub(crate) fn registrations(steps: &[Step]) -> String {
+    let asked = steps.iter().flat_map(|step| &step.sent).filter_map(|sent| Packet::read(&sent.bytes));
+    let own = asked.filter(|packet| packet.method == "REGISTER" && packet.status == 0);
+    let call_ids: std::collections::BTreeSet<_> = own.map(|packet| packet.value("Call-ID")).collect();
+    call_ids.into_iter().map(|call_id| said(steps, call_id)).collect()
+}
+
 fn ladder(steps: &[Step], call_id: &str) -> String {
     let mut lines = Vec::new();
     for step in steps.iter().rev() {

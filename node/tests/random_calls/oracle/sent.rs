@@ -108,6 +108,7 @@ impl<'a> Oracle<'a> {
 
     pub(super) fn request_sent(&mut self, shard: u8, sent: &'a Sent, request: Packet<'a>) {
         self.goes_to_somebody(sent);
+        self.credentials_stay_with_trunks(sent, &request);
         let (branch, _) = via_key(request.via());
         let invite = self.by_branch.get(&(branch, "INVITE")).copied();
         if let Some(&index) = self.by_branch.get(&(branch, request.method)) {
@@ -120,12 +121,13 @@ impl<'a> Oracle<'a> {
                     Some((received, from)) => {
                         self.passed.insert(branch);
                         self.copied((&received, &from), sent, &request);
+                        self.ack_number_is_right(&received, sent, &request);
                     }
                     None => self.expect(false, "§17.1.1.3", "an ACK that nothing asked for"),
                 }
             }
             ("CANCEL", Some(invite)) => self.cancel_sent(shard, invite, sent, request),
-            _ if self.is_probe(shard, (sent.flow.transport, sent.flow.remote), &request) => {
+            _ if self.is_errand(shard, sent, &request) => {
                 self.opens(shard, sent, request, None);
             }
             _ => self.copy_sent(shard, sent, request),
@@ -210,8 +212,14 @@ impl<'a> Oracle<'a> {
         self.turn.next.retain(|going| *going != server);
         self.turn.woken.retain(|woken| *woken != server);
         self.copied((&request, &from), sent, &copy);
+        let retry = self.retry_of(server, sent);
+        let asked = asked || retry.is_some();
         self.expect(asked || settles || next, "§16.6", "a copy that nothing asked for");
-        let left = self.place_is_right(shard, (server, next), sent);
+        let left = match retry {
+            Some(_) => std::mem::take(&mut self.servers[server].places),
+            None => self.place_is_right(shard, (server, next), sent),
+        };
+        self.number_is_right(&request, sent, &copy, retry.map_or(0, |tries| tries + 1));
         self.expect(!over || asked, "§16.7 step 5", "a new target, though the request is over");
         let by_route = self.neighbour_of(&request).is_some_and(|neighbour| neighbour.stateless);
         // RFC 7118 §5: what came by WebSocket can be answered by its connection alone, which a Via does not name.
@@ -236,6 +244,8 @@ impl<'a> Oracle<'a> {
         self.turn.went_on.push(server);
         self.in_order_of_preference(server, &copy);
         let index = self.opens(shard, sent, copy, Some(server));
+        self.clients[index].tries =
+            self.is_with_login(&sent.flow).then(|| retry.map_or(0, |tries| tries + 1));
         self.servers[server].branches.push(index);
     }
 
@@ -274,6 +284,8 @@ impl<'a> Oracle<'a> {
                 false => invite.then_some(self.now_ms + TIMER_C_MS),
             },
             finished: false,
+            tries: None,
+            is_back: false,
             is_left: false,
             cancel: Cancelling::No,
             dialled_again: false,

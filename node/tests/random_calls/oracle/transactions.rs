@@ -90,6 +90,10 @@ pub(crate) struct Client<'a> {
     /// Timer C, or 64·T1 after a CANCEL (§9.1).
     pub(crate) patience_ms: Option<u64>,
     pub(crate) finished: bool,
+    /// Its numbers are not the caller's: it goes to who may ask us for credentials, and so often it was repeated with them.
+    pub(crate) tries: Option<u32>,
+    /// It was left, and has woken up.
+    pub(crate) is_back: bool,
     /// It was left for another place: what it says yet is answered, and no more (RFC 3263 §4.3).
     pub(crate) is_left: bool,
     pub(crate) cancel: Cancelling,

@@ -16,7 +16,7 @@ use offhook_sip::Transport;
 
 use super::packet::{Packet, param, user_and_host, via_key};
 use super::transactions::{Asking, Cancelling, Serving};
-use super::{Facts, Neighbour, Oracle, Server, Toward};
+use super::{Facts, Neighbour, Oracle, Server, Takes, Toward};
 use crate::sniffer::Sent;
 
 /// Where something can be sent.
@@ -82,9 +82,12 @@ impl<'a> Oracle<'a> {
     }
 
     fn neighbour_by_host(&self, request: &Packet<'a>) -> Option<&'a Neighbour> {
-        let (_, host) = user_and_host(request.uri());
+        let (user, host) = user_and_host(request.uri());
         let facts: &'a Facts = self.facts;
-        facts.neighbours.iter().find(|n| n.domain == host)
+        facts.neighbours.iter().find(|n| match &n.takes {
+            Takes::Domain(domain) => domain == host,
+            Takes::Numbers { prefix, .. } => host == facts.domain && user.starts_with(prefix),
+        })
     }
 
     /// A request of which nothing came may wait for the name of its next hop.
@@ -334,11 +337,11 @@ impl<'a> Oracle<'a> {
         let c = &self.clients[client];
         if c.is_left && c.server.is_some_and(waits) {
             let c = &mut self.clients[client];
-            (c.is_left, c.finished) = (false, false);
+            (c.is_left, c.finished, c.is_back) = (false, false, true);
         }
     }
 
-    fn note_dead(&mut self, client: usize, retry_after_s: Option<u64>) {
+    pub(super) fn note_dead(&mut self, client: usize, retry_after_s: Option<u64>) {
         let client = &self.clients[client];
         let hop = (client.flow.transport, client.flow.remote);
         let wait_ms = retry_after_s.map_or(PROBE_MS, |s| s.clamp(1, RETRY_AFTER_MAX_S) * 1000);
