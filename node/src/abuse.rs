@@ -86,7 +86,7 @@ impl Switchboard {
         self.journal.count(EventKind::RequestSilenced);
         // Who goes on as if nothing had happened is sifted in the kernel.
         if from.transport == Transport::Udp {
-            self.admission.sieve.note(now_ms, from.remote.ip(), false, true);
+            self.admission.sieve.note_banned(now_ms, from.remote.ip());
         }
         true
     }

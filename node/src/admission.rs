@@ -1,12 +1,14 @@
 //! Which new requests are let in when there are more than we can carry. Decided before work is spent on them.
 //!
 //! ```text
-//!   fill of the receive queue ──every 10 ms──► budget: how many new requests the next 10 ms may bring
-//!                                                 │
-//!   arrivals per source in the last 10 ms ────────┴──► limit: so many for each source, filled up like water
+//!   how long messages wait in the receive queue ──every 100 ms──► pace: so many new requests a second
+//!                                                                  │
+//!   arrivals per source in the last 100 ms ──► equal share ────────┴──► who asked for less is let in,
+//!                                                                       the others as the pace allows
 //! ```
-//! Refusing costs too: the request is read, the 503 sent, its ACK read. So in each interval no more are refused than are
-//! let in; beyond that new requests are dropped unread, and their senders try again by their timers.
+//! Refusing costs too: the request is read, the 503 sent, its ACK read. So in each window no more are refused than are
+//! let in; beyond that new requests are dropped unread, and their senders try again by their timers. Who sends more than
+//! he gets by a quarter is sifted in the kernel, where it costs next to nothing.
 //!
 //! What belongs to a call that we have let in (responses, ACK, BYE, CANCEL, anything inside a dialog) always passes, or
 //! the work already spent would be lost; so do emergency calls. Everything else competes, each source for the same
@@ -17,64 +19,70 @@ use std::net::IpAddr;
 use memchr::memmem;
 use offhook_sip::{Essentials, LossFeedback, Message, Method, Name, Scheme, Uri};
 
+use crate::pace::{Pace, WINDOW_MS, Window};
 use crate::restraint::Restraint;
 use crate::sieve::Sieve;
-
-/// How often the budget is set anew, ms. Shorter than the queue is deep, long enough to count in.
-const INTERVAL_MS: u64 = 10;
-
-/// Above this fill of the receive queue we take on less, in thousandths.
-const FILL_HIGH_PERMILLE: u16 = 150;
-
-/// Below this fill we take on more.
-const FILL_LOW_PERMILLE: u16 = 30;
 
 /// Sources are counted in so many buckets. Two that share one share its part too; the hash is keyed, so nobody can
 /// choose whom to share with.
 const BUCKETS: usize = 1_024;
 
-/// A budget above what ever arrives: everything is let in.
-const UNLIMITED: u32 = u32::MAX;
+/// A window ends with the first new request after its time; one that lasted longer because nobody asked says no more of how
+/// much there is room for, ms.
+const LASTED_MS_MAX: u64 = 2 * WINDOW_MS;
 
-/// The smallest budget: something always gets in, or we would never learn that the storm is over.
-const BUDGET_MIN: u32 = 4;
+/// So many may be refused in each window however few are let in.
+const REFUSED_MIN: u32 = 4;
 
 /// The gatekeeper of a shard.
 pub(crate) struct Admission {
-    /// New requests that an interval may bring in.
-    budget: u32,
-    /// New requests that one source may bring in this interval.
-    limit: u32,
-    /// When this interval ends.
+    pace: Pace,
+    /// New requests that each source might have brought in the last window, had all been given the same; more than ever
+    /// arrives while everything is let in.
+    share: u32,
+    /// The same, a second.
+    share_per_s: u64,
+    /// When this window began, and when it ends.
+    since_ms: u64,
     until_ms: u64,
-    /// Counts the intervals.
-    interval: u32,
+    /// Counts the windows.
+    window: u32,
     /// New requests that arrived, by source.
     arrived: Box<[Arrived; BUCKETS]>,
     /// What sources are asked to hold back, if they listen.
     restraints: Box<[Restraint; BUCKETS]>,
     /// Whose requests the kernel sifts.
     pub(crate) sieve: Sieve,
-    /// New requests that were let in during this interval.
+    /// New requests that were let in during this window.
     let_in: u32,
-    /// New requests that got a 503 in this interval.
+    /// New requests that got a 503 in this window, and those that were dropped.
     refused: u32,
-    /// The fill of the receive queue, thousandths.
-    fill_permille: u16,
+    shed: u32,
+    /// How long messages waited when this was last told, ms; and the shortest time that was told in this window.
+    waited_ms: u32,
+    shortest_ms: u32,
     hash_key: u64,
 }
 
-/// The new requests of one source in one interval. Those of an earlier interval count as none, so that nothing has to be
-/// wiped when an interval ends.
+/// The new requests of one source: in one window and in the one before. Those of earlier windows count as none, so that
+/// nothing has to be wiped when a window ends.
 #[derive(Clone, Copy, Default)]
 struct Arrived {
-    interval: u32,
+    window: u32,
     count: u32,
+    before: u32,
 }
 
 impl Arrived {
-    fn in_interval(self, interval: u32) -> u32 {
-        if self.interval == interval { self.count } else { 0 }
+    fn in_window(self, window: u32) -> u32 {
+        if self.window == window { self.count } else { 0 }
+    }
+
+    fn roll(&mut self, window: u32) {
+        if self.window != window {
+            let before = if self.window.wrapping_add(1) == window { self.count } else { 0 };
+            *self = Self { window, count: 0, before };
+        }
     }
 }
 
@@ -82,44 +90,58 @@ impl Admission {
     pub(crate) fn new(hash_key: [u8; 16]) -> Self {
         let [a, b, c, d, e, f, g, h, ..] = hash_key;
         Self {
-            budget: UNLIMITED,
-            limit: UNLIMITED,
+            pace: Pace::default(),
+            share: u32::MAX,
+            share_per_s: u64::from(u32::MAX),
+            since_ms: 0,
             until_ms: 0,
-            interval: 1,
+            window: 1,
             arrived: Box::new([Arrived::default(); BUCKETS]),
             restraints: Box::new([Restraint::default(); BUCKETS]),
             sieve: Sieve::default(),
             let_in: 0,
             refused: 0,
-            fill_permille: 0,
+            shed: 0,
+            waited_ms: 0,
+            shortest_ms: u32::MAX,
             hash_key: u64::from_le_bytes([a, b, c, d, e, f, g, h]) | 1,
         }
     }
 
-    /// How full the receive queue is, as the loop has seen it.
-    pub(crate) fn note_fill(&mut self, fill_permille: u16) {
-        self.fill_permille = fill_permille;
+    /// How long messages wait in the receive queue, as the loop has seen it.
+    pub(crate) fn note_wait(&mut self, waited_ms: u32) {
+        self.waited_ms = waited_ms;
+        self.shortest_ms = self.shortest_ms.min(waited_ms);
     }
 
     /// Whether a new request from `source` is let in.
     pub(crate) fn admits(&mut self, now_ms: u64, source: IpAddr) -> bool {
         if now_ms >= self.until_ms {
-            self.next_interval(now_ms);
+            self.next_window(now_ms);
         }
         let bucket = self.bucket(source);
-        let Some(arrived) = self.arrived.get_mut(bucket) else { return true };
-        let count = arrived.in_interval(self.interval).saturating_add(1);
-        *arrived = Arrived { interval: self.interval, count };
-        let admits = count <= self.limit && self.let_in < self.budget;
-        self.let_in += u32::from(admits);
-        self.note_new(now_ms, source, bucket, admits);
+        let admits = self.has_room(now_ms, bucket);
+        self.note_arrived(now_ms, source, bucket, admits);
+        if admits {
+            self.let_in += 1;
+            self.pace.note_let_in();
+        }
         admits
+    }
+
+    /// Who asks for no more than his share need not wait until the pace allows.
+    fn has_room(&mut self, now_ms: u64, bucket: usize) -> bool {
+        let (window, share) = (self.window, self.share);
+        let Some(arrived) = self.arrived.get_mut(bucket) else { return true };
+        arrived.roll(window);
+        let modest = arrived.before <= share && arrived.count < share;
+        self.pace.allows(now_ms, modest)
     }
 
     /// Notes a request of work in progress from `source`: those who hold back count them too.
     #[inline]
     pub(crate) fn note_in_progress(&mut self, now_ms: u64, source: IpAddr) {
-        if self.budget == UNLIMITED {
+        if self.pace.is_free() {
             return;
         }
         let bucket = self.bucket(source);
@@ -130,7 +152,7 @@ impl Admission {
 
     /// How much less `source` should send (RFC 7339 §5.3).
     pub(crate) fn feedback(&mut self, now_ms: u64, source: IpAddr) -> LossFeedback {
-        let (bucket, calm) = (self.bucket(source), self.budget == UNLIMITED);
+        let (bucket, calm) = (self.bucket(source), self.pace.is_free());
         match self.restraints.get_mut(bucket) {
             Some(restraint) => restraint.feedback(now_ms, calm),
             None => LossFeedback::at(now_ms, 0, 0),
@@ -139,17 +161,18 @@ impl Admission {
 
     /// Sets anew what the kernel sifts.
     pub(crate) fn turn_sieve(&mut self, now_ms: u64) {
-        self.sieve.turn(now_ms, self.budget == UNLIMITED);
+        self.sieve.turn(now_ms, self.share_per_s);
     }
 
-    fn note_new(&mut self, now_ms: u64, source: IpAddr, bucket: usize, let_in: bool) {
-        if self.budget != UNLIMITED || !self.sieve.is_empty() {
-            let asked = self.arrived.get(bucket).map_or(0, |arrived| arrived.in_interval(self.interval));
-            // Twice its share, and the refusals that it gets besides.
-            let floods = !let_in && asked > self.limit.saturating_mul(2).saturating_add(BUDGET_MIN);
-            self.sieve.note(now_ms, source, let_in, floods);
+    fn note_arrived(&mut self, now_ms: u64, source: IpAddr, bucket: usize, let_in: bool) {
+        let Some(arrived) = self.arrived.get_mut(bucket) else { return };
+        arrived.count = arrived.count.saturating_add(1);
+        let is_free = self.pace.is_free();
+        if !is_free || !self.sieve.is_empty() {
+            let floods = !let_in && arrived.count > self.share.saturating_add(self.share / 4 + REFUSED_MIN);
+            self.sieve.note(now_ms, source, floods);
         }
-        if let (true, Some(restraint)) = (self.budget != UNLIMITED, self.restraints.get_mut(bucket)) {
+        if let (false, Some(restraint)) = (is_free, self.restraints.get_mut(bucket)) {
             restraint.note_new(now_ms, let_in);
         }
     }
@@ -162,45 +185,41 @@ impl Admission {
     /// Whether a datagram is not even worth reading: a new request when enough have been refused already, or the ACK to
     /// such a refusal.
     pub(crate) fn sheds(&mut self, now_ms: u64, source: IpAddr, datagram: &[u8]) -> bool {
-        if self.budget == UNLIMITED {
+        if self.pace.is_free() {
             return false;
         }
         if datagram.starts_with(b"ACK ") {
             return memmem::find(datagram, STATELESS_TAG).is_some();
         }
-        if now_ms >= self.until_ms || self.refused < self.let_in.max(BUDGET_MIN) || !opens_work(datagram) {
+        if now_ms >= self.until_ms || self.refused < self.let_in.max(REFUSED_MIN) || !opens_work(datagram) {
             return false;
         }
         let bucket = self.bucket(source);
-        let Some(arrived) = self.arrived.get_mut(bucket) else { return false };
-        let count = arrived.in_interval(self.interval);
-        if self.let_in < self.budget && count < self.limit {
+        if self.has_room(now_ms, bucket) {
             return false;
         }
-        *arrived = Arrived { interval: self.interval, count: count.saturating_add(1) };
-        self.note_new(now_ms, source, bucket, false);
+        self.shed += 1;
+        self.note_arrived(now_ms, source, bucket, false);
         true
     }
 
-    fn next_interval(&mut self, now_ms: u64) {
-        self.until_ms = now_ms + INTERVAL_MS;
-        let carried = self.let_in.max(BUDGET_MIN);
-        self.budget = match (self.fill_permille, self.budget) {
-            // Too much: a quarter less than what was carried just now.
-            (FILL_HIGH_PERMILLE.., _) => (carried - carried / 4).max(BUDGET_MIN),
-            // Enough room, and nobody was turned away: no limit is needed.
-            (..FILL_LOW_PERMILLE, budget) if carried < budget => UNLIMITED,
-            // Room, and more would come: a little more each time.
-            (..FILL_LOW_PERMILLE, budget) => budget.saturating_add((budget / 16).max(1)),
-            (_, budget) => budget,
+    fn next_window(&mut self, now_ms: u64) {
+        let lasted_ms = now_ms.saturating_sub(self.since_ms);
+        // Where nothing was told, it is as it was.
+        let waited_ms = if self.shortest_ms == u32::MAX { self.waited_ms } else { self.shortest_ms };
+        let turned_away = self.refused + self.shed > 0 || !self.sieve.is_empty();
+        self.pace.set(now_ms, &Window { lasted_ms, let_in: self.let_in, turned_away, waited_ms });
+        let asked = |a: &Arrived| a.in_window(self.window);
+        let counted_ms = lasted_ms.clamp(1, LASTED_MS_MAX);
+        self.share = match self.pace.in_ms(counted_ms) {
+            None => u32::MAX,
+            Some(room) => water_level(self.arrived.iter().map(asked), room),
         };
-        let asked = |a: &Arrived| a.in_interval(self.interval);
-        self.limit = match self.budget {
-            UNLIMITED => UNLIMITED,
-            budget => water_level(self.arrived.iter().map(asked), budget),
-        };
-        self.interval = self.interval.wrapping_add(1);
-        (self.let_in, self.refused) = (0, 0);
+        self.share_per_s = u64::from(self.share) * 1_000 / counted_ms;
+        self.window = self.window.wrapping_add(1);
+        (self.since_ms, self.until_ms) = (now_ms, now_ms + WINDOW_MS);
+        (self.let_in, self.refused, self.shed) = (0, 0, 0);
+        self.shortest_ms = u32::MAX;
     }
 
     fn bucket(&self, source: IpAddr) -> usize {
@@ -215,13 +234,13 @@ impl Admission {
 }
 
 /// The level that water of this volume reaches in vessels of these heights: everyone gets what he asks for up to the
-/// level, and the sum is the budget.
-fn water_level(asked: impl Iterator<Item = u32> + Clone, budget: u32) -> u32 {
-    let (mut low, mut high) = (1u32, budget.max(1));
+/// level, and the sum is the volume.
+fn water_level(asked: impl Iterator<Item = u32> + Clone, volume: u32) -> u32 {
+    let (mut low, mut high) = (1u32, volume.max(1));
     while low < high {
         let level = low + (high - low).div_ceil(2);
         let used = asked.clone().fold(0u64, |sum, n| sum + u64::from(n.min(level)));
-        if used <= u64::from(budget) { low = level } else { high = level - 1 }
+        if used <= u64::from(volume) { low = level } else { high = level - 1 }
     }
     low
 }
@@ -274,67 +293,71 @@ mod tests {
         IpAddr::from([192, 0, 2, n])
     }
 
-    /// Offers `counts[i]` requests from source i in each interval, and says how many of each the last one let in.
-    fn storm(
-        admission: &mut Admission,
-        from_ms: u64,
-        intervals: u64,
-        fill: impl Fn(u32) -> u16,
-        counts: &[u32],
-    ) -> Vec<u32> {
+    /// Offers `counts[i]` requests from source i in each window to a server that carries a hundred in one, and says how many
+    /// of each the last window let in.
+    fn storm(admission: &mut Admission, from_ms: u64, windows: u64, counts: &[u32]) -> Vec<u32> {
         let mut let_in = vec![0; counts.len()];
-        for interval in 0..intervals {
-            let now_ms = from_ms + interval * INTERVAL_MS;
+        let mut waiting = 0;
+        for window in 0..windows {
             let_in.fill(0);
-            for (source, count) in counts.iter().enumerate() {
-                let_in[source] =
-                    (0..*count).filter(|_| admission.admits(now_ms, ip(source as u8))).count() as u32;
+            // Spread over the window, for it is the pace that lets in.
+            for part in 0..10 {
+                let now_ms = from_ms + window * WINDOW_MS + part * WINDOW_MS / 10;
+                for (source, count) in counts.iter().enumerate() {
+                    let in_part = count * (part as u32 + 1) / 10 - count * part as u32 / 10;
+                    let admits = (0..in_part).filter(|_| admission.admits(now_ms, ip(source as u8)));
+                    let_in[source] += admits.count() as u32;
+                }
             }
-            admission.note_fill(fill(let_in.iter().sum()));
+            // A hundred are carried in a window, one in each millisecond.
+            waiting = (waiting + let_in.iter().sum::<u32>()).saturating_sub(100);
+            admission.note_wait(waiting);
         }
         let_in
     }
 
-    /// The server carries 100 in an interval; beyond that its queue fills.
-    fn carries_100(let_in: u32) -> u16 {
-        if let_in > 100 {
-            500
-        } else if let_in > 90 {
-            100
-        } else {
-            0
-        }
-    }
-
     #[test]
-    fn everything_is_let_in_while_the_queue_is_short() {
+    fn everything_is_let_in_while_nothing_waits() {
         let mut admission = Admission::new(KEY);
-        assert_eq!(storm(&mut admission, 0, 50, carries_100, &[40, 50]), [40, 50]);
-        assert_eq!(admission.budget, UNLIMITED);
+        assert_eq!(storm(&mut admission, 0, 50, &[40, 50]), [40, 50]);
+        assert!(admission.pace.is_free());
     }
 
     #[test]
     fn ten_times_too_much_is_cut_to_what_can_be_carried() {
         let mut admission = Admission::new(KEY);
-        let let_in: u32 = storm(&mut admission, 0, 200, carries_100, &[500, 500]).iter().sum();
-        assert!((70..=105).contains(&let_in), "{let_in}");
+        let let_in: u32 = storm(&mut admission, 0, 200, &[500, 500]).iter().sum();
+        assert!((80..=135).contains(&let_in), "{let_in}");
     }
 
     #[test]
     fn a_flooding_source_does_not_starve_the_others() {
         let mut admission = Admission::new(KEY);
-        let let_in = storm(&mut admission, 0, 200, carries_100, &[5_000, 20, 20]);
+        let let_in = storm(&mut admission, 0, 200, &[5_000, 20, 20]);
         assert_eq!(&let_in[1..], [20, 20]);
-        assert!(let_in[0] <= 65, "{let_in:?}");
+        assert!(let_in[0] <= 95, "{let_in:?}");
+    }
+
+    /// As many modest sources as anybody may invent are held to the pace all the same.
+    #[test]
+    fn many_modest_sources_are_a_storm_too() {
+        let mut admission = Admission::new(KEY);
+        let let_in: u32 = storm(&mut admission, 0, 200, &[5; 200]).iter().sum();
+        assert!((80..=135).contains(&let_in), "{let_in}");
     }
 
     #[test]
     fn the_gate_opens_again_when_the_storm_is_over() {
         let mut admission = Admission::new(KEY);
-        storm(&mut admission, 0, 100, carries_100, &[5_000]);
-        assert_ne!(admission.budget, UNLIMITED);
-        storm(&mut admission, 1_000, 20, carries_100, &[10]);
-        assert_eq!(admission.budget, UNLIMITED);
+        storm(&mut admission, 0, 100, &[5_000]);
+        assert!(!admission.pace.is_free());
+        let mut now_ms = 100 * WINDOW_MS;
+        for _ in 0..20 {
+            storm(&mut admission, now_ms, 1, &[10]);
+            now_ms += WINDOW_MS;
+            admission.turn_sieve(now_ms);
+        }
+        assert!(admission.pace.is_free());
     }
 
     #[test]
@@ -342,8 +365,8 @@ mod tests {
         let mut admission = Admission::new(KEY);
         let invite = b"INVITE sip:b@b SIP/2.0\r\n";
         assert!(!admission.sheds(0, ip(1), invite), "nothing is shed in quiet times");
-        storm(&mut admission, 0, 100, carries_100, &[5_000]);
-        let now_ms = 100 * INTERVAL_MS;
+        storm(&mut admission, 0, 100, &[5_000]);
+        let now_ms = 100 * WINDOW_MS;
         while admission.admits(now_ms, ip(1)) {}
         (0..200).for_each(|_| admission.note_refused());
         assert!(admission.sheds(now_ms, ip(1), invite));

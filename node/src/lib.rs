@@ -49,6 +49,7 @@ mod names;
 mod neighbours;
 mod numbers;
 mod overload;
+mod pace;
 mod parked;
 mod preference;
 mod probe;

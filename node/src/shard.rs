@@ -404,8 +404,8 @@ impl Engine for Shard {
         made != std::mem::replace(&mut self.bans_known, made)
     }
 
-    fn note_load(&mut self, fill_permille: u16) {
-        self.switchboard.admission.note_fill(fill_permille);
+    fn note_wait(&mut self, waited_ms: u32) {
+        self.switchboard.admission.note_wait(waited_ms);
     }
 
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {

@@ -2,7 +2,8 @@
 //! [`offhook_net::Engine::sieve`].
 //!
 //! ```text
-//!   every 100 ms, for each of the few:   let in / arrived ──► a smaller share passes the kernel, or a larger one
+//!   every 100 ms, for each of the few:   what it may bring / what it sends ──► a smaller share passes the kernel, or a
+//!                                                                              larger one
 //! ```
 //! A little more passes than is let in, so that it is seen when the flood is over.
 
@@ -20,18 +21,24 @@ const SHARE_MIN_PERMILLE: u32 = 50;
 /// A source with this share is sifted no more.
 const SHARE_FREE_PERMILLE: u32 = 900;
 
-/// Below so many times what is let in, refusing costs less than the calls that the dice keep out and that come back in
-/// lumps; then so many times as much passes.
-const SIFTED_FROM: u32 = 4;
-const SIFTED_TO: u32 = 2;
+/// So much passes, thousandths of what the source may bring: enough to see that it wants more.
+const PASSES_PERMILLE: u64 = 1_150;
 
-/// So many more must arrive than are let in before it is worth it: noise of a short turn.
-const NOISE: u32 = 8;
+/// And so many requests a second more, for small shares.
+const PASSES_MIN_PER_S: u64 = 40;
+
+/// Of what a source sends an average is kept: a turn's part in it is one in so many, and a half where it sends far less.
+const SENT_WEIGHT: u64 = 4;
+const SENT_LESS_WEIGHT: u64 = 2;
+
+/// What came through may be of before the share was set, when more passed: it counts for so many times the average at most.
+const SENT_MAX: u64 = 4;
 
 /// The sources that are sifted.
 #[derive(Default)]
 pub(crate) struct Sieve {
     list: Vec<Sifted>,
+    since_ms: u64,
     until_ms: u64,
     shares: Vec<(IpAddr, u16)>,
     changed: bool,
@@ -39,22 +46,35 @@ pub(crate) struct Sieve {
 
 struct Sifted {
     source: IpAddr,
+    is_banned: bool,
+    /// New requests that came through in this turn.
     arrived: u32,
-    let_in: u32,
+    /// That it sends, an average, a second; none before the first turn is over.
+    sent_per_s: Option<u64>,
     share_permille: u32,
 }
 
 impl Sieve {
-    /// Counts a new request; `floods`: its source takes far more than its share.
-    pub(crate) fn note(&mut self, now_ms: u64, source: IpAddr, let_in: bool, floods: bool) {
+    /// Counts a new request; `floods`: its source takes more than its share.
+    pub(crate) fn note(&mut self, now_ms: u64, source: IpAddr, floods: bool) {
+        self.count(now_ms, source, (floods, false));
+    }
+
+    /// Counts a request of a source that is banned: as little of it passes as can be.
+    pub(crate) fn note_banned(&mut self, now_ms: u64, source: IpAddr) {
+        self.count(now_ms, source, (true, true));
+    }
+
+    fn count(&mut self, now_ms: u64, source: IpAddr, (floods, is_banned): (bool, bool)) {
         if let Some(sifted) = self.list.iter_mut().find(|sifted| sifted.source == source) {
             sifted.arrived += 1;
-            sifted.let_in += u32::from(let_in);
+            sifted.is_banned = is_banned;
         } else if floods && self.list.len() < SIEVED_MAX {
             if self.list.is_empty() {
-                self.until_ms = now_ms + TURN_MS;
+                (self.since_ms, self.until_ms) = (now_ms, now_ms + TURN_MS);
             }
-            self.list.push(Sifted { source, arrived: 1, let_in: 0, share_permille: 1000 });
+            let (sent_per_s, share_permille) = (None, 1_000);
+            self.list.push(Sifted { source, is_banned, arrived: 1, sent_per_s, share_permille });
         }
     }
 
@@ -69,13 +89,14 @@ impl Sieve {
         (!self.list.is_empty()).then_some(self.until_ms)
     }
 
-    /// Sets the shares anew, if it is time. `calm`: nobody is turned away any more.
-    pub(crate) fn turn(&mut self, now_ms: u64, calm: bool) {
+    /// Sets the shares anew, if it is time. Each source may bring so many new requests a second.
+    pub(crate) fn turn(&mut self, now_ms: u64, may_per_s: u64) {
         if self.list.is_empty() || now_ms < self.until_ms {
             return;
         }
-        self.until_ms = now_ms + TURN_MS;
-        self.list.iter_mut().for_each(|sifted| sifted.turn(calm));
+        let lasted_ms = now_ms.saturating_sub(self.since_ms).max(1);
+        (self.since_ms, self.until_ms) = (now_ms, now_ms + TURN_MS);
+        self.list.iter_mut().for_each(|sifted| sifted.turn(lasted_ms, may_per_s));
         self.list.retain(|sifted| sifted.share_permille < SHARE_FREE_PERMILLE);
         self.shares.clear();
         self.shares.extend(self.list.iter().map(|sifted| (sifted.source, sifted.share_permille as u16)));
@@ -89,17 +110,19 @@ impl Sieve {
 }
 
 impl Sifted {
-    fn turn(&mut self, calm: bool) {
-        let (arrived, let_in) = (self.arrived, self.let_in);
-        self.share_permille = if arrived > let_in * SIFTED_FROM + NOISE {
-            // As much again as is let in may be refused.
-            (self.share_permille * (let_in * SIFTED_TO + NOISE) / arrived).max(SHARE_MIN_PERMILLE)
-        } else if calm || arrived <= let_in * 9 / 8 {
-            self.share_permille * 3 / 2 + 10
-        } else {
-            self.share_permille * 17 / 16
-        };
-        (self.arrived, self.let_in) = (0, 0);
+    fn turn(&mut self, lasted_ms: u64, may_per_s: u64) {
+        let sent = u64::from(std::mem::take(&mut self.arrived)) * 1_000_000
+            / (lasted_ms * u64::from(self.share_permille));
+        let sent = self.sent_per_s.map_or(sent, |before| {
+            let weight = if sent < before / 2 { SENT_LESS_WEIGHT } else { SENT_WEIGHT };
+            (before * (weight - 1) + sent.min(before * SENT_MAX)) / weight
+        });
+        self.sent_per_s = Some(sent);
+        let may_per_s = if self.is_banned { 0 } else { may_per_s };
+        let passes = may_per_s.saturating_mul(PASSES_PERMILLE) / 1_000 + PASSES_MIN_PER_S;
+        self.share_permille =
+            passes.saturating_mul(1_000).checked_div(sent).unwrap_or(1_000).min(1_000) as u32;
+        self.share_permille = self.share_permille.max(SHARE_MIN_PERMILLE);
     }
 }
 
@@ -111,18 +134,16 @@ mod tests {
         IpAddr::from([192, 0, 2, 1])
     }
 
-    /// Offers `per_turn` requests in each turn, of which the kernel lets its share through and we take `carried`. Says
-    /// the shares after each turn.
-    fn play(sieve: &mut Sieve, from_ms: u64, turns: u64, per_turn: u32, carried: u32) -> Vec<u32> {
+    /// Offers `per_turn` requests in each turn, of which the kernel lets its share through; `may` are let in. Says the
+    /// shares after each turn.
+    fn play(sieve: &mut Sieve, from_ms: u64, turns: u64, per_turn: u32, may: u32) -> Vec<u32> {
         let mut shares = Vec::new();
         let mut share = sieve.shares.first().map_or(1000, |(_, share)| u32::from(*share));
         for turn in 0..turns {
             let now_ms = from_ms + turn * TURN_MS;
             let arrive = per_turn * share / 1000;
-            for n in 0..arrive {
-                sieve.note(now_ms, source(), n < carried, arrive > 2 * carried);
-            }
-            sieve.turn(now_ms + TURN_MS, arrive < carried);
+            (0..arrive).for_each(|_| sieve.note(now_ms, source(), arrive > may * 5 / 4));
+            sieve.turn(now_ms + TURN_MS, u64::from(may) * 1_000 / TURN_MS);
             share = sieve.shares.first().map_or(1000, |(_, share)| u32::from(*share));
             shares.push(share);
         }
@@ -130,19 +151,22 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_asks_for_twice_as_much_is_not_sifted() {
+    fn a_source_that_asks_for_little_more_is_not_sifted() {
         let mut sieve = Sieve::default();
-        play(&mut sieve, 0, 10, 200, 100);
+        play(&mut sieve, 0, 10, 120, 100);
         assert!(sieve.is_empty() && sieve.changes().is_none() && sieve.deadline_ms().is_none());
     }
 
     #[test]
-    fn of_a_flood_little_more_arrives_than_is_carried() {
-        let mut sieve = Sieve::default();
-        let shares = play(&mut sieve, 0, 50, 1_000, 100);
-        assert!(shares[5..].iter().all(|share| (100..=430).contains(share)), "{shares:?}");
-        assert!(sieve.changes().is_some_and(|shares| shares.len() == 1));
-        assert!(sieve.changes().is_none(), "asked once");
+    fn of_a_flood_little_more_arrives_than_may() {
+        for times in [2, 5, 15] {
+            let mut sieve = Sieve::default();
+            let shares = play(&mut sieve, 0, 50, times * 100, 100);
+            let arrive: Vec<u32> = shares[5..].iter().map(|share| share * times / 10).collect();
+            assert!(arrive.iter().all(|arrive| (105..=130).contains(arrive)), "{times}: {arrive:?}");
+            assert!(sieve.changes().is_some_and(|shares| shares.len() == 1));
+            assert!(sieve.changes().is_none(), "asked once");
+        }
     }
 
     #[test]
@@ -153,10 +177,30 @@ mod tests {
     }
 
     #[test]
-    fn within_a_second_and_a_half_of_quiet_nobody_is_sifted() {
+    fn what_was_queued_before_does_not_count_for_long() {
         let mut sieve = Sieve::default();
-        play(&mut sieve, 0, 50, 100_000, 10);
-        play(&mut sieve, 50 * TURN_MS, 15, 5, 10);
+        play(&mut sieve, 0, 3, 500, 100);
+        // Five hundred that came before they were sifted.
+        (0..500).for_each(|_| sieve.note(300, source(), true));
+        let shares = play(&mut sieve, 300, 8, 500, 100);
+        assert!(shares[0] > 100 && shares[7] > 190, "{shares:?}");
+    }
+
+    #[test]
+    fn of_a_banned_source_as_little_passes_as_can_be() {
+        let mut sieve = Sieve::default();
+        for turn in 0..20 {
+            (0..100).for_each(|_| sieve.note_banned(turn * TURN_MS, source()));
+            sieve.turn((turn + 1) * TURN_MS, u64::from(u32::MAX));
+        }
+        assert_eq!(sieve.shares, [(source(), SHARE_MIN_PERMILLE as u16)]);
+    }
+
+    #[test]
+    fn within_two_seconds_of_quiet_nobody_is_sifted() {
+        let mut sieve = Sieve::default();
+        play(&mut sieve, 0, 50, 10_000, 10);
+        play(&mut sieve, 50 * TURN_MS, 20, 5, 10);
         assert!(sieve.is_empty());
         assert_eq!(sieve.changes(), Some(&[][..]));
     }
@@ -165,7 +209,7 @@ mod tests {
     fn no_more_sources_than_the_kernel_is_told_of() {
         let mut sieve = Sieve::default();
         for n in 0..20 {
-            sieve.note(0, IpAddr::from([192, 0, 2, n]), false, true);
+            sieve.note(0, IpAddr::from([192, 0, 2, n]), true);
         }
         assert_eq!(sieve.list.len(), SIEVED_MAX);
     }

@@ -363,8 +363,8 @@ impl Engine for Exchange {
         [self.shard.deadline_ms(), self.names.next_ms(), keeper].into_iter().flatten().min()
     }
 
-    fn note_load(&mut self, fill_permille: u16) {
-        self.shard.note_load(fill_permille);
+    fn note_wait(&mut self, waited_ms: u32) {
+        self.shard.note_wait(waited_ms);
     }
 
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {

@@ -14,10 +14,19 @@ const LISTENS: &str = "Via: SIP/2.0/UDP {alice};branch=z9hG4bK-{n};oc;oc-algo=\"
 const NOTHING: &str =
     "Via: SIP/2.0/UDP {alice};branch=z9hG4bK-*;received=*;oc=0;oc-algo=\"loss\";oc-validity=0;oc-seq=*";
 
-/// The receive queue is full, as the socket loop sees it.
-fn flood(stage: &mut Stage) {
+/// Messages wait so long, as the socket loop sees it, ms.
+fn wait(stage: &mut Stage, waited_ms: u32) {
     let proxy = stage.proxy();
-    stage.world_mut().engine_mut::<Exchange>(proxy).note_load(1000);
+    stage.world_mut().engine_mut::<Exchange>(proxy).note_wait(waited_ms);
+}
+
+/// They do for more than a moment.
+fn flood(stage: &mut Stage) {
+    for n in 101..103 {
+        wait(stage, 1000);
+        burst(stage, n, 1, NOTHING);
+        stage.play("+100ms");
+    }
 }
 
 /// So many OPTIONS at one instant, of which the first four are let in.
@@ -158,8 +167,7 @@ fn a_fifth_less_is_asked_for() {
     burst(&mut stage, 1, 5, NOTHING);
     stage.play("+200ms");
     burst(&mut stage, 6, 4, &NOTHING.replace("oc=0", "oc=20").replace("validity=0", "validity=500"));
-    let proxy = stage.proxy();
-    stage.world_mut().engine_mut::<Exchange>(proxy).note_load(0);
+    wait(&mut stage, 0);
     stage.play("+2s");
     burst(&mut stage, 10, 1, NOTHING);
     assert_eq!(stage.exchange().count(EventKind::RequestTurnedAway), 1);

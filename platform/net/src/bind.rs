@@ -9,7 +9,7 @@ use offhook_sip::Transport;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::mailbox::{Bells, Mailboxes, NamesDesk};
-use crate::sys::{enlarge_buffers, interfaces, prepare_sctp};
+use crate::sys::{enlarge_buffers, interfaces, prepare_sctp, stamp_arrivals};
 use crate::{Clock, LISTENERS_MAX, Listener, NetError};
 
 /// Most shards: their number fits the top 8 bits of a connection's index.
@@ -112,6 +112,8 @@ fn open(listener: &Listener, shared: bool) -> io::Result<Socket> {
     }
     if datagrams {
         enlarge_buffers(socket.as_fd(), UDP_BUFFER_BYTES);
+        // Where the kernel refuses, overload is not seen; nothing else hangs on it.
+        let _ = stamp_arrivals(socket.as_fd());
     } else {
         // A restart must not wait for the connections of the last run to leave TIME_WAIT.
         socket.set_reuse_address(true)?;

@@ -51,9 +51,9 @@ pub trait Engine {
     /// When [`Engine::tick`] wants to be called next. A time in the past means now.
     fn deadline_ms(&mut self) -> Option<u64>;
 
-    /// How full the receive queue of a socket is, in thousandths, seen after full batches; 0 as soon as it is empty. An
-    /// engine that has too much to do learns it here.
-    fn note_load(&mut self, _fill_permille: u16) {}
+    /// How long the oldest message in a receive queue had waited that had a whole batch behind it, milliseconds; 0 as soon
+    /// as there is none. An engine that has too much to do learns it here.
+    fn note_wait(&mut self, _waited_ms: u32) {}
 
     /// Sources whose new requests the kernel shall sift, and how many thousandths of these it lets through; at most
     /// [`crate::SIEVED_MAX`], none for an end of it. `None`: nothing has changed since this was last asked, once in each

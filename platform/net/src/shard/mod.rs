@@ -10,6 +10,7 @@
 //! message. Nothing ever waits for a batch to fill: a timer costs more than a wake-up.
 
 mod gathering;
+mod lateness;
 mod token;
 mod udp;
 
@@ -17,6 +18,7 @@ use std::mem;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use lateness::Lateness;
 use offhook_locate::{Finding, Nowhere, Wanted};
 use offhook_sip::Transport;
 pub(crate) use token::Token;
@@ -65,6 +67,7 @@ pub struct Loop<E> {
     /// By listener.
     port_of: Vec<Option<usize>>,
     receiving: ReceiveBatch,
+    lateness: Lateness,
     sending: SendBatch,
     streams: Streams,
     mailboxes: Arc<Mailboxes>,
@@ -117,6 +120,7 @@ impl<E: Engine> Loop<E> {
             ports,
             port_of,
             receiving: ReceiveBatch::new(RECEIVE_BATCH, DATAGRAM_BYTES),
+            lateness: Lateness::default(),
             sending: SendBatch::new(SEND_BATCH),
             streams,
             mailboxes,
@@ -187,6 +191,9 @@ impl<E: Engine> Loop<E> {
             self.engine.tick(self.now_ms, &mut self.outbox);
             self.engine_called = true;
         }
+        if let Some(waited_ms) = self.lateness.at_end_of_turn() {
+            self.engine.note_wait(waited_ms);
+        }
         self.streams.expire(self.now_ms, &mut self.fallout);
         if self.engine.bars_more() {
             let (engine, now_ms) = (&mut self.engine, self.now_ms);
@@ -234,8 +241,9 @@ impl<E: Engine> Loop<E> {
         // No datagram, or an error that belongs to an earlier one and is gone by asking.
         let Ok(count) = self.receiving.receive(port.socket()) else { return };
         self.counters.batches_in.add(1);
-        if let Some(fill_permille) = port.load(count == RECEIVE_BATCH) {
-            self.engine.note_load(fill_permille);
+        // Of a batch that is not full nothing waits any more.
+        if count == RECEIVE_BATCH {
+            self.lateness.note(self.receiving.arrived());
         }
         let mut delivered = 0;
         for index in 0..count {

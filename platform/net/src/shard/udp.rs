@@ -8,7 +8,7 @@ use offhook_sip::Transport;
 
 use super::gathering::Gathering;
 use crate::fallout::Fallout;
-use crate::sys::{SendBatch, Unsent, can_segment, receive_fill_permille, sift, wait_writable};
+use crate::sys::{SendBatch, Unsent, can_segment, sift, wait_writable};
 use crate::{ConnectionId, Flow, NetCounters, Outbox};
 
 /// How often a batch waits for room in the kernel's send buffer before the rest of it is given up, and how long each
@@ -16,10 +16,6 @@ use crate::{ConnectionId, Flow, NetCounters, Outbox};
 /// sends again by its own timers.
 const FULL_RETRIES: usize = 5;
 const FULL_WAIT_MS: i32 = 2;
-
-/// The fill of the queue is asked for after so many full batches: every half millisecond at most, and an answer costs a
-/// third of a microsecond.
-const FULL_BATCHES_PER_LOOK: u32 = 4;
 
 /// What an Ethernet frame carries of an IPv4 datagram, bytes. Longer ones leave alone; where a path carries less, the
 /// first refusal teaches it.
@@ -33,15 +29,13 @@ pub(super) struct UdpPort {
     gathering: Gathering,
     /// The longest datagram that may leave in a run, bytes; 0: none may.
     segment_max: usize,
-    /// Full batches received in a row.
-    full_batches: u32,
 }
 
 impl UdpPort {
     pub(super) fn new(listener: u16, socket: UdpSocket) -> Self {
         let segment_max = if can_segment(socket.as_fd()) { SEGMENT_BYTES_MAX } else { 0 };
         let gathering = Gathering::default();
-        Self { listener, socket, waiting: Vec::new(), gathering, segment_max, full_batches: 0 }
+        Self { listener, socket, waiting: Vec::new(), gathering, segment_max }
     }
 
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
@@ -50,17 +44,6 @@ impl UdpPort {
 
     pub(super) fn flow(&self, remote: SocketAddr) -> Flow {
         Flow { transport: Transport::Udp, listener: self.listener, connection: ConnectionId::NONE, remote }
-    }
-
-    /// What there is to tell about the receive queue after a batch: its fill, in thousandths. Asking the kernel is
-    /// worth it only while batches are full, and not each time.
-    pub(super) fn load(&mut self, batch_was_full: bool) -> Option<u16> {
-        if !batch_was_full {
-            return (std::mem::take(&mut self.full_batches) > 0).then_some(0);
-        }
-        self.full_batches = self.full_batches.wrapping_add(1);
-        let asks = self.full_batches.is_multiple_of(FULL_BATCHES_PER_LOOK);
-        asks.then(|| receive_fill_permille(self.socket.as_fd()).unwrap_or(0))
     }
 
     /// Lets the kernel sift new requests of these sources. Where it does not, they are dropped later, at more cost.

@@ -1,11 +1,15 @@
 //! Datagrams received in batches: `recvmmsg` into buffers allocated once.
+//!
+//! Of the first of a batch the kernel also says when it came, where [`stamp_arrivals`](super::stamp_arrivals) was asked for.
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+use std::time::Duration;
 
 use super::address::{RAW_ADDRESS_BYTES, RawAddress};
+use super::arrival::ArrivalStamp;
 use super::empty_header;
 use super::fixed::Fixed;
 
@@ -16,6 +20,7 @@ pub(crate) struct ReceiveBatch {
     names: Fixed<RawAddress>,
     _pieces: Fixed<libc::iovec>,
     headers: Fixed<libc::mmsghdr>,
+    stamp: Fixed<ArrivalStamp>,
     slots: usize,
     received: usize,
 }
@@ -49,7 +54,8 @@ impl ReceiveBatch {
                 header.msg_namelen = RAW_ADDRESS_BYTES as u32;
             }
         }
-        Self { slot_bytes, buffer, names, _pieces: pieces, headers, slots, received: 0 }
+        let stamp = Fixed::filled(1, ArrivalStamp::EMPTY);
+        Self { slot_bytes, buffer, names, _pieces: pieces, headers, stamp, slots, received: 0 }
     }
 
     /// Takes what is there, at most a batch, and says how many. Never blocks, whatever the socket's mode.
@@ -59,6 +65,8 @@ impl ReceiveBatch {
             unsafe { (*self.headers.at(slot)).msg_hdr.msg_namelen = RAW_ADDRESS_BYTES as u32 };
         }
         self.received = 0;
+        // SAFETY: the first of our headers; the room for the stamp lives as long as it does.
+        unsafe { (*self.stamp.at(0)).make_room(&mut (*self.headers.at(0)).msg_hdr) };
         // SAFETY: `slots` headers lie there in a row, and what they point to (see `new`) lives as long as they do.
         let count = unsafe {
             let first = self.headers.at(0);
@@ -69,6 +77,15 @@ impl ReceiveBatch {
         }
         self.received = count as usize;
         Ok(self.received)
+    }
+
+    /// When the first datagram of the last batch came, by the system's clock; `None` where the kernel does not say it.
+    pub(crate) fn arrived(&self) -> Option<Duration> {
+        if self.received == 0 {
+            return None;
+        }
+        // SAFETY: the kernel has written the first header and the stamp that it points to, and nobody writes them now.
+        unsafe { (*self.stamp.at(0)).read(&(*self.headers.at(0)).msg_hdr) }
     }
 
     /// The datagram at `index` of the last batch.
@@ -93,9 +110,10 @@ impl ReceiveBatch {
 mod tests {
     use std::net::UdpSocket;
     use std::os::fd::AsFd;
+    use std::time::{SystemTime, UNIX_EPOCH};
 
     use super::*;
-    use crate::sys::SendBatch;
+    use crate::sys::{SendBatch, stamp_arrivals};
 
     fn sockets(ip: &str) -> (UdpSocket, UdpSocket) {
         (UdpSocket::bind((ip, 0)).unwrap(), UdpSocket::bind((ip, 0)).unwrap())
@@ -135,6 +153,35 @@ mod tests {
         received.extend(receive_all(&mut receiving, &bob));
         assert_eq!(received.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>(), texts);
         assert_eq!(receiving.receive(bob.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    /// It is the first one's time, whatever else came before it was fetched; each batch has its own.
+    #[test]
+    fn the_first_of_a_batch_says_when_it_came() {
+        for ip in ["127.0.0.1", "::1"] {
+            let (alice, bob) = sockets(ip);
+            stamp_arrivals(bob.as_fd()).unwrap();
+            let mut batch = ReceiveBatch::new(4, 100);
+            let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            for _ in 0..3 {
+                let before = now();
+                alice.send_to(b"first", bob.local_addr().unwrap()).unwrap();
+                let between = now();
+                alice.send_to(b"second", bob.local_addr().unwrap()).unwrap();
+                assert_eq!(batch.receive(bob.as_fd()).unwrap(), 2);
+                let arrived = batch.arrived().expect("this kernel says it");
+                assert!(before <= arrived && arrived <= between, "{before:?} {arrived:?} {between:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_says_when_where_nobody_was_asked() {
+        let (alice, bob) = sockets("127.0.0.1");
+        let mut batch = ReceiveBatch::new(4, 100);
+        assert_eq!(batch.arrived(), None);
+        alice.send_to(b"x", bob.local_addr().unwrap()).unwrap();
+        assert_eq!((batch.receive(bob.as_fd()).unwrap(), batch.arrived()), (1, None));
     }
 
     #[test]
