@@ -152,6 +152,7 @@ impl Assembler {
     ///
     /// # Errors
     /// What the store or a file refused. Nothing is lost by it: the next turn tries again.
+    #[inline(never)] // so that what it takes can be counted
     pub fn turn(&mut self, now_ms: u64) -> Result<Turn, CdrError> {
         let done = self.look(now_ms);
         if done.is_err() {
