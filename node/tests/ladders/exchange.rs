@@ -239,11 +239,6 @@ impl Plan {
         joiner.take_records()
     }
 
-    /// Whether some of its routes forward without state.
-    pub(crate) fn is_stateless(&self) -> bool {
-        self.settings.routing.has_stateless()
-    }
-
     /// One of its shards.
     pub(crate) fn shard(self: &Arc<Self>, number: u8) -> Exchange {
         let journal = Journal::silent();

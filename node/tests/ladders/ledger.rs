@@ -17,6 +17,8 @@ use crate::exchange::{CALL_MAX_MS, Plan};
 struct Seen {
     /// When its INVITEs arrived: one of them, perhaps not the first, was taken.
     arrived_ms: Vec<u64>,
+    /// It was forwarded without state: such calls leave no record.
+    stateless: bool,
     /// The numbers of its attempts.
     attempts: Vec<u32>,
     rang_ms: Option<u64>,
@@ -37,15 +39,14 @@ pub(crate) fn wrong(world: &World, exchange: NodeId, plan: &Plan) -> Vec<String>
     let records = plan.records(world.now_ms() + 2 * CALL_MAX_MS);
     let epoch_ms = world.now_ms() - world.elapsed_ms();
     let mut wrong = Vec::new();
-    if plan.is_stateless() {
-        return wrong; // such routes leave no records
-    }
     let seen = calls(world, exchange);
     for ((call_id, _), call) in &seen {
         let call_id = String::from_utf8_lossy(call_id);
         let its: Vec<&Record> = records.iter().filter(|record| record.call_id == call_id).collect();
         let others = seen.keys().filter(|(other, _)| *other == call_id.as_bytes()).count();
         match its[..] {
+            [] if call.stateless => {}
+            _ if call.stateless => wrong.push(format!("a record of {call_id}, which had no state: {call:?}")),
             [record] => compare(call, record, epoch_ms, &mut wrong),
             [] => wrong.push(format!("no record of {call_id}: {call:?}")),
             // Redialled under the same Call-ID after a refusal, or the same Call-ID from two callers.
@@ -141,6 +142,7 @@ fn sent(world: &World, exchange: NodeId) -> Calls {
             let is_callers = arrived.contains(&(key.clone(), cseq.number));
             let number = if is_callers { cseq.number } else { renumber::inward(cseq.number) };
             let call = calls.entry(key).or_default();
+            call.stateless |= message.top_via().is_ok_and(|via| via.branch().starts_with(b"z9hG4bKos"));
             if !call.attempts.contains(&number) {
                 call.attempts.push(number);
             }

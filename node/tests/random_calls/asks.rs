@@ -13,6 +13,9 @@ use crate::wire::Message;
 pub(crate) const USER: &str = "4930123";
 pub(crate) const PASSWORD: &str = "correct horse";
 
+/// So many REGISTERs may come to nothing: the exchange waits longer each time, and an evening ends.
+const MISHAPS_MAX: u32 = 3;
+
 /// What a provider wants to know, and what it knows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asks {
@@ -26,6 +29,8 @@ pub(crate) struct Asks {
     nonces: BTreeMap<String, u32>,
     /// The last REGISTER: Call-ID and number.
     last: Option<(String, u32)>,
+    /// REGISTERs that came to nothing.
+    mishaps: u32,
     /// Until when the exchange is registered, Unix time in ms.
     pub(crate) registered_until_ms: u64,
 }
@@ -79,9 +84,11 @@ impl Phone {
         let is_old = asks.last.as_ref().is_some_and(|(last, n)| *last == call_id && *n >= number);
         asks.last = Some((call_id, number));
         let least_s = asks.least_s;
+        let fails = dice < 2 && asks.mishaps < MISHAPS_MAX;
+        asks.mishaps += u32::from(fails);
         let (status, extra) = match dice {
-            0 => (503, None),
-            1 => (0, None),
+            0 if fails => (503, None),
+            1 if fails => (0, None),
             _ if expires_s < least_s => (423, Some(("Min-Expires", least_s.to_string()))),
             _ => {
                 asks.registered_until_ms = now_ms + u64::from(expires_s) * 1000;

@@ -76,6 +76,7 @@ impl Far {
             places: self.places.iter().map(|place| place.address).collect(),
             stateless: self.stateless,
             has_login: false,
+            route: if self.by_rule { "far" } else { "uri" },
         }
     }
 
@@ -85,7 +86,10 @@ impl Far {
             return String::new();
         }
         let mode = if self.stateless { "mode = \"stateless\"\n" } else { "" };
-        format!("[[route]]\nmatch = {{ domain = \"{FAR}\" }}\nto = \"sip:{}\"\n{mode}", self.host())
+        format!(
+            "[[route]]\nname = \"far\"\nmatch = {{ domain = \"{FAR}\" }}\nto = \"sip:{}\"\n{mode}",
+            self.host()
+        )
     }
 
     /// Makes the way to an exchange long, for those that are far.

@@ -27,6 +27,7 @@ mod lines;
 mod message_room;
 mod oracle;
 mod phone;
+mod records;
 mod rules;
 mod scene;
 mod sniffer;

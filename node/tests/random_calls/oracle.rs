@@ -15,6 +15,8 @@ mod copies;
 mod packet;
 #[cfg(test)]
 mod proof;
+#[cfg(test)]
+mod proof_places;
 mod report;
 mod sent;
 mod transactions;
@@ -27,7 +29,8 @@ use std::net::SocketAddr;
 use offhook_sip::Transport;
 
 use crate::sniffer::{Cause, Step};
-use packet::{Packet, param, via_key};
+pub(crate) use packet::{Packet, param};
+use packet::{user_and_host, via_key};
 pub(crate) use report::{Violation, registrations, said};
 use transactions::{Client, Server};
 use ways::{Found, Hop};
@@ -54,6 +57,19 @@ pub(crate) struct Neighbour {
     pub(crate) stateless: bool,
     /// It asks who we are, and is told.
     pub(crate) has_login: bool,
+    /// What records call the way there.
+    pub(crate) route: &'static str,
+}
+
+impl Facts {
+    /// The neighbour that the requests for this URI go to.
+    pub(crate) fn neighbour_of(&self, uri: &str) -> Option<&Neighbour> {
+        let (user, host) = user_and_host(uri);
+        self.neighbours.iter().find(|n| match &n.takes {
+            Takes::Domain(domain) => domain == host,
+            Takes::Numbers { prefix, .. } => host == self.domain && user.starts_with(prefix),
+        })
+    }
 }
 
 /// Which requests go to a neighbour.

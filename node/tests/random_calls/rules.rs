@@ -5,9 +5,11 @@ use offhook_simnet::NodeId;
 
 use crate::callee;
 use crate::caller::{Client, State, What};
+use crate::exchange::CALL_MAX_MS;
 use crate::ledger;
 use crate::oracle;
 use crate::phone::{Dialog, Phone};
+use crate::records;
 use crate::scene::{Place, SLOW_MS_MAX, Scene};
 use crate::sniffer::{Sniffer, Step};
 use crate::wire::Message;
@@ -139,7 +141,10 @@ fn servers(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
         for (is_so, what) in [
             (rings_for_ever, "rings for ever"),
             (rings_on, "rings on though the caller has his answer"),
-            (server.never_acknowledged, "has never seen an ACK to its refusal"),
+            (
+                server.never_acknowledged && !lost_without_state(scene, server),
+                "has never seen an ACK to its refusal",
+            ),
         ] {
             if is_so {
                 let request = String::from_utf8_lossy(&server.request.write()).into_owned();
@@ -151,6 +156,13 @@ fn servers(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// Between a stream and datagrams, a proxy without state: a refusal that is lost on the one side is repeated by nobody on the
+/// other.
+fn lost_without_state(scene: &Scene, server: &callee::Server) -> bool {
+    let is_stream = !server.request.value("Via").starts_with("SIP/2.0/UDP");
+    is_stream && server.request.branch().starts_with("z9hG4bKos") && !scene.perfect
 }
 
 /// When the caller of this call first heard a final answer that is no challenge.
@@ -208,6 +220,10 @@ fn exchanges(scene: &Scene, broken: &mut Vec<String>) {
             let wrong = ledger::wrong(&scene.world, *node, plan);
             broken.extend(wrong.into_iter().map(|text| format!("{text}\n{}", said_of(&text, &log.borrow()))));
         }
+        let records = plan.records(scene.world.now_ms() + 2 * CALL_MAX_MS);
+        let steps = log.borrow();
+        let wrong = records::wrong(facts, &steps, &records).into_iter();
+        broken.extend(wrong.map(|text| format!("{text}\n{}", said_of(&text, &steps))));
         let name = scene.world.name(*node);
         for number in 0..*shards {
             let exchange = scene.world.shard::<Sniffer>(*node, number).exchange();

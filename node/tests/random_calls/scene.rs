@@ -165,11 +165,12 @@ impl Scene {
             let (domain, address, stateless) =
                 ((*domain).to_owned(), door(other, Transport::Udp), self.dice.permille(300));
             let mode = if stateless { "mode = \"stateless\"\n" } else { "" };
-            text +=
-                &format!("[[route]]\nmatch = {{ domain = \"{domain}\" }}\nto = \"sip:{address}\"\n{mode}");
+            text += &format!(
+                "[[route]]\nname = \"next\"\nmatch = {{ domain = \"{domain}\" }}\nto = \"sip:{address}\"\n{mode}"
+            );
             let (takes, toward) = (Takes::Domain(domain), Toward::Row(vec![(0, (Transport::Udp, address))]));
             let places = vec![address];
-            neighbours.push(Neighbour { takes, toward, places, stateless, has_login: false });
+            neighbours.push(Neighbour { takes, toward, places, stateless, has_login: false, route: "next" });
         }
         if let Some(far) = &self.far {
             text += &far.rule();

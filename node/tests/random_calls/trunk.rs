@@ -80,6 +80,7 @@ impl Provider {
             places: self.places.iter().map(|(_, address)| *address).collect(),
             stateless: false,
             has_login: true,
+            route: "numbers",
         }
     }
 }

@@ -55,11 +55,6 @@ impl Rules {
         self.rules.get(index)
     }
 
-    /// Whether any rule forwards without transactions.
-    pub fn has_stateless(&self) -> bool {
-        self.rules.iter().any(|rule| rule.stateless)
-    }
-
     /// Whether there is no rule.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()

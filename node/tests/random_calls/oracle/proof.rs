@@ -6,7 +6,7 @@ use offhook_sip::Transport;
 use super::{Facts, violations};
 use crate::sniffer::{Cause, Sent, Step};
 
-const ALICE: &str = "192.0.2.10:5060";
+pub(super) const ALICE: &str = "192.0.2.10:5060";
 const BOB: &str = "192.0.2.11:5060";
 
 /// A refused call, with all that each message must have.
@@ -55,7 +55,7 @@ fn refused_call() -> Vec<Step> {
     ]
 }
 
-fn flow(remote: &str) -> Flow {
+pub(super) fn flow(remote: &str) -> Flow {
     let remote = remote.parse().expect("an address");
     Flow { transport: Transport::Udp, listener: 0, connection: ConnectionId::NONE, remote }
 }
@@ -65,11 +65,11 @@ fn step(at_ms: u64, cause: Cause, sent: &[(&str, &str)], held: (usize, usize)) -
     Step { at_ms, life: 1, shard: 0, cause, sent: sent.iter().map(one).collect(), held }
 }
 
-fn told(at_ms: u64, (from, text): (&str, &str), sent: &[(&str, &str)]) -> Step {
+pub(super) fn told(at_ms: u64, (from, text): (&str, &str), sent: &[(&str, &str)]) -> Step {
     step(at_ms, Cause::Message(flow(from), text.as_bytes().to_vec()), sent, (0, 0))
 }
 
-fn time(at_ms: u64, sent: &[(&str, &str)], held: (usize, usize)) -> Step {
+pub(super) fn time(at_ms: u64, sent: &[(&str, &str)], held: (usize, usize)) -> Step {
     step(at_ms, Cause::Time, sent, held)
 }
 
@@ -80,7 +80,7 @@ fn complaints(steps: &[Step]) -> Vec<String> {
 }
 
 /// Other bytes in what was sent in a step.
-fn rewrite(steps: &mut [Step], step: usize, sent: usize, from: &str, to: &str) {
+pub(super) fn rewrite(steps: &mut [Step], step: usize, sent: usize, from: &str, to: &str) {
     let bytes = &mut steps[step].sent[sent].bytes;
     let text = String::from_utf8(bytes.clone()).expect("text");
     assert!(text.contains(from), "nothing to change: {text}");
@@ -88,7 +88,7 @@ fn rewrite(steps: &mut [Step], step: usize, sent: usize, from: &str, to: &str) {
 }
 
 /// One thing done wrong.
-type Fault = fn(&mut Vec<Step>);
+pub(super) type Fault = fn(&mut Vec<Step>);
 
 /// What is done wrong, and a word of the complaint.
 const FAULTS: [(&str, Fault); 23] = [

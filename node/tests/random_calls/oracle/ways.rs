@@ -14,9 +14,9 @@ use offhook_locate::{Finding, Nowhere};
 use offhook_net::Flow;
 use offhook_sip::Transport;
 
-use super::packet::{Packet, param, user_and_host, via_key};
+use super::packet::{Packet, param, via_key};
 use super::transactions::{Asking, Cancelling, Serving};
-use super::{Facts, Neighbour, Oracle, Server, Takes, Toward};
+use super::{Facts, Neighbour, Oracle, Server, Toward};
 use crate::sniffer::Sent;
 
 /// Where something can be sent.
@@ -82,12 +82,8 @@ impl<'a> Oracle<'a> {
     }
 
     fn neighbour_by_host(&self, request: &Packet<'a>) -> Option<&'a Neighbour> {
-        let (user, host) = user_and_host(request.uri());
         let facts: &'a Facts = self.facts;
-        facts.neighbours.iter().find(|n| match &n.takes {
-            Takes::Domain(domain) => domain == host,
-            Takes::Numbers { prefix, .. } => host == facts.domain && user.starts_with(prefix),
-        })
+        facts.neighbour_of(request.uri())
     }
 
     /// A request of which nothing came may wait for the name of its next hop.
@@ -190,8 +186,12 @@ impl<'a> Oracle<'a> {
         };
         let name = finding.wanted.to_string();
         self.found.insert((shard, name.clone()), Found { until_ms: now_ms + for_ms, places });
-        for server in self.waiting_for(shard, &name) {
-            self.servers[server].waits_until_ms = None;
+        let waiting = self.waiting_for(shard, &name);
+        waiting.iter().for_each(|&server| self.servers[server].waits_until_ms = None);
+        for server in waiting {
+            if !self.is_last_copy(shard, server) {
+                continue;
+            }
             match self.known(shard, &Toward::Name(name.clone())) {
                 Known::Places(_) => self.turn.woken.push(server),
                 Known::Nowhere(status) => self.turn.answers.push((server, status)),
@@ -200,7 +200,7 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// Requests that wait for a name; of the copies of one that has no transaction, the last.
+    /// Requests that wait for a name.
     fn waiting_for(&self, shard: u8, name: &str) -> Vec<usize> {
         let waits = |&i: &usize| {
             let server = &self.servers[i];
@@ -209,12 +209,13 @@ impl<'a> Oracle<'a> {
                 && server.waits_until_ms.is_some()
                 && matches!(toward, Some(Toward::Name(wanted)) if wanted == name)
         };
-        let is_last = |&i: &usize| {
-            let server = &self.servers[i];
-            server.is_kept()
-                || self.find_server(shard, server.request.via(), server.request.method) == Some(i)
-        };
-        self.serving.iter().copied().filter(waits).filter(is_last).collect()
+        self.serving.iter().copied().filter(waits).collect()
+    }
+
+    /// Of the copies of a request that has no transaction, the last one stands for all.
+    fn is_last_copy(&self, shard: u8, server: usize) -> bool {
+        let s = &self.servers[server];
+        s.is_kept() || self.find_server(shard, s.request.via(), s.request.method) == Some(server)
     }
 
     /// What a shard knows of the places of a next hop.

@@ -1,0 +1,73 @@
+//! Call detail records against what was seen at the door of an exchange: whose calls they are, which way those went, and where
+//! they were answered. When, how and how often is held against the trace by the ledger.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use offhook_cdr::{Outcome, Record};
+
+use crate::oracle::{Facts, Packet, Takes, param};
+use crate::sniffer::{Cause, Step};
+
+/// A call, as it came and as it went.
+#[derive(Default, Debug)]
+struct Call<'a> {
+    uris: BTreeSet<&'a str>,
+    sources: BTreeSet<String>,
+    /// Where copies were sent.
+    targets: BTreeSet<SocketAddr>,
+}
+
+/// Everything in the records that was otherwise.
+pub(crate) fn wrong(facts: &Facts, steps: &[Step], records: &[Record]) -> Vec<String> {
+    let calls = calls(steps);
+    let check = |record: &Record| {
+        let what = match calls.get(&*record.call_id) {
+            Some(call) => judge(facts, call, record)?,
+            None => "is of a call that nobody made",
+        };
+        Some(format!("a record {what}: {record:?}"))
+    };
+    records.iter().filter_map(check).collect()
+}
+
+fn judge(facts: &Facts, call: &Call<'_>, record: &Record) -> Option<&'static str> {
+    let neighbour = facts.neighbour_of(&record.request_uri);
+    let is_number = neighbour.is_some_and(|neighbour| matches!(neighbour.takes, Takes::Numbers { .. }));
+    let trunk = if is_number { "provider" } else { "" };
+    let target = record.callee_target.parse().ok();
+    let went_there = target.is_some_and(|target: SocketAddr| call.targets.contains(&target));
+    let answered = record.outcome == Outcome::Answered;
+    [
+        (call.uris.contains(&*record.request_uri), "has another Request-URI"),
+        (call.sources.contains(&record.caller_source), "comes from elsewhere"),
+        (record.route == neighbour.map_or("user", |neighbour| neighbour.route), "has another route"),
+        (record.trunk == trunk, "has another trunk"),
+        (!answered || went_there, "was answered where it never was"),
+    ]
+    .into_iter()
+    .find_map(|(is_so, what)| (!is_so).then_some(what))
+}
+
+fn calls(steps: &[Step]) -> BTreeMap<&str, Call<'_>> {
+    let mut calls = BTreeMap::<&str, Call<'_>>::new();
+    let begins = |packet: &Packet<'_>| {
+        packet.status == 0 && packet.is_invite() && param(packet.value("To"), "tag").is_empty()
+    };
+    for step in steps {
+        if let Cause::Message(from, bytes) = &step.cause
+            && let Some(packet) = Packet::read(bytes).filter(begins)
+        {
+            let call = calls.entry(packet.value("Call-ID")).or_default();
+            call.uris.insert(packet.uri());
+            call.sources.insert(format!("{} {}", from.transport.name(), from.remote));
+        }
+        for sent in &step.sent {
+            if let Some(packet) = Packet::read(&sent.bytes).filter(begins) {
+                let call = calls.entry(packet.value("Call-ID")).or_default();
+                call.targets.insert(sent.flow.remote);
+            }
+        }
+    }
+    calls
+}
