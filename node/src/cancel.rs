@@ -36,7 +36,10 @@ impl Switchboard {
             return self.refuse(arrival, Refusal::new(481), out);
         };
         match self.way_of(arrival, &screened) {
-            way if way.is_stateless(&screened) => self.pass_without_state(arrival, &screened, out),
+            // What answers it from afar would not find back to a browser (RFC 7118 §5).
+            way if way.is_stateless(&screened) && !arrival.from.transport.is_websocket() => {
+                self.pass_without_state(arrival, &screened, out);
+            }
             _ => self.refuse(arrival, Refusal::new(481), out),
         }
     }

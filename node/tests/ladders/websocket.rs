@@ -362,3 +362,29 @@ fn a_stateless_route() {
     ",
     );
 }
+
+/// The server is killed while a browser's call rings behind a route without state. Its CANCEL matches nothing any more, and is
+/// told so here: an answer from afar would not find back to a browser. RFC 3261 §9.2, RFC 7118 §5.
+#[test]
+fn a_cancel_after_a_kill() {
+    let route =
+        "[[route]]\nmatch = { domain = \"far.example\" }\nto = \"sip:203.0.113.1\"\nmode = \"stateless\"\n";
+    let mut stage =
+        with_websocket(scene_on_disk(&format!("{route}{OPEN}"))).address("far", "203.0.113.1:5060").run(
+            "
+        given alice is registered over ws
+        alice  -> proxy            INVITE sip:bob@far.example
+                  proxy -> far     INVITE
+                  proxy <- far     180
+        alice  <- proxy            180
+    ",
+        );
+    stage.kill_and_restart();
+    stage.play(
+        "
+        alice  <- proxy            close
+        alice  -> proxy/ws         CANCEL
+        alice  <- proxy            481
+    ",
+    );
+}
