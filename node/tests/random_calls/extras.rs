@@ -32,6 +32,11 @@ impl Extras {
         self.names && self.dice.permille(500)
     }
 
+    /// Whether the way to another exchange is a name.
+    pub(crate) fn is_next_by_name(&mut self) -> bool {
+        self.dice.permille(600)
+    }
+
     /// Whether the next call goes to a number.
     pub(crate) fn is_number_called(&mut self) -> bool {
         self.trunks && self.dice.permille(400)

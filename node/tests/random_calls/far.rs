@@ -8,10 +8,14 @@ use offhook_sip::Transport;
 use crate::lines::{self, door};
 use crate::oracle::{Neighbour, Takes, Toward};
 use crate::phone::{Line, Phone, Serves};
-use crate::scene::LAST_CALL_MS;
+use crate::scene::{DOMAINS, LAST_CALL_MS};
 
 /// The domain that people call.
 pub(crate) const FAR: &str = "far.example";
+
+/// Nobody lives there.
+const EMPTY_HOUSE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 190)), 5060);
 
 /// How the name of a next hop is written down in the DNS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +46,8 @@ pub(crate) struct Far {
     pub(crate) stateless: bool,
     pub(crate) names: NameServer,
     pub(crate) nodes: Vec<NodeId>,
+    /// Exchanges are found by name too, and this is the priority of a house beside each of them where nobody lives.
+    empty_house: Option<u16>,
     /// Those that are far indeed.
     slow: Vec<(NodeId, Link)>,
 }
@@ -55,7 +61,8 @@ impl Far {
         let stateless = by_rule && !links && dice.permille(300);
         let form = [Form::Services, Form::Servers, Form::Addresses][dice.below(3) as usize];
         let (places, nodes, slow, names) = (Vec::new(), Vec::new(), Vec::new(), NameServer::new());
-        let mut far = Self { places, form, by_rule, stateless, names, nodes, slow };
+        let empty_house = [None, Some(5), Some(20)][dice.below(3) as usize];
+        let mut far = Self { places, form, by_rule, stateless, names, nodes, empty_house, slow };
         for number in 0..dice.between(1, 4) {
             far.add_server(world, dice, number);
         }
@@ -90,6 +97,27 @@ impl Far {
             "[[route]]\nname = \"far\"\nmatch = {{ domain = \"{FAR}\" }}\nto = \"sip:{}\"\n{mode}",
             self.host()
         )
+    }
+
+    /// Where another exchange is: its name, and all that this leads to.
+    pub(crate) fn exchange(&self, index: usize, domain: &str) -> (String, Vec<SocketAddr>) {
+        let empty = self.empty_house.map(|_| EMPTY_HOUSE);
+        let places = [Some(door(index, Transport::Udp)), empty].into_iter().flatten();
+        (format!("sip:hub.{domain}"), places.collect())
+    }
+
+    fn write_exchanges(&self, zone: &mut Zone) {
+        for (index, domain) in DOMAINS.iter().enumerate() {
+            let (srv, proxy) = (format!("_sip._udp.hub.{domain}"), format!("proxy.{domain}"));
+            let local = door(index, Transport::Udp);
+            zone.srv(&srv, (10, 1, local.port()), &proxy);
+            zone.address(&proxy, local.ip());
+            if let Some(priority) = self.empty_house {
+                let empty = format!("empty.{domain}");
+                zone.srv(&srv, (priority, 1, EMPTY_HOUSE.port()), &empty);
+                zone.address(&empty, EMPTY_HOUSE.ip());
+            }
+        }
     }
 
     /// Makes the way to an exchange long, for those that are far.
@@ -158,6 +186,7 @@ impl Far {
     fn name_server(&self, world: &World, dice: &mut Rng) -> NameServer {
         let mut zone = Zone::new([5, 20, 60, 3_600][dice.below(4) as usize]);
         self.places.iter().enumerate().for_each(|(number, place)| self.write(&mut zone, number, *place));
+        self.write_exchanges(&mut zone);
         let began_ms = world.now_ms() - world.elapsed_ms();
         // A proxy without state sends the messages of a call one way only if names lead one way.
         let troubles = if self.stateless { 0 } else { dice.below(3) };

@@ -31,6 +31,9 @@ pub(crate) const SLOW_MS_MAX: u64 = 9_000;
 /// Where who only dials has his end; his Contact says another port.
 const DEAF_PORT: u16 = 9;
 
+/// What the exchanges serve.
+pub(crate) const DOMAINS: [&str; 2] = ["a.example", "b.example"];
+
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 /// The world with everybody in it.
@@ -92,7 +95,7 @@ impl Scene {
         if scene.extras.trunks {
             scene.provider = Some(Provider::new(&mut scene.world, &mut scene.extras.dice));
         }
-        let domains: &[&str] = if seed % 4 == 3 { &["a.example", "b.example"] } else { &["a.example"] };
+        let domains: &[&str] = if seed % 4 == 3 { &DOMAINS } else { &DOMAINS[..1] };
         let auth = scene.dice.permille(500);
         for (index, domain) in domains.iter().enumerate() {
             scene.add_exchange(index, domain, domains, auth);
@@ -165,11 +168,19 @@ impl Scene {
             let (domain, address, stateless) =
                 ((*domain).to_owned(), door(other, Transport::Udp), self.dice.permille(300));
             let mode = if stateless { "mode = \"stateless\"\n" } else { "" };
+            // Names may lead elsewhere for a while, and what has no state must not.
+            let by_name = self.far.as_ref().filter(|_| !stateless && self.extras.is_next_by_name());
+            let (to, toward, places) = match by_name.map(|far| far.exchange(other, &domain)) {
+                Some((name, places)) => (name.clone(), Toward::Name(name), places),
+                None => {
+                    let row = vec![(0, (Transport::Udp, address))];
+                    (format!("sip:{address}"), Toward::Row(row), vec![address])
+                }
+            };
             text += &format!(
-                "[[route]]\nname = \"next\"\nmatch = {{ domain = \"{domain}\" }}\nto = \"sip:{address}\"\n{mode}"
+                "[[route]]\nname = \"next\"\nmatch = {{ domain = \"{domain}\" }}\nto = \"{to}\"\n{mode}"
             );
-            let (takes, toward) = (Takes::Domain(domain), Toward::Row(vec![(0, (Transport::Udp, address))]));
-            let places = vec![address];
+            let takes = Takes::Domain(domain);
             neighbours.push(Neighbour { takes, toward, places, stateless, has_login: false, route: "next" });
         }
         if let Some(far) = &self.far {

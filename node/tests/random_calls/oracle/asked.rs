@@ -104,6 +104,9 @@ impl<'a> Oracle<'a> {
         {
             self.servers[invite].over = true;
             self.servers[invite].cancelled = true;
+            if self.servers[invite].waits_until_ms.take().is_some() {
+                return self.turn.answers.push((invite, 487));
+            }
             self.cancel_branches(invite);
         }
     }

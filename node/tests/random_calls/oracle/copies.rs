@@ -108,7 +108,7 @@ impl<'a> Oracle<'a> {
         if request.uri() == copy.uri() {
             return;
         }
-        if let Some(Takes::Numbers { host, .. }) = self.neighbour_of(request).map(|n| &n.takes) {
+        if let Some(Takes::Numbers { host, .. }) = self.facts.neighbour_of(request.uri()).map(|n| &n.takes) {
             let right = copy.uri() == format!("sip:{user}@{host}");
             return self.expect(right, "§16.5", format!("{} became {}", request.first, copy.uri()));
         }

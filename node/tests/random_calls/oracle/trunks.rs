@@ -119,7 +119,9 @@ impl<'a> Oracle<'a> {
             true => number(received) * NUMBERS + tries.unwrap_or(0),
             false => number(received),
         };
+        // A new process does not know how often the INVITE was repeated that it never saw.
+        let may_be = self.life > 1 && number(ack) / NUMBERS == number(received);
         let text = format!("an ACK with the number {}, not {wanted}", number(ack));
-        self.expect(number(ack) == wanted, "§13.2.2.4", text);
+        self.expect(number(ack) == wanted || may_be, "§13.2.2.4", text);
     }
 }

@@ -352,7 +352,7 @@ impl<'a> Oracle<'a> {
     /// Somebody has said something: anything but 503 is a sign of life.
     pub(super) fn note_alive(&mut self, client: usize, status: u16) {
         let client = &self.clients[client];
-        if status != 503 {
+        if status != 503 && client.lives_at(self.now_ms) {
             self.dead.remove(&(client.shard, (client.flow.transport, client.flow.remote)));
         }
     }
