@@ -64,8 +64,18 @@ pub enum Command {
     Resolve(ResolveArguments),
     /// Show what would happen to a request, and which rule says so. Nothing is sent.
     Route(RouteArguments),
+    /// Show what the shards of the running server have done.
+    Status(StatusArguments),
     /// Show how the trunks of the running server stand: targets, health, registrations, calls.
     Trunks(TrunksArguments),
+}
+
+/// What `status` may be asked.
+#[derive(Args, Debug)]
+pub struct StatusArguments {
+    /// One JSON object a line, for each shard, with all that is counted.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `trunks` may be asked.

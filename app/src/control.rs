@@ -16,6 +16,7 @@ use offhook_node::{Settings, note_ban};
 use crate::account::forget;
 use crate::ban::keep::object;
 use crate::cdr::keep::TrunkCalls;
+use crate::status::clerk::{self as status, Status};
 use crate::trunks::clerk::Trunks;
 
 /// The longest ban by hand, seconds: a year.
@@ -29,6 +30,8 @@ pub struct Sources {
     pub settings: Settings,
     /// How many calls are open by each trunk, where that is counted.
     pub calls: Option<TrunkCalls>,
+    /// What the shards count.
+    pub status: Status,
     /// Who sees to it that removed accounts leave nothing behind.
     pub forgetting: forget::Clerk,
 }
@@ -76,7 +79,8 @@ fn desk(sources: Sources, journal: impl Fn() -> Journal, clock: Clock) -> Desk {
     let mut desk = Desk::default();
     let guard = sources.guard.clone();
     desk.on("ban.list", move |_| Ok(guard.bans(clock.now_ms()).iter().map(object).collect()));
-    let Sources { guard, settings, calls, mut forgetting } = sources;
+    let Sources { guard, settings, calls, status, mut forgetting } = sources;
+    desk.on(status::QUESTION, move |_| Ok(status.list(clock)));
     let mut note = journal();
     desk.on(forget::QUESTION, move |question| forgetting.answer(question, clock.now_ms(), &mut note));
     let trunks = Trunks::new(&settings, calls);

@@ -19,6 +19,7 @@ mod resolve;
 mod route;
 mod seals;
 mod serve;
+mod status;
 mod table;
 mod trunks;
 mod visible;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Some(Command::Ping(arguments)) => ping::run(arguments),
         Some(Command::Resolve(arguments)) => resolve::run(&options.common, arguments),
         Some(Command::Route(arguments)) => route::run(&options.common, arguments),
+        Some(Command::Status(arguments)) => status::run(&options.common, arguments),
         Some(Command::Trunks(arguments)) => trunks::run(&options.common, arguments),
     };
     exit::code_of(result)

@@ -13,7 +13,7 @@ use offhook_config::{Config, LogFormat, LogLevel};
 use offhook_journal::{Event, Format, Journal, Level, LogThread};
 use offhook_location::Location;
 use offhook_names::Names;
-use offhook_net::{Clock, Listener, Loop, ShardSockets, Stopper, TlsConfigs, WebSocketOptions};
+use offhook_net::{Clock, Listener, Loop, NetCounters, ShardSockets, Stopper, TlsConfigs, WebSocketOptions};
 use offhook_node::{Drain, Resources, Secrets, Settings, Shard, Whereabouts};
 use offhook_store::Store;
 use offhook_websocket::Policy;
@@ -28,6 +28,7 @@ use crate::check;
 use crate::cli::Common;
 use crate::messages::keep::{Keeping, Room};
 use crate::seals::{Seals, entropy};
+use crate::status::clerk::Status;
 use crate::{ban, control, first_start, names, welcome};
 
 /// How long a stop waits for calls that are being set up.
@@ -85,11 +86,13 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let bells = sockets.first().map(ShardSockets::bells).context("a server has at least one shard")?;
     let names = asker.as_ref().map(|(names, _)| names);
     let open = |sockets| house.open_shard(sockets, (&directory, names), &stopper, signals.handle());
-    let threads = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    let shards = sockets.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    let (threads, counters): (Vec<_>, Vec<_>) = shards.into_iter().unzip();
     let records = Keeper::start(&house.spools, &store, &house.config, house.journal(), clock)?;
     let messages = Keeping::start(&house.messages, &store, &house.config, bells, house.journal(), clock)?;
     let (alive, caretaker) = look_after(Arc::clone(&accounts), certificates, &house, clock)?;
-    let desk = house.start_desk(accounts, records.trunk_calls(), &stopper, clock);
+    let status = Status::new(counters, clock.now_ms());
+    let desk = house.start_desk(accounts, (records.trunk_calls(), status), &stopper, clock);
 
     welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
     journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
@@ -146,13 +149,13 @@ impl House {
     fn start_desk(
         &self,
         accounts: Arc<Accounts>,
-        calls: Option<TrunkCalls>,
+        (calls, status): (Option<TrunkCalls>, Status),
         stopper: &Stopper,
         clock: Clock,
     ) -> Option<JoinHandle<()>> {
         let (guard, settings) = (self.guard.clone(), self.settings.clone());
         let forgetting = forget::Clerk::new(accounts, self.location.clone());
-        let sources = control::Sources { guard, settings, calls, forgetting };
+        let sources = control::Sources { guard, settings, calls, status, forgetting };
         control::start(&self.config.data_dir, sources, stopper, || self.journal(), clock)
     }
 
@@ -170,7 +173,7 @@ impl House {
         (directory, names): (&Arc<ArcSwap<Directory>>, Option<&Names>),
         stopper: &Stopper,
         signals: Handle,
-    ) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    ) -> anyhow::Result<RunningShard> {
         let number = sockets.shard();
         let resources = Resources {
             location: self.location.clone(),
@@ -192,12 +195,13 @@ impl House {
         if let Some(names) = names.cloned() {
             shard_loop = shard_loop.asking(move |shard, wanted| names.ask(shard, wanted));
         }
-        let stopper = stopper.clone();
+        let (stopper, counters) = (stopper.clone(), shard_loop.counters());
         let run = move || {
             let _alarm = Alarm(signals);
             shard_loop.run(&stopper).map_err(anyhow::Error::from)
         };
-        thread::Builder::new().name(format!("shard-{number}")).spawn(run).context("cannot start a shard")
+        let thread = thread::Builder::new().name(format!("shard-{number}")).spawn(run);
+        Ok((thread.context("cannot start a shard")?, counters))
     }
 
     /// The system may allow fewer descriptors than the configuration allows connections.
@@ -230,6 +234,9 @@ impl House {
         }
     }
 }
+
+/// The thread of a shard, and what it counts.
+type RunningShard = (JoinHandle<anyhow::Result<()>>, Arc<NetCounters>);
 
 /// The thread that asks name servers, and how it is spoken to.
 type Asker = (offhook_names::Names, JoinHandle<()>);
