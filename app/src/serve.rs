@@ -91,8 +91,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let records = Keeper::start(&house.spools, &store, &house.config, house.journal(), clock)?;
     let messages = Keeping::start(&house.messages, &store, &house.config, bells, house.journal(), clock)?;
     let (alive, caretaker) = look_after(Arc::clone(&accounts), certificates, &house, clock)?;
-    let status = Status::new(counters, clock.now_ms());
-    let desk = house.start_desk(accounts, (records.trunk_calls(), status), &stopper, clock);
+    let desk = house.start_desk(accounts, (records.trunk_calls(), counters), &stopper, clock);
 
     welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
     journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
@@ -149,12 +148,13 @@ impl House {
     fn start_desk(
         &self,
         accounts: Arc<Accounts>,
-        (calls, status): (Option<TrunkCalls>, Status),
+        (calls, shards): (Option<TrunkCalls>, Vec<Arc<NetCounters>>),
         stopper: &Stopper,
         clock: Clock,
     ) -> Option<JoinHandle<()>> {
         let (guard, settings) = (self.guard.clone(), self.settings.clone());
         let forgetting = forget::Clerk::new(accounts, self.location.clone());
+        let status = Status::new(shards, clock.now_ms());
         let sources = control::Sources { guard, settings, calls, status, forgetting };
         control::start(&self.config.data_dir, sources, stopper, || self.journal(), clock)
     }

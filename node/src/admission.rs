@@ -17,7 +17,8 @@
 use std::net::IpAddr;
 
 use memchr::memmem;
-use offhook_sip::{Essentials, LossFeedback, Message, Method, Name, Scheme, Uri};
+use offhook_net::Flow;
+use offhook_sip::{Essentials, LossFeedback, Message, Method, Name, Scheme, Transport, Uri};
 
 use crate::pace::{Pace, WINDOW_MS, Window};
 use crate::restraint::Restraint;
@@ -78,6 +79,13 @@ impl Arrived {
         if self.window == window { self.count } else { 0 }
     }
 
+    /// Whether the next is one of so many, evenly spread over as many as there were in the window before.
+    fn is_chosen(self, chosen: u32) -> bool {
+        let (before, count) = (u64::from(self.before.max(1)), u64::from(self.count));
+        let chosen = u64::from(chosen).min(before);
+        (count + 1) * chosen / before > count * chosen / before
+    }
+
     fn roll(&mut self, window: u32) {
         if self.window != window {
             let before = if self.window.wrapping_add(1) == window { self.count } else { 0 };
@@ -114,14 +122,14 @@ impl Admission {
         self.shortest_ms = self.shortest_ms.min(waited_ms);
     }
 
-    /// Whether a new request from `source` is let in.
-    pub(crate) fn admits(&mut self, now_ms: u64, source: IpAddr) -> bool {
+    /// Whether a new request from `source` is let in. `siftable`: the kernel might have dropped it.
+    pub(crate) fn admits(&mut self, now_ms: u64, source: IpAddr, siftable: bool) -> bool {
         if now_ms >= self.until_ms {
             self.next_window(now_ms);
         }
         let bucket = self.bucket(source);
         let admits = self.has_room(now_ms, bucket);
-        self.note_arrived(now_ms, source, bucket, admits);
+        self.note_arrived(now_ms, (source, siftable), bucket, admits);
         if admits {
             self.let_in += 1;
             self.pace.note_let_in();
@@ -129,13 +137,14 @@ impl Admission {
         admits
     }
 
-    /// Who asks for no more than his share need not wait until the pace allows.
+    /// Who asks for no more than his share need not wait until the pace allows. Of who asks for more, as many may try as make
+    /// his share and an eighth, spread over all that come: whoever comes first would else take what is there.
     fn has_room(&mut self, now_ms: u64, bucket: usize) -> bool {
         let (window, share) = (self.window, self.share);
         let Some(arrived) = self.arrived.get_mut(bucket) else { return true };
         arrived.roll(window);
         let modest = arrived.before <= share && arrived.count < share;
-        self.pace.allows(now_ms, modest)
+        (modest || arrived.is_chosen(share.saturating_add(share / 8))) && self.pace.allows(now_ms, modest)
     }
 
     /// Notes a request of work in progress from `source`: those who hold back count them too.
@@ -164,11 +173,11 @@ impl Admission {
         self.sieve.turn(now_ms, self.share_per_s);
     }
 
-    fn note_arrived(&mut self, now_ms: u64, source: IpAddr, bucket: usize, let_in: bool) {
+    fn note_arrived(&mut self, now_ms: u64, (source, siftable): (IpAddr, bool), bucket: usize, let_in: bool) {
         let Some(arrived) = self.arrived.get_mut(bucket) else { return };
         arrived.count = arrived.count.saturating_add(1);
         let is_free = self.pace.is_free();
-        if !is_free || !self.sieve.is_empty() {
+        if siftable && (!is_free || !self.sieve.is_empty()) {
             let floods = !let_in && arrived.count > self.share.saturating_add(self.share / 4 + REFUSED_MIN);
             self.sieve.note(now_ms, source, floods);
         }
@@ -184,7 +193,7 @@ impl Admission {
 
     /// Whether a datagram is not even worth reading: a new request when enough have been refused already, or the ACK to
     /// such a refusal.
-    pub(crate) fn sheds(&mut self, now_ms: u64, source: IpAddr, datagram: &[u8]) -> bool {
+    pub(crate) fn sheds(&mut self, now_ms: u64, from: &Flow, datagram: &[u8]) -> bool {
         if self.pace.is_free() {
             return false;
         }
@@ -194,12 +203,13 @@ impl Admission {
         if now_ms >= self.until_ms || self.refused < self.let_in.max(REFUSED_MIN) || !opens_work(datagram) {
             return false;
         }
+        let source = from.remote.ip();
         let bucket = self.bucket(source);
         if self.has_room(now_ms, bucket) {
             return false;
         }
         self.shed += 1;
-        self.note_arrived(now_ms, source, bucket, false);
+        self.note_arrived(now_ms, (source, from.transport == Transport::Udp), bucket, false);
         true
     }
 
@@ -207,7 +217,7 @@ impl Admission {
         let lasted_ms = now_ms.saturating_sub(self.since_ms);
         // Where nothing was told, it is as it was.
         let waited_ms = if self.shortest_ms == u32::MAX { self.waited_ms } else { self.shortest_ms };
-        let turned_away = self.refused + self.shed > 0 || !self.sieve.is_empty();
+        let turned_away = self.refused + self.shed > 0 || self.sieve.holds_back();
         self.pace.set(now_ms, &Window { lasted_ms, let_in: self.let_in, turned_away, waited_ms });
         let asked = |a: &Arrived| a.in_window(self.window);
         let counted_ms = lasted_ms.clamp(1, LASTED_MS_MAX);
@@ -256,6 +266,12 @@ fn opens_work(datagram: &[u8]) -> bool {
     METHODS.contains(&method) && !is_emergency_uri(uri)
 }
 
+/// Whether the kernel may drop a request of this method where its source floods.
+pub(crate) fn is_siftable(method: Option<Method>) -> bool {
+    use Method::{Invite, Message, Options, Publish, Register, Subscribe};
+    matches!(method, Some(Invite | Register | Options | Message | Subscribe | Publish))
+}
+
 /// Whether a request belongs to work that is done already or on its way: refusing it would waste that.
 pub(crate) fn is_in_progress(message: &Message<'_>, parts: &Essentials<'_>) -> bool {
     !parts.to_tag.is_empty()
@@ -289,6 +305,11 @@ mod tests {
 
     const KEY: [u8; 16] = *b"0123456789abcdef";
 
+    fn udp(n: u8) -> Flow {
+        let remote = (ip(n), 5060).into();
+        Flow { transport: Transport::Udp, listener: 0, connection: offhook_net::ConnectionId::NONE, remote }
+    }
+
     fn ip(n: u8) -> IpAddr {
         IpAddr::from([192, 0, 2, n])
     }
@@ -305,7 +326,7 @@ mod tests {
                 let now_ms = from_ms + window * WINDOW_MS + part * WINDOW_MS / 10;
                 for (source, count) in counts.iter().enumerate() {
                     let in_part = count * (part as u32 + 1) / 10 - count * part as u32 / 10;
-                    let admits = (0..in_part).filter(|_| admission.admits(now_ms, ip(source as u8)));
+                    let admits = (0..in_part).filter(|_| admission.admits(now_ms, ip(source as u8), true));
                     let_in[source] += admits.count() as u32;
                 }
             }
@@ -338,6 +359,22 @@ mod tests {
         assert!(let_in[0] <= 95, "{let_in:?}");
     }
 
+    /// Who asks for a little more than his share gets about that, whoever else asks for how much, and comes first.
+    #[test]
+    fn who_asks_for_a_little_more_is_not_starved_by_who_floods() {
+        for (counts, least) in [(&[5_000, 60][..], 35), (&[5_000, 45], 35), (&[200, 60, 60], 20)] {
+            let mut admission = Admission::new(KEY);
+            storm(&mut admission, 0, 150, counts);
+            let mut sums = vec![0; counts.len()];
+            for window in 150..200 {
+                let let_in = storm(&mut admission, window * WINDOW_MS, 1, counts);
+                sums.iter_mut().zip(let_in).for_each(|(sum, let_in)| *sum += let_in);
+            }
+            let means: Vec<u32> = sums.iter().map(|sum| sum / 50).collect();
+            assert!(means[1..].iter().all(|mean| *mean >= least), "{counts:?}: {means:?}");
+        }
+    }
+
     /// As many modest sources as anybody may invent are held to the pace all the same.
     #[test]
     fn many_modest_sources_are_a_storm_too() {
@@ -364,20 +401,21 @@ mod tests {
     fn in_a_storm_most_new_requests_are_not_even_read() {
         let mut admission = Admission::new(KEY);
         let invite = b"INVITE sip:b@b SIP/2.0\r\n";
-        assert!(!admission.sheds(0, ip(1), invite), "nothing is shed in quiet times");
+        assert!(!admission.sheds(0, &udp(1), invite), "nothing is shed in quiet times");
         storm(&mut admission, 0, 100, &[5_000]);
         let now_ms = 100 * WINDOW_MS;
-        while admission.admits(now_ms, ip(1)) {}
+        assert!(!admission.pace.is_free());
+        while admission.admits(now_ms, ip(1), true) {}
         (0..200).for_each(|_| admission.note_refused());
-        assert!(admission.sheds(now_ms, ip(1), invite));
-        assert!(admission.sheds(now_ms, ip(1), b"ACK sip:b@b SIP/2.0\r\nTo: <sip:b@b>;tag=oh0123\r\n"));
+        assert!(admission.sheds(now_ms, &udp(1), invite));
+        assert!(admission.sheds(now_ms, &udp(1), b"ACK sip:b@b SIP/2.0\r\nTo: <sip:b@b>;tag=oh0123\r\n"));
         for passes in [
             &b"BYE sip:b@b SIP/2.0"[..],
             b"SIP/2.0 200 OK",
             b"ACK sip:b@b SIP/2.0",
             b"INVITE sip:112@b SIP/2.0",
         ] {
-            assert!(!admission.sheds(now_ms, ip(1), passes), "{}", String::from_utf8_lossy(passes));
+            assert!(!admission.sheds(now_ms, &udp(1), passes), "{}", String::from_utf8_lossy(passes));
         }
     }
 

@@ -16,7 +16,8 @@
 /// How often the pace is set anew, ms: some of the rounds in which a machine with many tenants is given its processors.
 pub(crate) const WINDOW_MS: u64 = 100;
 
-/// A wait that may stay, ms: then there is always something to do, and a call has still its answer in time.
+/// A wait that may stay, ms: then there is always something to do, and a call has still its answer in time. A fast machine
+/// fills its receive buffer in not much more; that counts as a wait as well (`shard/lateness.rs` of `offhook-net`).
 const WAIT_MS: u64 = 10;
 
 /// A wait that is this long stops all new work but a quarter, ms.
@@ -41,6 +42,9 @@ const BEGINS_PERMILLE: u64 = 1_250;
 
 /// The slowest pace, requests a second: something always gets in, or we would never learn that the storm is over.
 const PER_S_MIN: u64 = 40;
+
+/// No estimate is higher: more than any machine can read.
+const PER_S_MAX: u64 = 1_000_000_000;
 
 /// After so many windows in which nobody was turned away there is no limit any more.
 const CALM_WINDOWS: u32 = 10;
@@ -124,7 +128,7 @@ impl Pace {
         match self.per_s {
             None if !is_late => return,
             None => {
-                self.capacity_per_s = u64::MAX;
+                self.capacity_per_s = PER_S_MAX;
                 (self.credit_milli, self.credited_ms) = (0, now_ms);
             }
             Some(_) if self.calm >= CALM_WINDOWS => return self.per_s = None,
@@ -150,7 +154,7 @@ impl Pace {
             false if is_far => RISE_PERMILLE,
             false => RISE_NEAR_PERMILLE,
         };
-        self.capacity_per_s = (self.capacity_per_s.saturating_mul(change) / 1_000).max(PER_S_MIN);
+        self.capacity_per_s = (self.capacity_per_s * change / 1_000).clamp(PER_S_MIN, PER_S_MAX);
     }
 }
 

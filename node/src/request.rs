@@ -4,7 +4,7 @@ use offhook_journal::{Event, EventKind};
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::{Screened, screen};
 use offhook_route::{Rule, Then};
-use offhook_sip::{Hint, Malformed, Message, Method, Name, Refusal};
+use offhook_sip::{Hint, Malformed, Message, Method, Name, Refusal, Transport};
 use offhook_transaction::{ServerKey, has_magic_cookie};
 
 use crate::admission;
@@ -101,7 +101,9 @@ impl Switchboard {
             self.admission.note_in_progress(arrival.now_ms, arrival.from.remote.ip());
             return true;
         }
-        self.admission.admits(arrival.now_ms, arrival.from.remote.ip())
+        let siftable =
+            arrival.from.transport == Transport::Udp && admission::is_siftable(arrival.message.method());
+        self.admission.admits(arrival.now_ms, arrival.from.remote.ip(), siftable)
             || admission::is_emergency(arrival.message)
     }
 

@@ -221,7 +221,7 @@ impl Shard {
         if self.switchboard.is_barred(now_ms, from, bytes) {
             return;
         }
-        if self.switchboard.admission.sheds(now_ms, from.remote.ip(), bytes) {
+        if self.switchboard.admission.sheds(now_ms, from, bytes) {
             return self.switchboard.journal.count(EventKind::RequestShed);
         }
         // Read and looked at in one place: it is large, and moving it would show.

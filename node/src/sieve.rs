@@ -7,7 +7,7 @@
 //! ```
 //! A little more passes than is let in, so that it is seen when the flood is over.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use offhook_net::SIEVED_MAX;
 
@@ -38,7 +38,6 @@ const SENT_MAX: u64 = 4;
 #[derive(Default)]
 pub(crate) struct Sieve {
     list: Vec<Sifted>,
-    since_ms: u64,
     until_ms: u64,
     shares: Vec<(IpAddr, u16)>,
     changed: bool,
@@ -47,6 +46,8 @@ pub(crate) struct Sieve {
 struct Sifted {
     source: IpAddr,
     is_banned: bool,
+    /// When this turn began for it.
+    since_ms: u64,
     /// New requests that came through in this turn.
     arrived: u32,
     /// That it sends, an average, a second; none before the first turn is over.
@@ -66,15 +67,16 @@ impl Sieve {
     }
 
     fn count(&mut self, now_ms: u64, source: IpAddr, (floods, is_banned): (bool, bool)) {
+        let source = subscriber(source);
         if let Some(sifted) = self.list.iter_mut().find(|sifted| sifted.source == source) {
             sifted.arrived += 1;
             sifted.is_banned = is_banned;
         } else if floods && self.list.len() < SIEVED_MAX {
             if self.list.is_empty() {
-                (self.since_ms, self.until_ms) = (now_ms, now_ms + TURN_MS);
+                self.until_ms = now_ms + TURN_MS;
             }
-            let (sent_per_s, share_permille) = (None, 1_000);
-            self.list.push(Sifted { source, is_banned, arrived: 1, sent_per_s, share_permille });
+            let (since_ms, sent_per_s, share_permille) = (now_ms, None, 1_000);
+            self.list.push(Sifted { source, is_banned, since_ms, arrived: 1, sent_per_s, share_permille });
         }
     }
 
@@ -82,6 +84,11 @@ impl Sieve {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// Whether somebody is sifted who is not banned.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.list.iter().any(|sifted| !sifted.is_banned)
     }
 
     /// When [`Sieve::turn`] has something to do.
@@ -94,9 +101,8 @@ impl Sieve {
         if self.list.is_empty() || now_ms < self.until_ms {
             return;
         }
-        let lasted_ms = now_ms.saturating_sub(self.since_ms).max(1);
-        (self.since_ms, self.until_ms) = (now_ms, now_ms + TURN_MS);
-        self.list.iter_mut().for_each(|sifted| sifted.turn(lasted_ms, may_per_s));
+        self.until_ms = now_ms + TURN_MS;
+        self.list.iter_mut().for_each(|sifted| sifted.turn(now_ms, may_per_s));
         self.list.retain(|sifted| sifted.share_permille < SHARE_FREE_PERMILLE);
         self.shares.clear();
         self.shares.extend(self.list.iter().map(|sifted| (sifted.source, sifted.share_permille as u16)));
@@ -110,7 +116,8 @@ impl Sieve {
 }
 
 impl Sifted {
-    fn turn(&mut self, lasted_ms: u64, may_per_s: u64) {
+    fn turn(&mut self, now_ms: u64, may_per_s: u64) {
+        let lasted_ms = now_ms.saturating_sub(std::mem::replace(&mut self.since_ms, now_ms)).max(1);
         let sent = u64::from(std::mem::take(&mut self.arrived)) * 1_000_000
             / (lasted_ms * u64::from(self.share_permille));
         let sent = self.sent_per_s.map_or(sent, |before| {
@@ -123,6 +130,16 @@ impl Sifted {
         self.share_permille =
             passes.saturating_mul(1_000).checked_div(sent).unwrap_or(1_000).min(1_000) as u32;
         self.share_permille = self.share_permille.max(SHARE_MIN_PERMILLE);
+    }
+}
+
+/// The kernel's filter looks at the first half of an IPv6 address: a /64 is one subscriber.
+fn subscriber(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V6(ip) if ip.to_ipv4_mapped().is_none() => {
+            Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into()
+        }
+        other => other,
     }
 }
 
@@ -203,6 +220,26 @@ mod tests {
         play(&mut sieve, 50 * TURN_MS, 20, 5, 10);
         assert!(sieve.is_empty());
         assert_eq!(sieve.changes(), Some(&[][..]));
+    }
+
+    #[test]
+    fn a_second_flood_is_measured_from_when_it_joined() {
+        let mut sieve = Sieve::default();
+        let second = IpAddr::from([192, 0, 2, 2]);
+        (0..200).for_each(|_| sieve.note(0, source(), true));
+        (0..80).for_each(|_| sieve.note(60, second, true));
+        sieve.turn(TURN_MS, 1_000);
+        let shares: Vec<u16> = sieve.shares.iter().map(|(_, share)| *share).collect();
+        assert!(shares.len() == 2 && shares.iter().all(|share| (500..650).contains(share)), "{shares:?}");
+    }
+
+    #[test]
+    fn addresses_of_one_subscriber_are_one_source() {
+        let mut sieve = Sieve::default();
+        for n in 0..20 {
+            sieve.note(0, format!("2001:db8::{n}").parse().unwrap(), true);
+        }
+        assert_eq!((sieve.list.len(), sieve.list[0].arrived), (1, 20));
     }
 
     #[test]

@@ -71,9 +71,7 @@ fn judge(scenario: &str, cost: Cost, figure: Option<&Table>) -> bool {
         |name| figure.and_then(|f| f.get(name)).and_then(toml::Value::as_integer).unwrap_or(0) as u64;
     let (instructions, allocations) = (number("instructions"), number("allocations_per_1000"));
     let limit = instructions + instructions * TOLERANCE_PERMILLE / 1000;
-    // So great a gain has its commit; without one, the function that is counted has another name.
-    let is_found = cost.instructions > instructions / 2;
-    let good = is_found && cost.instructions <= limit && cost.allocations_per_1000 <= allocations;
+    let good = cost.instructions <= limit && cost.allocations_per_1000 <= allocations;
     let word = if good { "ok" } else { "not ok" };
     println!(
         "{word} - {scenario}: {} instructions (figure {instructions}), {} allocations in 1000 jobs (figure {allocations})",
@@ -98,7 +96,9 @@ fn measure(binary: &Path, scenario: &str) -> Result<Cost> {
 
 fn instructions_of_job(binary: &Path, scenario: &str, counted: &str) -> Result<u64> {
     let of_run = |count| instructions(binary, (scenario, counted), count);
-    Ok((of_run(LONG_RUN)? - of_run(SHORT_RUN)?) / JOBS_BETWEEN)
+    let of_job = (of_run(LONG_RUN)? - of_run(SHORT_RUN)?) / JOBS_BETWEEN;
+    ensure!(of_job > 0, "nothing is counted in {scenario}: is there no function {counted} any more?");
+    Ok(of_job)
 }
 
 fn instructions(binary: &Path, (scenario, counted): (&str, &str), count: u64) -> Result<u64> {

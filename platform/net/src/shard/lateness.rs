@@ -1,31 +1,48 @@
-//! How late the loop is: how long the oldest message of each full batch had waited. Of a batch that is not full nothing
-//! waits any more, however long its messages did.
+//! How late the loop is at one socket: how long its oldest datagram had waited while a whole batch was there. Of a batch
+//! that is not full nothing waits any more, however long its datagrams did.
+//!
+//! A queue that is nearly full counts as a long wait, however fast it is emptied: what finds no room there waits for ever.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What is to be told about one turn of the loop.
+/// From this fill on, thousandths of the queue's bound, each [`PER_MS`] more count as a millisecond.
+const FILLED_PERMILLE: u16 = 250;
+const PER_MS: u16 = 5;
+
+/// The fill is asked for after so many full batches: every half millisecond at most, and an answer costs a third of a
+/// microsecond.
+const BATCHES_PER_LOOK: u32 = 4;
+
+/// Of one socket.
 #[derive(Default)]
 pub(super) struct Lateness {
-    /// The longest wait of this turn, ms.
     waited_ms: u32,
-    /// There was one when it was last told.
-    was_late: bool,
+    full_batches: u32,
 }
 
 impl Lateness {
-    /// A full batch has begun with a datagram that came then, as time since the Unix epoch.
-    pub(super) fn note(&mut self, arrived: Option<Duration>) {
+    /// A full batch has begun with a datagram that came then, as time since the Unix epoch; `fill_permille` asks how full
+    /// the queue is.
+    pub(super) fn note_full(&mut self, arrived: Option<Duration>, fill_permille: impl FnOnce() -> u16) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // A clock that was set back makes none.
         let waited = arrived.map_or(Duration::ZERO, |arrived| now.saturating_sub(arrived));
-        self.waited_ms = self.waited_ms.max(u32::try_from(waited.as_millis()).unwrap_or(u32::MAX));
+        self.waited_ms = u32::try_from(waited.as_millis()).unwrap_or(u32::MAX);
+        self.full_batches = self.full_batches.wrapping_add(1);
+        if self.full_batches.is_multiple_of(BATCHES_PER_LOOK) {
+            let filled_ms = fill_permille().saturating_sub(FILLED_PERMILLE) / PER_MS;
+            self.waited_ms = self.waited_ms.max(filled_ms.into());
+        }
     }
 
-    /// The wait of this turn, ms, where there was one, and 0 once when it is over.
-    pub(super) fn at_end_of_turn(&mut self) -> Option<u32> {
-        let waited_ms = std::mem::take(&mut self.waited_ms);
-        let was_late = std::mem::replace(&mut self.was_late, waited_ms > 0);
-        (waited_ms > 0 || was_late).then_some(waited_ms)
+    /// Nothing waits there.
+    pub(super) fn note_empty(&mut self) {
+        self.waited_ms = 0;
+    }
+
+    /// How long, ms.
+    pub(super) fn waited_ms(&self) -> u32 {
+        self.waited_ms
     }
 }
 
@@ -38,19 +55,31 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_wait_is_told_and_once_that_it_is_over() {
+    fn the_wait_is_that_of_the_last_full_batch() {
         let mut lateness = Lateness::default();
-        assert_eq!(lateness.at_end_of_turn(), None);
-        [ago(70), ago(900), ago(3), None].into_iter().for_each(|arrived| lateness.note(arrived));
-        assert!(matches!(lateness.at_end_of_turn(), Some(900..2_000)));
-        assert_eq!(lateness.at_end_of_turn(), Some(0));
-        assert_eq!(lateness.at_end_of_turn(), None);
+        lateness.note_full(ago(900), || 0);
+        assert!((900..2_000).contains(&lateness.waited_ms()));
+        lateness.note_full(ago(3), || 0);
+        assert!((3..500).contains(&lateness.waited_ms()));
+        lateness.note_empty();
+        assert_eq!(lateness.waited_ms(), 0);
     }
 
     #[test]
     fn what_comes_from_the_future_has_not_waited() {
         let mut lateness = Lateness::default();
-        lateness.note(ago(0).map(|now| now + Duration::from_secs(3_600)));
-        assert_eq!(lateness.at_end_of_turn(), None);
+        lateness.note_full(ago(0).map(|now| now + Duration::from_secs(3_600)), || 0);
+        lateness.note_full(None, || 0);
+        assert_eq!(lateness.waited_ms(), 0);
+    }
+
+    /// A small buffer is full after a millisecond, and that is too much all the same.
+    #[test]
+    fn a_full_queue_is_a_long_wait() {
+        for (fill_permille, at_least_ms) in [(1_000, 150), (500, 50), (200, 0)] {
+            let mut lateness = Lateness::default();
+            (0..BATCHES_PER_LOOK).for_each(|_| lateness.note_full(ago(0), || fill_permille));
+            assert!((at_least_ms..at_least_ms + 100).contains(&lateness.waited_ms()), "{fill_permille}");
+        }
     }
 }

@@ -18,7 +18,6 @@ use std::mem;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use lateness::Lateness;
 use offhook_locate::{Finding, Nowhere, Wanted};
 use offhook_sip::Transport;
 pub(crate) use token::Token;
@@ -67,7 +66,8 @@ pub struct Loop<E> {
     /// By listener.
     port_of: Vec<Option<usize>>,
     receiving: ReceiveBatch,
-    lateness: Lateness,
+    /// Datagrams waited when this was last told.
+    was_late: bool,
     sending: SendBatch,
     streams: Streams,
     mailboxes: Arc<Mailboxes>,
@@ -120,7 +120,7 @@ impl<E: Engine> Loop<E> {
             ports,
             port_of,
             receiving: ReceiveBatch::new(RECEIVE_BATCH, DATAGRAM_BYTES),
-            lateness: Lateness::default(),
+            was_late: false,
             sending: SendBatch::new(SEND_BATCH),
             streams,
             mailboxes,
@@ -191,9 +191,7 @@ impl<E: Engine> Loop<E> {
             self.engine.tick(self.now_ms, &mut self.outbox);
             self.engine_called = true;
         }
-        if let Some(waited_ms) = self.lateness.at_end_of_turn() {
-            self.engine.note_wait(waited_ms);
-        }
+        self.tell_wait(count < EVENTS_MAX);
         self.streams.expire(self.now_ms, &mut self.fallout);
         if self.engine.bars_more() {
             let (engine, now_ms) = (&mut self.engine, self.now_ms);
@@ -236,15 +234,28 @@ impl<E: Engine> Loop<E> {
         true
     }
 
+    /// Tells how long datagrams wait, and once that they do not any more. `saw_all`: a socket that was not read in this turn has
+    /// nothing to be read.
+    fn tell_wait(&mut self, saw_all: bool) {
+        let mut longest_ms = 0;
+        for port in &mut self.ports {
+            if !mem::take(&mut port.was_read) && saw_all {
+                port.lateness.note_empty();
+            }
+            longest_ms = longest_ms.max(port.lateness.waited_ms());
+        }
+        if longest_ms > 0 || mem::replace(&mut self.was_late, longest_ms > 0) {
+            self.was_late = longest_ms > 0;
+            self.engine.note_wait(longest_ms);
+        }
+    }
+
     fn receive_datagrams(&mut self, port: usize) {
         let port = &mut self.ports[port];
         // No datagram, or an error that belongs to an earlier one and is gone by asking.
         let Ok(count) = self.receiving.receive(port.socket()) else { return };
         self.counters.batches_in.add(1);
-        // Of a batch that is not full nothing waits any more.
-        if count == RECEIVE_BATCH {
-            self.lateness.note(self.receiving.arrived());
-        }
+        port.note_read(count == RECEIVE_BATCH, self.receiving.arrived());
         let mut delivered = 0;
         for index in 0..count {
             let datagram = self.receiving.datagram(index);

@@ -3,12 +3,14 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use offhook_sip::Transport;
 
 use super::gathering::Gathering;
+use super::lateness::Lateness;
 use crate::fallout::Fallout;
-use crate::sys::{SendBatch, Unsent, can_segment, sift, wait_writable};
+use crate::sys::{SendBatch, Unsent, can_segment, receive_fill_permille, sift, wait_writable};
 use crate::{ConnectionId, Flow, NetCounters, Outbox};
 
 /// How often a batch waits for room in the kernel's send buffer before the rest of it is given up, and how long each
@@ -29,13 +31,17 @@ pub(super) struct UdpPort {
     gathering: Gathering,
     /// The longest datagram that may leave in a run, bytes; 0: none may.
     segment_max: usize,
+    pub(super) lateness: Lateness,
+    /// It was read in this turn of the loop.
+    pub(super) was_read: bool,
 }
 
 impl UdpPort {
     pub(super) fn new(listener: u16, socket: UdpSocket) -> Self {
         let segment_max = if can_segment(socket.as_fd()) { SEGMENT_BYTES_MAX } else { 0 };
         let gathering = Gathering::default();
-        Self { listener, socket, waiting: Vec::new(), gathering, segment_max }
+        let lateness = Lateness::default();
+        Self { listener, socket, waiting: Vec::new(), gathering, segment_max, lateness, was_read: false }
     }
 
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
@@ -44,6 +50,17 @@ impl UdpPort {
 
     pub(super) fn flow(&self, remote: SocketAddr) -> Flow {
         Flow { transport: Transport::Udp, listener: self.listener, connection: ConnectionId::NONE, remote }
+    }
+
+    /// A batch was read; a full one began with a datagram that came then.
+    pub(super) fn note_read(&mut self, is_full: bool, arrived: Option<Duration>) {
+        self.was_read = true;
+        if is_full {
+            let socket = self.socket.as_fd();
+            self.lateness.note_full(arrived, || receive_fill_permille(socket).unwrap_or(0));
+        } else {
+            self.lateness.note_empty();
+        }
     }
 
     /// Lets the kernel sift new requests of these sources. Where it does not, they are dropped later, at more cost.

@@ -22,16 +22,22 @@ impl ArrivalStamp {
     /// What it has written there, as time since the Unix epoch.
     ///
     /// # Safety
-    /// `header` was given this room, and a call to receive has returned with it.
-    pub(crate) unsafe fn read(&self, header: &libc::msghdr) -> Option<Duration> {
-        // SAFETY: control pointer and length are ours, or shorter as the kernel has left them.
-        let first = unsafe { libc::CMSG_FIRSTHDR(header).as_ref() }?;
-        let is_time = first.cmsg_level == libc::SOL_SOCKET && first.cmsg_type == libc::SCM_TIMESTAMPNS;
-        let is_whole = first.cmsg_len as usize >= size_of::<libc::cmsghdr>() + size_of::<libc::timespec>();
+    /// `header` was given room of this kind that lives still, and a call to receive has returned with it.
+    pub(crate) unsafe fn read(header: &libc::msghdr) -> Option<Duration> {
+        // SAFETY: control pointer and length are those of the room, or a shorter length as the kernel has left it; the
+        // macro returns a pointer to a whole header in it, or none.
+        let first = unsafe { libc::CMSG_FIRSTHDR(header) };
+        if first.is_null() {
+            return None;
+        }
+        // SAFETY: not null, so a whole header lies there, aligned as the room is.
+        let said = unsafe { first.read() };
+        let is_time = said.cmsg_level == libc::SOL_SOCKET && said.cmsg_type == libc::SCM_TIMESTAMPNS;
+        let is_whole = said.cmsg_len as usize >= size_of::<libc::cmsghdr>() + size_of::<libc::timespec>();
         if !is_time || !is_whole {
             return None;
         }
-        // SAFETY: the message is as long as a time, and any bytes are one.
+        // SAFETY: the message is as long as a time, any bytes are one, and the pointer is the kernel's own way to it.
         let time: libc::timespec =
             unsafe { libc::CMSG_DATA(first).cast::<libc::timespec>().read_unaligned() };
         Some(Duration::new(

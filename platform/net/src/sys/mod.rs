@@ -25,7 +25,9 @@ pub(crate) use event_fd::EventFd;
 pub(crate) use interfaces::{Interface, interfaces};
 #[cfg(test)]
 pub(crate) use options::set_no_checksums;
-pub(crate) use options::{bind_without_port, can_segment, enlarge_buffers, stamp_arrivals, wait_writable};
+pub(crate) use options::{
+    bind_without_port, can_segment, enlarge_buffers, receive_fill_permille, stamp_arrivals, wait_writable,
+};
 pub(crate) use sctp::{prepare_sctp, read_part};
 pub(crate) use segments::{SendBatch, Unsent};
 pub use sieve::SIEVED_MAX;

@@ -19,6 +19,28 @@ pub(crate) fn stamp_arrivals(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
 }
 
+/// How full the socket's receive queue is, in thousandths of its bound.
+pub(crate) fn receive_fill_permille(socket: BorrowedFd<'_>) -> io::Result<u16> {
+    // SO_MEMINFO of linux/sock_diag.h: bytes queued, bound of the queue, and seven more that are not of interest.
+    let mut info = [0u32; 9];
+    let mut size = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `size` bytes, which is what `info` has.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            (&raw mut info).cast(),
+            &raw mut size,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let [queued, bound, ..] = info;
+    Ok((u64::from(queued) * 1000 / u64::from(bound.max(1))).min(1000) as u16)
+}
+
 /// Whether the kernel knows UDP_SEGMENT. One that does not would send a run of datagrams as one long one.
 pub(crate) fn can_segment(socket: BorrowedFd<'_>) -> bool {
     let mut value = 0i32;
@@ -70,6 +92,22 @@ mod tests {
     use socket2::{Domain, Socket, Type};
 
     use super::*;
+
+    #[test]
+    fn a_queue_fills_and_empties() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let own = socket.local_addr().unwrap();
+        assert_eq!(receive_fill_permille(socket.as_fd()).unwrap(), 0);
+        for _ in 0..20 {
+            socket.send_to(&[0; 1000], own).unwrap();
+        }
+        assert!(receive_fill_permille(socket.as_fd()).unwrap() > 0);
+        for _ in 0..20 {
+            socket.recv(&mut [0; 1000]).unwrap();
+        }
+        // The kernel gives memory back in lumps; nearly nothing is left.
+        assert!(receive_fill_permille(socket.as_fd()).unwrap() < 100);
+    }
 
     #[test]
     fn buffers_grow() {
