@@ -23,7 +23,12 @@ SESSION_EXPIRES_S = 90  # the least that RFC 4028 §5 allows
 KINDS = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
 
 
+LIBC = ctypes.CDLL(None)
+
+
 def say(*words):
+    """The library leaves its log in a buffer: what led to these words is written first, for who reads it then."""
+    LIBC.fflush(None)
     print(*words, flush=True)
 
 
@@ -250,10 +255,10 @@ class Phone:
     def run(self):
         """Until its input ends or says `quit`."""
         say("ready")
-        text, libc = b"", ctypes.CDLL(None)
+        text = b""
         while True:
             self.endpoint.libHandleEvents(10)
-            libc.fflush(None)  # the library leaves its log in a buffer, and who reads it would miss the last messages
+            LIBC.fflush(None)  # what was sent by itself is read too
             while select.select([0], [], [], 0)[0]:
                 got = os.read(0, 4096)
                 *lines, text = (text + got).split(b"\n")
