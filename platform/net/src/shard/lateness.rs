@@ -16,13 +16,15 @@ const BATCHES_PER_LOOK: u32 = 4;
 /// Of one socket.
 #[derive(Default)]
 pub(super) struct Lateness {
+    /// How long the oldest datagram had waited, and what the fill counts as since it was last asked for.
     waited_ms: u32,
+    filled_ms: u32,
     full_batches: u32,
 }
 
 impl Lateness {
     /// A full batch has begun with a datagram that came then, as time since the Unix epoch; `fill_permille` asks how full
-    /// the queue is.
+    /// the queue is. What it says holds until it is asked again: the shortest wait is what counts in the end.
     pub(super) fn note_full(&mut self, arrived: Option<Duration>, fill_permille: impl FnOnce() -> u16) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         // A clock that was set back makes none.
@@ -30,19 +32,18 @@ impl Lateness {
         self.waited_ms = u32::try_from(waited.as_millis()).unwrap_or(u32::MAX);
         self.full_batches = self.full_batches.wrapping_add(1);
         if self.full_batches.is_multiple_of(BATCHES_PER_LOOK) {
-            let filled_ms = fill_permille().saturating_sub(FILLED_PERMILLE) / PER_MS;
-            self.waited_ms = self.waited_ms.max(filled_ms.into());
+            self.filled_ms = (fill_permille().saturating_sub(FILLED_PERMILLE) / PER_MS).into();
         }
     }
 
     /// Nothing waits there.
     pub(super) fn note_empty(&mut self) {
-        self.waited_ms = 0;
+        (self.waited_ms, self.filled_ms) = (0, 0);
     }
 
     /// How long, ms.
     pub(super) fn waited_ms(&self) -> u32 {
-        self.waited_ms
+        self.waited_ms.max(self.filled_ms)
     }
 }
 
@@ -78,8 +79,13 @@ mod tests {
     fn a_full_queue_is_a_long_wait() {
         for (fill_permille, at_least_ms) in [(1_000, 150), (500, 50), (200, 0)] {
             let mut lateness = Lateness::default();
-            (0..BATCHES_PER_LOOK).for_each(|_| lateness.note_full(ago(0), || fill_permille));
-            assert!((at_least_ms..at_least_ms + 100).contains(&lateness.waited_ms()), "{fill_permille}");
+            (1..BATCHES_PER_LOOK).for_each(|_| lateness.note_full(ago(0), || fill_permille));
+            for _ in 0..20 {
+                lateness.note_full(ago(0), || fill_permille);
+                assert!((at_least_ms..at_least_ms + 100).contains(&lateness.waited_ms()), "{fill_permille}");
+            }
+            lateness.note_empty();
+            assert_eq!(lateness.waited_ms(), 0);
         }
     }
 }

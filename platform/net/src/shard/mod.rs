@@ -244,8 +244,8 @@ impl<E: Engine> Loop<E> {
             }
             longest_ms = longest_ms.max(port.lateness.waited_ms());
         }
-        if longest_ms > 0 || mem::replace(&mut self.was_late, longest_ms > 0) {
-            self.was_late = longest_ms > 0;
+        let is_late = longest_ms > 0;
+        if mem::replace(&mut self.was_late, is_late) || is_late {
             self.engine.note_wait(longest_ms);
         }
     }
@@ -255,7 +255,12 @@ impl<E: Engine> Loop<E> {
         // No datagram, or an error that belongs to an earlier one and is gone by asking.
         let Ok(count) = self.receiving.receive(port.socket()) else { return };
         self.counters.batches_in.add(1);
-        port.note_read(count == RECEIVE_BATCH, self.receiving.arrived());
+        port.was_read = true;
+        if count == RECEIVE_BATCH {
+            port.note_full_batch(self.receiving.arrived());
+        } else {
+            port.lateness.note_empty();
+        }
         let mut delivered = 0;
         for index in 0..count {
             let datagram = self.receiving.datagram(index);

@@ -52,15 +52,10 @@ impl UdpPort {
         Flow { transport: Transport::Udp, listener: self.listener, connection: ConnectionId::NONE, remote }
     }
 
-    /// A batch was read; a full one began with a datagram that came then.
-    pub(super) fn note_read(&mut self, is_full: bool, arrived: Option<Duration>) {
-        self.was_read = true;
-        if is_full {
-            let socket = self.socket.as_fd();
-            self.lateness.note_full(arrived, || receive_fill_permille(socket).unwrap_or(0));
-        } else {
-            self.lateness.note_empty();
-        }
+    /// A full batch was read, and began with a datagram that came then.
+    pub(super) fn note_full_batch(&mut self, arrived: Option<Duration>) {
+        let socket = self.socket.as_fd();
+        self.lateness.note_full(arrived, || receive_fill_permille(socket).unwrap_or(0));
     }
 
     /// Lets the kernel sift new requests of these sources. Where it does not, they are dropped later, at more cost.
