@@ -260,16 +260,15 @@ const STATELESS_TAG: &[u8] = b";tag=oh";
 
 /// Whether a datagram begins with a method that opens new work, and not for an emergency.
 fn opens_work(datagram: &[u8]) -> bool {
-    const METHODS: [&[u8]; 6] = [b"INVITE", b"REGISTER", b"OPTIONS", b"MESSAGE", b"SUBSCRIBE", b"PUBLISH"];
     let mut words = datagram.splitn(3, |&c| c == b' ');
     let (method, uri) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    METHODS.contains(&method) && !is_emergency_uri(uri)
+    is_siftable(method) && !is_emergency_uri(uri)
 }
 
-/// Whether the kernel may drop a request of this method where its source floods.
-pub(crate) fn is_siftable(method: Option<Method>) -> bool {
-    use Method::{Invite, Message, Options, Publish, Register, Subscribe};
-    matches!(method, Some(Invite | Register | Options | Message | Subscribe | Publish))
+/// Whether a request of this method may be dropped unread, here or by the kernel, where its source floods.
+pub(crate) fn is_siftable(method: &[u8]) -> bool {
+    const METHODS: [&[u8]; 6] = [b"INVITE", b"REGISTER", b"OPTIONS", b"MESSAGE", b"SUBSCRIBE", b"PUBLISH"];
+    METHODS.contains(&method)
 }
 
 /// Whether a request belongs to work that is done already or on its way: refusing it would waste that.

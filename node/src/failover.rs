@@ -89,7 +89,7 @@ impl Switchboard {
         if upstream.answered {
             return;
         }
-        upstream.fork.branch_woke();
+        upstream.fork.branch_opened();
         if let Some(record) = self.transactions.client_mut(branch) {
             record.user.finished = false;
         }

@@ -102,7 +102,7 @@ impl Switchboard {
             return true;
         }
         let siftable =
-            arrival.from.transport == Transport::Udp && admission::is_siftable(arrival.message.method());
+            arrival.from.transport == Transport::Udp && admission::is_siftable(arrival.message.method_text());
         self.admission.admits(arrival.now_ms, arrival.from.remote.ip(), siftable)
             || admission::is_emergency(arrival.message)
     }

@@ -65,11 +65,6 @@ impl Fork {
         self.open = self.open.saturating_add(1);
     }
 
-    /// A branch that was taken for dead has said something.
-    pub fn branch_woke(&mut self) {
-        self.branch_opened();
-    }
-
     /// A branch has failed at one address, and another branch has been opened for the next one in its place.
     pub fn branch_replaced(&mut self) {
         self.open = self.open.saturating_sub(1);
