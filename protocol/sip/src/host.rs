@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::chars::{is_host, number};
+use crate::block::{BLOCK_BYTES, Block};
+use crate::chars::{find, host_marks, number};
 
 /// A host: an address or a name.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,9 @@ impl<'a> Host<'a> {
             let inner = inner.strip_suffix(b"]")?;
             return Some(Self::Ip(IpAddr::V6(ipv6(inner)?)));
         }
-        if let Some(v4) = ipv4(text) {
+        if let Some((v4, len)) = ipv4(text)
+            && len == text.len()
+        {
             return Some(Self::Ip(IpAddr::V4(v4)));
         }
         is_name(text).then_some(Self::Name(text))
@@ -70,61 +73,74 @@ pub struct HostPort<'a> {
 impl<'a> HostPort<'a> {
     /// Parses `host`, `host:port`, `[v6]` or `[v6]:port`.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
+        if let Some((ip, len)) = ipv4(text)
+            && matches!(text.get(len), None | Some(b':'))
+        {
+            let (host_text, rest) = text.split_at(len);
+            return Some(Self { host: Host::Ip(IpAddr::V4(ip)), host_text, port: port(rest)? });
+        }
         let host_len = match text.first()? {
-            b'[' => text.iter().position(|&c| c == b']')? + 1,
-            _ => text.iter().position(|&c| c == b':').unwrap_or(text.len()),
+            b'[' => find(text, b']')? + 1,
+            _ => find(text, b':').unwrap_or(text.len()),
         };
         let (host_text, rest) = text.split_at(host_len);
-        let port = match rest.split_first() {
-            None => None,
-            Some((b':', digits)) => Some(number(digits, u32::from(u16::MAX))? as u16),
-            Some(_) => return None,
-        };
-        Some(Self { host: Host::parse(host_text)?, host_text, port })
+        Some(Self { host: Host::parse(host_text)?, host_text, port: port(rest)? })
+    }
+}
+
+/// What stands behind a host: nothing, or a colon and a port. The outer `None`: it is neither.
+fn port(text: &[u8]) -> Option<Option<u16>> {
+    match text.split_first() {
+        None => Some(None),
+        Some((b':', digits)) => Some(Some(number(digits, u32::from(u16::MAX))? as u16)),
+        Some(_) => None,
     }
 }
 
 /// Labels of letters, digits, hyphens and underscores with a dot between them, and perhaps a last one behind. The last
 /// label is no number: what looks like an IPv4 address must be one.
 fn is_name(text: &[u8]) -> bool {
-    let mut label_len = 0;
-    let mut is_number = true;
-    for &c in without_dot(text) {
-        match c {
-            b'.' if label_len == 0 => return false,
-            b'.' => (label_len, is_number) = (0, true),
-            _ if is_host(c) => {
-                label_len += 1;
-                is_number &= c.is_ascii_digit();
-            }
-            _ => return false,
-        }
+    let name = without_dot(text);
+    let (blocks, rest) = name.as_chunks();
+    // A dot at the front is one behind an empty label too.
+    let mut dot_before = 1;
+    let mut is_bad = |block: Block, len: usize| {
+        let dots = block.is(b'.').bits();
+        let empty = dots & (dots << 1 | dot_before);
+        dot_before = dots >> (BLOCK_BYTES - 1);
+        let others = !host_marks(block).bits() & ((1 << len) - 1);
+        empty | others != 0
+    };
+    if blocks.iter().any(|block| is_bad(Block::of(block), BLOCK_BYTES))
+        || is_bad(Block::of_part(rest), rest.len())
+    {
+        return false;
     }
-    !is_number
+    let digits = name.iter().rev().take_while(|c| c.is_ascii_digit()).count();
+    !matches!(name.len().checked_sub(digits + 1).map(|i| name[i]), None | Some(b'.'))
 }
 
 fn without_dot(name: &[u8]) -> &[u8] {
     name.strip_suffix(b".").unwrap_or(name)
 }
 
-fn ipv4(text: &[u8]) -> Option<Ipv4Addr> {
-    if !text.first()?.is_ascii_digit() || text.len() > 15 {
-        return None;
-    }
-    let mut octets = [0u8; 4];
-    let (mut index, mut digits, mut value) = (0, 0, 0u16);
-    for &c in text {
-        match c {
-            b'0'..=b'9' if digits < 3 => (digits, value) = (digits + 1, value * 10 + u16::from(c - b'0')),
-            b'.' if digits > 0 && index < 3 => {
-                octets[index] = u8::try_from(value).ok()?;
-                (index, digits, value) = (index + 1, 0, 0);
-            }
-            _ => return None,
+/// The IPv4 address at the front of a text, and how long it is.
+fn ipv4(text: &[u8]) -> Option<(Ipv4Addr, usize)> {
+    let digit = |at: usize| text.get(at).filter(|c| c.is_ascii_digit()).map(|c| u16::from(c - b'0'));
+    let (mut octets, mut at) = ([0; 4], 0);
+    for (i, octet) in octets.iter_mut().enumerate() {
+        if i > 0 {
+            text.get(at).filter(|&&c| c == b'.')?;
+            at += 1;
         }
+        let (mut value, start) = (digit(at)?, at);
+        at += 1;
+        while let Some(digit) = digit(at).filter(|_| at < start + 3) {
+            (value, at) = (value * 10 + digit, at + 1);
+        }
+        *octet = u8::try_from(value).ok()?;
     }
-    octets[3] = u8::try_from(value).ok()?;
-    (index == 3 && digits > 0).then(|| Ipv4Addr::from(octets))
+    Some((Ipv4Addr::from(octets), at))
 }
 
 fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {

@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod block;
 mod chars;
 mod error;
 mod essentials;

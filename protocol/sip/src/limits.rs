@@ -12,5 +12,9 @@ pub const HEADER_LINES_MAX: usize = 200;
 /// (about 8). Only taking away many lines of one header makes more, at most [`HEADER_LINES_MAX`]; then the room grows.
 pub const CUTS_MAX: usize = 32;
 
+/// New text of one message that a scratch has room for from the start, bytes: our Via, Record-Route and Path with their tokens,
+/// and the Via that was mended. Only a long History-Info or many routes need more; then the room grows.
+pub const FRESH_BYTES: usize = 2_048;
+
 /// Largest CSeq number: RFC 3261 §8.1.1.5, "MUST be less than 2**31".
 pub const CSEQ_MAX: u32 = 0x7fff_ffff;

@@ -7,7 +7,8 @@
 
 use std::ops::Range;
 
-use crate::chars::{is_blank, trim};
+use crate::block::{BLOCK_BYTES, Block};
+use crate::chars::{is_blank, is_lws};
 use crate::name::{Name, known_name};
 
 /// One header line, continuation lines included (RFC 3261 §7.3.1), as offsets into the message.
@@ -36,21 +37,25 @@ impl Line {
     /// [`crate::limits::MESSAGE_BYTES_MAX`]. `None` if it has no name or no colon.
     #[inline(always)] // one caller, for each line of each message; left to itself the compiler decides anew each time
     pub(crate) fn read(bytes: &[u8], at: usize, feed: usize) -> Option<Self> {
-        let line = bytes.get(at..feed)?;
-        let (name, colon) = match known_name(&bytes[at..]) {
+        let (name, colon) = match known_name(bytes.get(at..)?) {
             Some(known) => known,
-            None => any_name(line)?,
+            None => any_name(bytes.get(at..feed)?)?,
         };
-        let value = trim(line.get(colon + 1..)?);
+        let behind = at + colon + 1;
+        let is_blank_at = |i: usize| bytes.get(i).is_some_and(|&c| is_lws(c));
+        let (mut value, mut end) = (behind, feed);
+        while value < end && is_blank_at(value) {
+            value += 1;
+        }
+        while value < end && is_blank_at(end - 1) {
+            end -= 1;
+        }
         // An empty value stands right behind the colon, so that what replaces it does too.
-        let value_at = if value.is_empty() { at + colon + 1 } else { crate::chars::offset(bytes, value) };
-        Some(Self {
-            name,
-            start: at as u16,
-            value: value_at as u16,
-            end: (value_at + value.len()) as u16,
-            next: (feed + 1) as u16,
-        })
+        if value >= end {
+            (value, end) = (behind, behind);
+        }
+        let [start, value, end, next] = [at, value, end, feed + 1].map(|i| i as u16);
+        (behind <= feed).then_some(Self { name, start, value, end, next })
     }
 }
 
@@ -70,54 +75,90 @@ pub(crate) struct LineEnd {
     pub(crate) is_crlf: bool,
 }
 
-/// Finds the end of the header line that begins at `at`, behind all continuation lines; `None` if it is not there yet.
-#[inline(always)]
-pub(crate) fn line_end(bytes: &[u8], at: usize) -> Option<LineEnd> {
-    let mut end = first_line_end(bytes, at)?;
-    while let Some(b' ' | b'\t') = bytes.get(end.feed + 1) {
-        let rest = first_line_end(bytes, end.feed + 1)?;
-        end = LineEnd { feed: rest.feed, is_crlf: end.is_crlf && rest.is_crlf };
-    }
-    Some(end)
+/// Finds the ends of lines, one after the other. What could end one is looked for in many characters at once.
+pub(crate) struct LineEnds<'a> {
+    bytes: &'a [u8],
+    /// Where the characters begin that were looked at last.
+    group: usize,
+    /// Those of them that could end a line, and other control characters as low, but for what was passed.
+    controls: u64,
 }
 
-/// Finds the end of a line, whatever comes behind it. A bare line feed ends a line too, a bare carriage return does not.
-#[inline(always)]
-pub(crate) fn first_line_end(bytes: &[u8], mut at: usize) -> Option<LineEnd> {
-    let mut is_crlf = true;
-    loop {
-        at += control(bytes.get(at..)?)?;
-        match bytes[at..] {
-            [b'\r', b'\n', ..] => {
-                return Some(LineEnd { feed: at + 1, is_crlf });
-            }
-            [b'\n', ..] => {
-                return Some(LineEnd { feed: at, is_crlf: false });
-            }
-            [b'\r', ..] => is_crlf = false,
-            _ => {}
+/// Characters that are looked at together.
+const GROUP_BYTES: usize = u64::BITS as usize;
+
+impl<'a> LineEnds<'a> {
+    /// Of these bytes, from their first line on.
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes, group: 0, controls: controls(bytes) }
+    }
+
+    /// The end of a header line that begins with a line with this end, behind all continuation lines; `None` if it is not
+    /// there yet.
+    #[inline(always)]
+    pub(crate) fn behind_folds(&mut self, mut end: LineEnd) -> Option<LineEnd> {
+        while let Some(b' ' | b'\t') = self.bytes.get(end.feed + 1) {
+            let rest = self.of_line()?;
+            end = LineEnd { feed: rest.feed, is_crlf: end.is_crlf && rest.is_crlf };
         }
-        at += 1;
+        Some(end)
+    }
+
+    /// The end of the next header line.
+    pub(crate) fn of_header(&mut self) -> Option<LineEnd> {
+        let end = self.of_line()?;
+        self.behind_folds(end)
+    }
+
+    /// The end of the next line, whatever comes behind it. A bare line feed ends a line too, a bare carriage return does
+    /// not.
+    #[inline(always)]
+    pub(crate) fn of_line(&mut self) -> Option<LineEnd> {
+        let mut is_crlf = true;
+        loop {
+            let at = self.control()?;
+            match self.bytes.get(at..)? {
+                [b'\r', b'\n', ..] => {
+                    self.control();
+                    return Some(LineEnd { feed: at + 1, is_crlf });
+                }
+                [b'\n', ..] => return Some(LineEnd { feed: at, is_crlf: false }),
+                [b'\r', ..] => is_crlf = false,
+                _ => {}
+            }
+        }
+    }
+
+    /// The next character that could end a line, or another as low.
+    #[inline(always)]
+    fn control(&mut self) -> Option<usize> {
+        if self.controls == 0 {
+            self.next_group()?;
+        }
+        let at = self.group + self.controls.trailing_zeros() as usize;
+        self.controls &= self.controls - 1;
+        Some(at)
+    }
+
+    /// Goes on to the next characters that have some.
+    fn next_group(&mut self) -> Option<()> {
+        while self.controls == 0 {
+            self.group += GROUP_BYTES;
+            self.controls = controls(self.bytes.get(self.group..).filter(|rest| !rest.is_empty())?);
+        }
+        Some(())
     }
 }
 
-/// The first byte that could end a line, or another control character as low: eight bytes at a time, since lines are
-/// too short for the call of a library to pay.
-#[inline(always)]
-fn control(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const ABOVE: u64 = b'\r' as u64 + 1;
-    let (words, rest) = bytes.as_chunks();
-    for (i, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // The lowest byte of `low` with its top bit set is the first byte of the word that is less than `ABOVE`.
-        let low = word.wrapping_sub(ONES * ABOVE) & !word & (ONES << 7);
-        if low != 0 {
-            return Some(i * 8 + low.trailing_zeros() as usize / 8);
-        }
+/// The control characters up to the carriage return among the first of a text, the first of them lowest.
+fn controls(text: &[u8]) -> u64 {
+    let low = |block: &[u8; BLOCK_BYTES]| u64::from(Block::of(block).at_most(b'\r').bits());
+    let (blocks, rest) = text.as_chunks();
+    if let [a, b, c, d, ..] = blocks {
+        return low(a) | low(b) << 16 | low(c) << 32 | low(d) << 48;
     }
-    let behind = rest.iter().position(|&c| u64::from(c) < ABOVE)?;
-    Some(words.len() * 8 + behind)
+    let behind = u64::from(Block::of_part(rest).at_most(b'\r').bits()) & ((1 << rest.len()) - 1);
+    blocks.iter().rev().fold(behind, |bits, block| bits << BLOCK_BYTES | low(block))
 }
 
 #[cfg(test)]
@@ -126,7 +167,7 @@ mod tests {
 
     fn parts(text: &str) -> Option<(Name, &str)> {
         let bytes = text.as_bytes();
-        let line = Line::read(bytes, 0, line_end(bytes, 0)?.feed)?;
+        let line = Line::read(bytes, 0, LineEnds::of(bytes).of_header()?.feed)?;
         assert_eq!(line.whole().end, text.len());
         text.get(line.value()).map(|value| (line.name, value))
     }
@@ -165,11 +206,11 @@ mod tests {
             ("a: b\r\r\n", false),
             ("\n", false),
         ] {
-            let end = line_end(text.as_bytes(), 0).expect("an end");
+            let end = LineEnds::of(text.as_bytes()).of_header().expect("an end");
             assert_eq!((end.feed, end.is_crlf), (text.len() - 1, want), "{text:?}");
         }
         for text in ["a: b\r\n c", "a: b", "a: b\r", ""] {
-            assert!(line_end(text.as_bytes(), 0).is_none(), "{text:?}");
+            assert!(LineEnds::of(text.as_bytes()).of_header().is_none(), "{text:?}");
         }
     }
 }

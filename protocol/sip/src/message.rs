@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use crate::chars::{is_token, number, offset};
+use crate::chars::{has_blanks, is_token, number, offset};
 use crate::header::{self, CSeq, Contact, NameAddr, OptionTags, Values, Via};
 use crate::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
-use crate::line::{Line, first_line_end, line_end};
+use crate::line::{Line, LineEnds};
 use crate::name::{NAMES, Name};
 use crate::start_line::{StartLine, start_line};
 use crate::{Essentials, Malformed, Method, NotSip, Uri};
@@ -72,7 +72,8 @@ impl<'a> Message<'a> {
         if bytes.is_empty() {
             return Err(NotSip::Empty);
         }
-        let end = first_line_end(bytes, 0).ok_or(NotSip::NoStartLine)?;
+        let mut ends = LineEnds::of(bytes);
+        let end = ends.of_line().ok_or(NotSip::NoStartLine)?;
         let line = &bytes[..end.feed];
         let (start, fault) = start_line(line.strip_suffix(b"\r").unwrap_or(line))?;
         self.bytes = bytes;
@@ -80,7 +81,7 @@ impl<'a> Message<'a> {
         self.fault = fault.or((!end.is_crlf).then_some(Malformed::LineEnd));
         self.headers_end = bytes.len();
         self.body = bytes.len()..bytes.len();
-        self.scan_headers(end.feed + 1);
+        self.scan_headers(end.feed + 1, ends);
         self.measure_body();
         Ok(())
     }
@@ -91,14 +92,17 @@ impl<'a> Message<'a> {
         (self.first, self.headers_end, self.body, self.fault) = ([NO_LINE; NAMES], 0, 0..0, None);
     }
 
-    fn scan_headers(&mut self, mut at: usize) {
+    fn scan_headers(&mut self, mut at: usize, mut ends: LineEnds<'_>) {
         let bytes = self.bytes;
         let mut is_crlf = true;
         loop {
-            if let Some([b'\r', b'\n', ..]) = bytes.get(at..) {
+            let Some(end) = ends.of_line() else {
+                return self.note(Malformed::HeadersUnfinished);
+            };
+            if end.is_crlf && end.feed == at + 1 {
                 break;
             }
-            let Some(end) = line_end(bytes, at) else {
+            let Some(end) = ends.behind_folds(end) else {
                 return self.note(Malformed::HeadersUnfinished);
             };
             is_crlf &= end.is_crlf;
@@ -312,8 +316,7 @@ impl<'a> Message<'a> {
     /// It is missing, empty or has blanks or control characters inside.
     pub fn call_id(&self) -> Result<&'a [u8], Malformed> {
         let value = self.value(Name::CallId).ok_or(Malformed::Missing("Call-ID"))?;
-        let is_bad = value.is_empty() || value.iter().any(|&c| c <= b' ' || c == 0x7f);
-        if is_bad { Err(Malformed::Header("Call-ID")) } else { Ok(value) }
+        if value.is_empty() || has_blanks(value) { Err(Malformed::Header("Call-ID")) } else { Ok(value) }
     }
 
     /// CSeq.

@@ -1,6 +1,6 @@
 //! Parameters: `;name=value` lists of URIs and headers (RFC 3261 §7.3.1, §19.1.1, §25.1).
 
-use crate::chars::{is_bare_value, is_lws, is_token, param_mark, trim, trim_start};
+use crate::chars::{bare_value_len, find, is_lws, is_token, param_mark, same_in_any_case, trim, trim_start};
 
 /// Walks over `;name=value;name…`. Values may be quoted strings; whitespace around the separators is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,14 @@ pub struct Param<'a> {
     pub whole: &'a [u8],
 }
 
+impl Param<'_> {
+    /// Whether this is its name, in any case of letters.
+    #[inline(always)]
+    pub fn is(&self, name: &[u8]) -> bool {
+        same_in_any_case(self.name, name)
+    }
+}
+
 impl<'a> Params<'a> {
     /// Over text that begins at the first semicolon, or before it with whitespace, or is empty.
     pub fn new(text: &'a [u8]) -> Self {
@@ -33,7 +41,7 @@ impl<'a> Params<'a> {
     /// The parameter of this name, in any case of letters.
     pub fn find(self, name: &[u8]) -> Option<Param<'a>> {
         let mut all = self;
-        Iterator::find(&mut all, |p| p.name.eq_ignore_ascii_case(name))
+        Iterator::find(&mut all, |p| p.is(name))
     }
 
     /// The value of the parameter of this name, unquoted but with its escapes.
@@ -76,7 +84,7 @@ impl<'a> Iterator for Params<'a> {
             let end = end_of_param(text);
             self.rest = &text[end..];
             let whole = trim(&text[..end]);
-            let (name, value) = match whole.iter().position(|&c| c == b'=') {
+            let (name, value) = match find(whole, b'=') {
                 Some(eq) => (trim(&whole[..eq]), Some(trim(&whole[eq + 1..]))),
                 None => (whole, None),
             };
@@ -101,7 +109,7 @@ fn first_param(text: &[u8]) -> Option<(Param<'_>, &[u8])> {
     let value = trim_start(value);
     let value_len = match value.first() {
         Some(b'"') => quoted_end(value, 0)?,
-        _ => value.iter().take_while(|&&c| is_bare_value(c)).count(),
+        _ => bare_value_len(value),
     };
     let (value, rest) = value.split_at(value_len);
     Some((Param { name, value: Some(value), whole: &text[..text.len() - rest.len()] }, rest))

@@ -1,5 +1,6 @@
 //! Answers to requests: RFC 3261 §8.2.6.
 
+use crate::header::NameAddr;
 use crate::message::Message;
 use crate::name::Name;
 use crate::status::reason_phrase;
@@ -107,8 +108,8 @@ impl<'m, 'a> Reply<'m, 'a> {
 
     fn write_to_header(&self, out: &mut Vec<u8>) {
         let Some(line) = self.request.line(Name::To) else { return };
-        let tagged = self.request.to().is_ok_and(|to| to.tag().is_some());
-        if tagged || self.to_tag.is_empty() {
+        let is_tagged = || !NameAddr::tag_of(self.request.line_value(line)).is_empty();
+        if self.to_tag.is_empty() || is_tagged() {
             return self.copy_line(Name::To, out);
         }
         out.extend_from_slice(&self.request.bytes()[line.whole().start..line.value().end]);

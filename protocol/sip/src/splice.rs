@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::header::split;
-use crate::limits::CUTS_MAX;
+use crate::limits::{CUTS_MAX, FRESH_BYTES};
 use crate::message::Message;
 use crate::name::Name;
 
@@ -38,6 +38,7 @@ impl<'m, 'a> Splice<'m, 'a> {
         scratch.fresh.clear();
         scratch.cuts.clear();
         scratch.cuts.reserve(CUTS_MAX);
+        scratch.fresh.reserve(FRESH_BYTES);
         Self { message, scratch }
     }
 

@@ -4,7 +4,7 @@ use memchr::memmem;
 
 use crate::chars::{is_token, number};
 use crate::limits::MESSAGE_BYTES_MAX;
-use crate::line::{Line, line_end};
+use crate::line::{Line, LineEnds};
 use crate::name::Name;
 
 /// What stands at the front of the bytes read so far.
@@ -63,8 +63,9 @@ pub fn frame(bytes: &[u8]) -> Frame {
 /// The value of Content-Length; `None` if it is missing, contradictory or no number.
 fn content_length(head: &[u8]) -> Option<usize> {
     let mut found = None;
-    let mut at = line_end(head, 0)?.feed + 1;
-    while let Some(end) = line_end(head, at) {
+    let mut ends = LineEnds::of(head);
+    let mut at = ends.of_header()?.feed + 1;
+    while let Some(end) = ends.of_header() {
         // Only two names can matter and both begin with these letters: everything else is passed over at once.
         if matches!(head[at], b'c' | b'C' | b'l' | b'L')
             && let Some(line) = Line::read(head, at, end.feed)

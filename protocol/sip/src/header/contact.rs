@@ -3,7 +3,7 @@
 
 use crate::chars::number;
 use crate::header::{NameAddr, q_milli, seconds};
-use crate::params::Params;
+use crate::params::unquote;
 use crate::{Malformed, trim};
 
 /// What a malformed `expires` counts as, seconds: RFC 3261 §10.2 and §20.10.
@@ -42,35 +42,41 @@ impl<'a> Contact<'a> {
     }
 
     fn address(value: &'a [u8]) -> Option<Self> {
-        let name_addr = NameAddr::parse(value)?;
-        let params = name_addr.params();
+        // Of each parameter the first counts, as it is written.
+        let (mut q, mut expires, mut instance, mut reg_id) = (None, None, None, None);
+        let name_addr = NameAddr::read(value, |param| {
+            let place = match param.name.len() {
+                1 if param.is(b"q") => &mut q,
+                7 if param.is(b"expires") => &mut expires,
+                13 if param.is(b"+sip.instance") => &mut instance,
+                6 if param.is(b"reg-id") => &mut reg_id,
+                _ => return,
+            };
+            place.get_or_insert(param.value.map(unquote));
+        })?;
         Some(Self::Address {
             name_addr,
-            q_milli: if_present(params, b"q", q_milli)?,
-            expires_s: params.value(b"expires").map(|text| seconds(text).unwrap_or(EXPIRES_MALFORMED_S)),
-            instance: if_present(params, b"+sip.instance", bracketed)?,
-            reg_id: if_present(params, b"reg-id", reg_id)?,
+            q_milli: if_present(q, q_milli)?,
+            expires_s: expires.flatten().map(|text| seconds(text).unwrap_or(EXPIRES_MALFORMED_S)),
+            instance: if_present(instance, bracketed)?,
+            reg_id: if_present(reg_id, flow_number)?,
         })
     }
 }
 
 /// The outer `None`: the parameter stands there with a value that `read` does not take.
 fn if_present<'a, T>(
-    params: Params<'a>,
-    name: &[u8],
+    param: Option<Option<&'a [u8]>>,
     read: impl Fn(&'a [u8]) -> Option<T>,
 ) -> Option<Option<T>> {
-    match params.find(name) {
-        None => Some(None),
-        Some(_) => params.value(name).and_then(read).map(Some),
-    }
+    param.map_or(Some(None), |value| value.and_then(read).map(Some))
 }
 
 fn bracketed(text: &[u8]) -> Option<&[u8]> {
     text.strip_prefix(b"<")?.strip_suffix(b">").filter(|inner| !inner.is_empty())
 }
 
-fn reg_id(text: &[u8]) -> Option<u32> {
+fn flow_number(text: &[u8]) -> Option<u32> {
     number(text, i32::MAX as u32).filter(|&id| id > 0)
 }
 

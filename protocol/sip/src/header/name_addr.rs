@@ -1,8 +1,8 @@
 //! `name-addr` and `addr-spec` with parameters: From, To, Contact, Route, Record-Route, Path and their kin
 //! (RFC 3261 §20.10, §20.20, §20.34, §20.39).
 
-use crate::chars::{are_uri, is_lws, is_token, is_whole_token, trim, trim_start};
-use crate::params::{Params, quoted_end, unquote};
+use crate::chars::{are_uri, is_lws, is_token, is_whole_token, trim, trim_start, uri_len};
+use crate::params::{Param, Params, quoted_end, unquote};
 use crate::{Malformed, Uri};
 
 /// A display name, a URI and header parameters, as text.
@@ -21,27 +21,33 @@ pub struct NameAddr<'a> {
 impl<'a> NameAddr<'a> {
     /// Parses one value. `*` of Contact is not one (RFC 3261 §10.2.2): look for it first.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
+        Self::read(value, |_| {})
+    }
+
+    /// The same, showing every parameter on the way.
+    pub(super) fn read(value: &'a [u8], mut see: impl FnMut(Param<'a>)) -> Option<Self> {
         let value = trim(value);
         let (display, uri, params) = match display_name(value)? {
             Some((display, rest)) => {
-                let close = rest.iter().position(|&c| c == b'>')?;
-                (display, &rest[..close], &rest[close + 1..])
+                let (uri, rest) = rest.split_at(uri_len(rest));
+                (display, uri, rest.strip_prefix(b">")?)
             }
             None => {
                 // Without brackets, everything behind the first semicolon belongs to the header, and a question mark
                 // or comma makes it illegal (RFC 3261 §20.10).
                 let end = value.iter().position(|&c| c == b';' || is_lws(c)).unwrap_or(value.len());
                 let (uri, params) = value.split_at(end);
-                let is_legal = !uri.iter().any(|&c| matches!(c, b'?' | b','));
+                let is_legal = !uri.iter().any(|&c| matches!(c, b'?' | b',')) && are_uri(uri);
                 is_legal.then_some((&b""[..], uri, params))?
             }
         };
         let mut tag = None;
-        let is_legal = is_scheme_led(uri)
+        let is_legal = Uri::has_scheme(uri)
             && Params::new(params).each_if_legal(|param| {
-                if param.name.eq_ignore_ascii_case(b"tag") {
+                if param.name.len() == 3 && param.is(b"tag") {
                     tag.get_or_insert(param.value.map_or(&b""[..], unquote));
                 }
+                see(param);
             });
         is_legal.then_some(Self { display, uri, params, tag })
     }
@@ -65,6 +71,9 @@ impl<'a> NameAddr<'a> {
     /// stands alone behind the bracket, as it nearly always does.
     pub fn tag_of(value: &'a [u8]) -> &'a [u8] {
         let behind = value.iter().rposition(|&c| c == b'>').and_then(|close| value.get(close + 1..));
+        if behind == Some(b"") {
+            return b"";
+        }
         match behind.and_then(|behind| behind.strip_prefix(b";tag=")) {
             Some(tag) if is_whole_token(tag) => tag,
             _ => Self::parse(value).and_then(|address| address.tag()).unwrap_or_default(),
@@ -81,7 +90,7 @@ impl<'a> NameAddr<'a> {
     /// # Errors
     /// [`Malformed::Uri`].
     pub fn parsed_uri(&self) -> Result<Uri<'a>, Malformed> {
-        Uri::parse(self.uri)
+        Uri::of_legal(self.uri)
     }
 }
 
@@ -93,15 +102,12 @@ fn display_name(value: &[u8]) -> Option<Option<(&[u8], &[u8])>> {
         let (quoted, rest) = value.split_at(quoted_end(value, 0)?);
         return Some(Some((unquote(quoted), trim_start(rest).strip_prefix(b"<")?)));
     }
+    if let Some(rest) = value.strip_prefix(b"<") {
+        return Some(Some((b"", rest)));
+    }
     let len = value.iter().take_while(|&&c| is_token(c) || is_lws(c) || c >= 0x80).count();
     let (name, rest) = value.split_at(len);
     Some(rest.strip_prefix(b"<").map(|rest| (trim(name), rest)))
-}
-
-/// A URI needs a scheme and characters that may stand in it; the rest is found when it is used.
-fn is_scheme_led(uri: &[u8]) -> bool {
-    let colon = uri.iter().position(|&c| c == b':').unwrap_or(0);
-    colon > 0 && uri[..colon].iter().all(|&c| is_token(c)) && are_uri(uri)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::chars::{is_lws, is_token, trim, trim_start};
+use crate::chars::{find, is_lws, is_token, trim, trim_start};
 use crate::header::loss_feedback::is_overload;
 use crate::host::HostPort;
 use crate::params::{Param, Params, unquote};
@@ -52,15 +52,12 @@ impl<'a> Via<'a> {
 
     fn read(text: &'a [u8]) -> Option<Self> {
         let text = trim(text);
-        let (name, rest) = token(text)?;
-        let (_version, rest) = token(slash(rest)?)?;
-        let (transport_text, rest) = token(slash(rest)?)?;
-        if !name.eq_ignore_ascii_case(b"SIP") || !rest.first().copied().is_some_and(is_lws) {
+        let (transport_text, rest) = token(behind_version(text)?)?;
+        if !rest.first().copied().is_some_and(is_lws) {
             return None;
         }
         let rest = trim_start(rest);
-        let end = rest.iter().position(|&c| c == b';').unwrap_or(rest.len());
-        let (sent_by, params) = rest.split_at(end);
+        let (sent_by, params) = rest.split_at(find(rest, b';').unwrap_or(rest.len()));
         let sent_by_text = trim(sent_by);
         let sent_by = sent_by_of(sent_by_text)?;
         let mut via = Self {
@@ -79,16 +76,16 @@ impl<'a> Via<'a> {
 
     fn note(&mut self, param: Param<'a>) {
         match param.name.len() {
-            6 if param.name.eq_ignore_ascii_case(b"branch") => {
+            6 if param.is(b"branch") => {
                 self.branch.get_or_insert(value(param));
             }
-            5 if param.name.eq_ignore_ascii_case(b"rport") => {
+            5 if param.is(b"rport") => {
                 self.rport.get_or_insert(value(param));
             }
-            8 if param.name.eq_ignore_ascii_case(b"received") => {
+            8 if param.is(b"received") => {
                 self.received.get_or_insert(value(param));
             }
-            2 if param.name.eq_ignore_ascii_case(b"oc") && self.overload == Overload::Nothing => {
+            2 if param.is(b"oc") && self.overload == Overload::Nothing => {
                 self.overload = if param.value.is_some() { Overload::Wish } else { Overload::Offer };
             }
             _ => {}
@@ -162,6 +159,16 @@ fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
     (end > 0).then(|| text.split_at(end))
 }
 
+/// What stands behind the version and its slash.
+fn behind_version(text: &[u8]) -> Option<&[u8]> {
+    if let Some(rest) = text.strip_prefix(b"SIP/2.0/") {
+        return Some(trim_start(rest));
+    }
+    let (name, rest) = token(text)?;
+    let (_version, rest) = token(slash(rest)?)?;
+    if name.eq_ignore_ascii_case(b"SIP") { slash(rest) } else { None }
+}
+
 /// Skips a slash and the whitespace around it.
 fn slash(text: &[u8]) -> Option<&[u8]> {
     let text = trim_start(text).strip_prefix(b"/")?;
@@ -169,8 +176,8 @@ fn slash(text: &[u8]) -> Option<&[u8]> {
 }
 
 fn sent_by_of(text: &[u8]) -> Option<HostPort<'_>> {
-    if !text.iter().any(|&c| is_lws(c)) {
-        return HostPort::parse(text);
+    if let Some(plain) = HostPort::parse(text) {
+        return Some(plain);
     }
     // "host : port": legal (RFC 3261 §25.1, COLON), and in RFC 4475 §3.1.1.1.
     let host_end = if text.starts_with(b"[") { text.iter().position(|&c| c == b']')? } else { 0 };
@@ -255,6 +262,7 @@ mod tests {
         assert_eq!((c.sent_by.host_text, c.port()), (&b"[2001:db8::9:255]"[..], 5062));
         let d = via("SIP/2.0/UDP host.example : 5061;branch=z9hG4bK");
         assert_eq!((d.port(), d.has_magic_cookie()), (5061, false));
+        assert_eq!(via("SIP/2.0/ \tTCP h").transport(), Some(Transport::Tcp));
         assert_eq!(via("SIP/2.0/FOO h").transport(), None);
         assert_eq!(via("SIP/2.0/UDP h;branch=z9hG4bK1;branch=z9hG4bK2").branch(), b"z9hG4bK1");
         assert_eq!(via(" SIP/7.0/UDP h;branch=z9hG4bKx ").branch(), b"z9hG4bKx");

@@ -8,6 +8,7 @@
 //! ```
 
 use super::{Name, REGISTER};
+use crate::block::{BLOCK_BYTES, Block, padded};
 
 /// Longest name that can be in the register, bytes.
 const NAME_BYTES_MAX: usize = 24;
@@ -52,15 +53,17 @@ impl Key {
 
 /// The name of a whole token.
 pub(super) fn find(token: &[u8]) -> Option<Name> {
-    let mut bytes = [0; NAME_BYTES_MAX];
-    bytes.get_mut(..token.len())?.copy_from_slice(token);
-    look_up(&words(&bytes), token.len())
+    if token.len() > NAME_BYTES_MAX {
+        return None;
+    }
+    look_up(&words(token), token.len())
 }
 
 /// The name at the front of a header line and how long it is, if a colon follows it at once and we know it. Other
 /// lines need a closer look.
+#[inline(always)]
 pub(crate) fn known_name(line: &[u8]) -> Option<(Name, usize)> {
-    let mut words = words(line.first_chunk()?);
+    let mut words = words(line);
     let len = colon(&words)?;
     for (word, mask) in words.iter_mut().zip(MASKS[len]) {
         *word &= mask;
@@ -68,25 +71,28 @@ pub(crate) fn known_name(line: &[u8]) -> Option<(Name, usize)> {
     Some((look_up(&words, len)?, len))
 }
 
-fn words(bytes: &[u8; NAME_BYTES_MAX]) -> Words {
-    let (words, _) = bytes.as_chunks();
-    [0, 1, 2].map(|i| u64::from_le_bytes(words[i]))
+/// What a text begins with.
+#[inline(always)]
+fn words(text: &[u8]) -> Words {
+    if let [first, second, third, ..] = text.as_chunks().0 {
+        return [u64::from_le_bytes(*first), u64::from_le_bytes(*second), u64::from_le_bytes(*third)];
+    }
+    let (first, second) = padded(text);
+    [first, second, padded(text.get(BLOCK_BYTES..).unwrap_or_default()).0]
 }
 
 /// Where the first colon stands.
-fn colon(words: &Words) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    for (i, word) in words.iter().enumerate() {
-        // The lowest byte of `zero_there` that has its top bit set is the first byte of `zero_there` that was zero.
-        let zero_there = word ^ (ONES * b':' as u64);
-        let found = zero_there.wrapping_sub(ONES) & !zero_there & (ONES << 7);
-        if found != 0 {
-            return Some(i * 8 + found.trailing_zeros() as usize / 8);
-        }
-    }
-    None
+#[inline(always)]
+fn colon(&[low, high, behind]: &Words) -> Option<usize> {
+    let is_colon = |low, high| Block::of_words(low, high).is(b':').bits();
+    let bits = match is_colon(low, high) {
+        0 => is_colon(behind, 0) << BLOCK_BYTES,
+        bits => bits,
+    };
+    (bits != 0).then_some(bits.trailing_zeros() as usize)
 }
 
+#[inline(always)]
 fn look_up(token: &Words, len: usize) -> Option<Name> {
     let mut slot = slot_of(token);
     loop {

@@ -1,5 +1,7 @@
 //! The `%` escapes of URIs: RFC 3261 §19.1.2, RFC 3986 §2.
 
+use crate::chars::find;
+
 /// The bytes of a text with each octet in one form: as itself if `is_plain` says so, else as `%` and two upper-case
 /// digits. Escapes are undone once, never twice (RFC 4475 §3.1.1.3).
 #[derive(Clone)]
@@ -55,7 +57,7 @@ pub(super) fn same_text_and_case(a: &[u8], b: &[u8]) -> bool {
 /// Whether two hexadecimal digits stand behind every `%`.
 pub(super) fn escapes_are_whole(text: &[u8]) -> bool {
     let mut rest = text;
-    while let Some(at) = memchr::memchr(b'%', rest) {
+    while let Some(at) = find(rest, b'%') {
         rest = &rest[at + 1..];
         if hex_pair(rest).is_none() {
             return false;

@@ -3,7 +3,7 @@
 mod equality;
 mod escape;
 
-use crate::chars::{are_uri, is_token, is_user};
+use crate::chars::{are_uri, find, is_token, is_user, same_in_any_case, uri_mark, user_len};
 use crate::host::{Host, HostPort};
 use crate::params::{Param, Params};
 use crate::{Malformed, Transport};
@@ -49,17 +49,19 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// [`Malformed::Uri`].
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
-        let colon = text.iter().position(|&c| c == b':').ok_or(Malformed::Uri)?;
-        let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
-        let legal_scheme =
-            scheme.first().is_some_and(u8::is_ascii_alphabetic) && scheme.iter().all(|&c| is_token(c));
-        if !legal_scheme || rest.is_empty() || !are_uri(rest) {
+        if are_uri(text) { Self::of_legal(text) } else { Err(Malformed::Uri) }
+    }
+
+    /// The same, of characters that may stand in a URI.
+    pub(crate) fn of_legal(text: &'a [u8]) -> Result<Self, Malformed> {
+        let (scheme, rest) = scheme_of(text).ok_or(Malformed::Uri)?;
+        if rest.is_empty() || !scheme.first().is_some_and(u8::is_ascii_alphabetic) {
             return Err(Malformed::Uri);
         }
         let scheme = match scheme.len() {
-            3 if scheme.eq_ignore_ascii_case(b"sip") => Scheme::Sip,
-            4 if scheme.eq_ignore_ascii_case(b"sips") => Scheme::Sips,
-            3 if scheme.eq_ignore_ascii_case(b"tel") => Scheme::Tel,
+            3 if same_in_any_case(scheme, b"sip") => Scheme::Sip,
+            4 if same_in_any_case(scheme, b"sips") => Scheme::Sips,
+            3 if same_in_any_case(scheme, b"tel") => Scheme::Tel,
             _ => Scheme::Other,
         };
         let opaque =
@@ -74,12 +76,17 @@ impl<'a> Uri<'a> {
         }
     }
 
+    /// Whether a text begins with a scheme. The rest is found when it is used.
+    pub(crate) fn has_scheme(text: &[u8]) -> bool {
+        scheme_of(text).is_some()
+    }
+
     fn with_sip_parts(mut self, rest: &'a [u8]) -> Option<Self> {
         if !escapes_are_whole(rest) {
             return None;
         }
         // '@' stands nowhere else unescaped, so the first one ends the user part even where ';' and '?' stand in it.
-        let rest = match rest.iter().position(|&c| c == b'@') {
+        let rest = match find(rest, b'@') {
             Some(at) => {
                 let (user, password) = user_and_password(&rest[..at])?;
                 (self.user, self.password) = (Some(user), password);
@@ -87,8 +94,7 @@ impl<'a> Uri<'a> {
             }
             None => rest,
         };
-        let host_len = rest.iter().position(|&c| matches!(c, b';' | b'?')).unwrap_or(rest.len());
-        let (host, rest) = rest.split_at(host_len);
+        let (host, rest) = rest.split_at(uri_mark(rest).unwrap_or(rest.len()));
         self.address = Some(HostPort::parse(host)?);
         let (params, headers) = rest.split_at(position(rest, b'?'));
         self.params = params;
@@ -165,15 +171,26 @@ pub fn write_host(host: Host<'_>, out: &mut Vec<u8>) {
 }
 
 fn position(text: &[u8], c: u8) -> usize {
-    text.iter().position(|&x| x == c).unwrap_or(text.len())
+    find(text, c).unwrap_or(text.len())
+}
+
+/// The scheme, and what stands behind its colon.
+fn scheme_of(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    if let [scheme @ .., b':'] = text.first_chunk::<4>().map_or(&b""[..], |front| front)
+        && same_in_any_case(scheme, b"sip")
+    {
+        return Some((scheme, &text[4..]));
+    }
+    let (scheme, rest) = text.split_at(text.iter().take_while(|&&c| is_token(c)).count());
+    Some((scheme, rest.strip_prefix(b":")?)).filter(|_| !scheme.is_empty())
 }
 
 /// The parts of `user[:password]`.
 fn user_and_password(info: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
-    let (user, rest) = info.split_at(position(info, b':'));
+    let (user, rest) = info.split_at(user_len(info));
     let password = rest.strip_prefix(b":");
-    let is_legal = |text: &[u8]| text.iter().all(|&c| is_user(c));
-    (!user.is_empty() && is_legal(user) && is_legal(password.unwrap_or_default())).then_some((user, password))
+    let is_legal = password.map_or(rest.is_empty(), |password| user_len(password) == password.len());
+    (!user.is_empty() && is_legal).then_some((user, password))
 }
 
 #[cfg(test)]
