@@ -85,6 +85,9 @@ impl Switchboard {
         key: &ServerKey<'_>,
         out: &mut Outbox,
     ) -> bool {
+        if !self.whereabouts.has_any() {
+            return false;
+        }
         let Some(lookup) = self.whereabouts.lookup(&self.hash_key, key) else { return false };
         match self.whereabouts.shard_of(&lookup) {
             Some(shard) if shard != self.shard => {

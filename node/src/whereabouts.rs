@@ -15,7 +15,7 @@
 
 use std::hash::Hasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use offhook_transaction::ServerKey;
 use siphasher::sip::SipHasher13;
@@ -32,9 +32,16 @@ const BUCKETS_PER_SHARD: usize = 8_192;
 /// What the shards of a server share, so that what belongs to another is known to do so; next to nothing in a server of one.
 #[derive(Clone, Debug)]
 pub struct Whereabouts {
-    opened: Option<Arc<[Bucket]>>,
+    opened: Option<Arc<Opened>>,
     closed: ClosedAnywhere,
     aliases: Aliases,
+}
+
+#[derive(Debug)]
+struct Opened {
+    /// Whether there is any: who keeps no transactions need not look for them.
+    any: AtomicBool,
+    buckets: Box<[Bucket]>,
 }
 
 #[derive(Default, Debug)]
@@ -51,7 +58,10 @@ impl Whereabouts {
     /// For so many shards.
     pub fn new(shards: usize) -> Self {
         let buckets = shards.next_power_of_two() * BUCKETS_PER_SHARD;
-        let opened = (shards > 1).then(|| (0..buckets).map(|_| Bucket::default()).collect());
+        let opened = (shards > 1).then(|| {
+            let buckets = (0..buckets).map(|_| Bucket::default()).collect();
+            Arc::new(Opened { any: AtomicBool::new(false), buckets })
+        });
         Self { opened, closed: ClosedAnywhere::new(shards), aliases: Aliases::default() }
     }
 
@@ -67,7 +77,7 @@ impl Whereabouts {
 
     /// Where a transaction stands or will stand; `None` in a server of one shard, which need not ask.
     pub(crate) fn lookup(&self, hash_key: &[u8; 16], key: &ServerKey<'_>) -> Option<Lookup> {
-        let buckets = self.opened.as_ref()?;
+        let opened = self.opened.as_ref()?;
         let mut hasher = SipHasher13::new_with_key(hash_key);
         // What a CANCEL and an ACK have in common with their INVITE.
         match key {
@@ -78,12 +88,17 @@ impl Whereabouts {
             }
         }
         let hash = hasher.finish();
-        Some(Lookup { place: hash as usize & (buckets.len() - 1), tag: hash >> 24 })
+        Some(Lookup { place: hash as usize & (opened.buckets.len() - 1), tag: hash >> 24 })
+    }
+
+    /// Whether any shard has ever opened one that another may be asked for.
+    pub(crate) fn has_any(&self) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.any.load(Relaxed))
     }
 
     /// The shard that has opened it, as far as is known.
     pub(crate) fn shard_of(&self, lookup: &Lookup) -> Option<u8> {
-        let bucket = self.opened.as_ref()?.get(lookup.place)?;
+        let bucket = self.opened.as_ref()?.buckets.get(lookup.place)?;
         bucket
             .0
             .iter()
@@ -94,7 +109,11 @@ impl Whereabouts {
 
     /// Notes that `shard` has opened it.
     pub(crate) fn note(&self, now_ms: u64, lookup: &Lookup, shard: u8) {
-        let Some(bucket) = self.opened.as_ref().and_then(|buckets| buckets.get(lookup.place)) else { return };
+        let Some(opened) = &self.opened else { return };
+        let Some(bucket) = opened.buckets.get(lookup.place) else { return };
+        if !opened.any.load(Relaxed) {
+            opened.any.store(true, Relaxed);
+        }
         let now_s = (now_ms / 1000) as u16;
         let yields = |entry: &&AtomicU64| match Entry(entry.load(Relaxed)) {
             same if same.tag() == lookup.tag => u32::MAX,

@@ -2,6 +2,7 @@
 
 use crate::deadlines::{Deadlines, Kind};
 use crate::held::Held;
+use crate::key::EncodedKey;
 use crate::layer::{apply, slot_of};
 use crate::{
     Actions, Dispatch, Due, InviteServer, KEY_BYTES_MAX, NonInviteServer, OpenError, ServerId, ServerInput,
@@ -53,14 +54,14 @@ pub enum AckVerdict {
 impl<S, C> Transactions<S, C> {
     /// The transaction that a request repeats: RFC 3261 §17.2.3. For an ACK see [`Self::find_acknowledged`].
     pub fn find_server(&mut self, key: &ServerKey<'_>) -> Option<ServerId> {
-        self.key.set(key);
+        self.seek(|wanted| wanted.set(key))?;
         self.find_encoded()
     }
 
     /// The INVITE transaction that a CANCEL means, given the key of the CANCEL itself: RFC 3261 §9.2. (A CANCEL of
     /// another method has no effect there.) Its own transaction is found and opened like any other.
     pub fn find_cancelled(&mut self, key: &ServerKey<'_>) -> Option<ServerId> {
-        self.key.set_for_method(key, b"INVITE");
+        self.seek(|wanted| wanted.set_for_method(key, b"INVITE"))?;
         self.find_encoded()
     }
 
@@ -73,7 +74,7 @@ impl<S, C> Transactions<S, C> {
         key: &ServerKey<'_>,
         has_tag: impl Fn(&[u8]) -> bool,
     ) -> Option<ServerId> {
-        self.key.set_for_method(key, b"INVITE");
+        self.seek(|wanted| wanted.set_for_method(key, b"INVITE"))?;
         if matches!(key, ServerKey::Rfc3261 { .. }) {
             return self.find_encoded();
         }
@@ -248,6 +249,15 @@ impl<S, C> Transactions<S, C> {
         if let Some(record) = self.servers.get_mut(id.0) {
             apply(&mut record.deadlines, &mut self.timers, now_ms, id.into(), actions);
         }
+    }
+
+    /// Writes down what is looked for. `None`: nothing can be found, as where all is answered and forwarded without state.
+    fn seek(&mut self, write: impl FnOnce(&mut EncodedKey)) -> Option<()> {
+        if self.servers.is_empty() {
+            return None;
+        }
+        write(&mut self.key);
+        Some(())
     }
 
     fn find_encoded(&self) -> Option<ServerId> {

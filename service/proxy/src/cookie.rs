@@ -13,6 +13,7 @@
 
 use std::hash::Hasher;
 
+use arrayvec::ArrayVec;
 use offhook_seal::Seals;
 use siphasher::sip::SipHasher24;
 
@@ -22,8 +23,11 @@ const STATELESS: &[u8] = b"z9hG4bKos";
 pub const ANY_SHARD: u8 = u8::MAX;
 /// What is proved: shard, transaction, loop mark.
 const PROVED_LEN: usize = 2 + 16 + 8;
-const PROOF_DIGITS: u32 = 12;
-const STATEFUL_LEN: usize = STATEFUL.len() + PROVED_LEN + PROOF_DIGITS as usize;
+const PROOF_DIGITS: usize = 12;
+const STATEFUL_LEN: usize = STATEFUL.len() + PROVED_LEN + PROOF_DIGITS;
+
+/// What is hashed in one piece: Request-URI, route, Call-ID and tag of most requests together.
+const HASHED_BYTES: usize = 512;
 
 /// Separates the uses of one key, so that a hash made for one purpose says nothing for another.
 #[derive(Clone, Copy)]
@@ -85,12 +89,24 @@ impl CookieKey {
         self.process
     }
 
-    /// A hash over parts that cannot run into each other.
+    /// A hash over parts that cannot run into each other. In one piece where they are as short as most are: what is hashed
+    /// bit by bit costs twice as much.
     fn hash(&self, purpose: Use, parts: &[&[u8]]) -> u64 {
+        let mut text = ArrayVec::<u8, HASHED_BYTES>::new();
+        text.push(purpose as u8);
+        let fits = parts.iter().all(|part| {
+            let len = (part.len() as u32).to_le_bytes();
+            text.try_extend_from_slice(&len).is_ok() && text.try_extend_from_slice(part).is_ok()
+        });
+        if fits { self.hasher.hash(&text) } else { self.hash_long(purpose, parts) }
+    }
+
+    #[cold]
+    fn hash_long(&self, purpose: Use, parts: &[&[u8]]) -> u64 {
         let mut hasher = self.hasher;
-        hasher.write_u8(purpose as u8);
+        hasher.write(&[purpose as u8]);
         for part in parts {
-            hasher.write_u32(part.len() as u32);
+            hasher.write(&(part.len() as u32).to_le_bytes());
             hasher.write(part);
         }
         hasher.finish()
@@ -158,36 +174,57 @@ impl CookieKey {
     /// The tag of answers that leave no state behind: an ACK with it is recognised and goes no further.
     pub fn tag(&self, call_id: &[u8], from_tag: &[u8]) -> [u8; 18] {
         let mut tag = *b"oh0000000000000000";
-        let hash = self.hash(Use::Tag, &[call_id, from_tag]);
-        for (i, c) in tag.iter_mut().skip(2).enumerate() {
-            *c = HEX[(hash >> (60 - 4 * i) & 15) as usize];
+        if let Some(digits) = tag.last_chunk_mut() {
+            *digits = hex(self.hash(Use::Tag, &[call_id, from_tag]));
         }
         tag
     }
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// Writes the lowest `digits` hexadecimal digits.
-pub(crate) fn write_hex(value: u64, digits: u32, out: &mut Vec<u8>) {
-    for i in (0..digits).rev() {
-        out.push(HEX[(value >> (4 * i) & 15) as usize]);
-    }
+/// All hexadecimal digits.
+fn hex(value: u64) -> [u8; 16] {
+    let [high, low] = [value >> 32, value & 0xffff_ffff].map(hex_of_half);
+    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
+
+/// The eight digits of a number of 32 bits, the highest in the highest byte.
+fn hex_of_half(value: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let value = (value | value << 16) & 0x0000_ffff_0000_ffff;
+    let value = (value | value << 8) & 0x00ff_00ff_00ff_00ff;
+    let digits = (value | value << 4) & (ONES * 0x0f);
+    // 10 and above are 16 and above with 6 added.
+    let letters = (digits + ONES * 6) >> 4 & ONES;
+    digits + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)
+}
+
+/// Writes the lowest `digits` hexadecimal digits, at most 16.
+pub(crate) fn write_hex(value: u64, digits: usize, out: &mut Vec<u8>) {
+    let all = hex(value);
+    out.extend_from_slice(all.get(all.len() - digits..).unwrap_or_default());
+}
+
+/// The value of each lower-case hexadecimal digit; of what is none, more than any has.
+static DIGITS: [u8; 256] = {
+    let mut digits = [u8::MAX; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
 
 /// Reads at most 16 lower-case hexadecimal digits.
 pub(crate) fn read_hex(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 16 {
         return None;
     }
-    text.iter().try_fold(0u64, |value, &c| {
-        let digit = match c {
-            b'0'..=b'9' => c - b'0',
-            b'a'..=b'f' => c - b'a' + 10,
-            _ => return None,
-        };
-        Some(value << 4 | u64::from(digit))
-    })
+    let (value, all) = text.iter().fold((0, 0), |(value, all), &c| {
+        let digit = DIGITS[usize::from(c)];
+        (value << 4 | u64::from(digit), all | digit)
+    });
+    (all < 16).then_some(value)
 }
 
 #[cfg(test)]
@@ -233,6 +270,29 @@ mod tests {
         assert_eq!(key().read_stateless_branch(&branch, &[b"z9hG4bKother", b"host"]), None);
         assert_eq!(key().read_stateless_branch(b"z9hG4bKos0", &[b"z9hG4bKup", b"host"]), None);
         assert_eq!(CookieKey::mark_of(&branch), Some(7));
+    }
+
+    #[test]
+    fn hexadecimal_digits_are_written_and_read() {
+        for value in [0, 9, 10, 0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, u64::MAX] {
+            let mut out = Vec::new();
+            write_hex(value, 16, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), format!("{value:016x}"));
+            assert_eq!(read_hex(&out), Some(value));
+        }
+        for bad in [&b""[..], b"g", b"A", b"00 0", b"00000000000000000", b"\xff"] {
+            assert_eq!(read_hex(bad), None, "{}", bad.escape_ascii());
+        }
+    }
+
+    /// Whatever is hashed in one piece has the same hash as bit by bit.
+    #[test]
+    fn a_long_text_is_hashed_alike() {
+        let (call_id, text) = (b"call".as_slice(), [b'x'; 600]);
+        for len in [0, 1, 3, 90, 498, 499, 500, 600] {
+            let parts = [call_id, &text[..len]];
+            assert_eq!(key().hash(Use::Tag, &parts), key().hash_long(Use::Tag, &parts), "{len}");
+        }
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Identity {
 
     fn place_of(&self, name: &[u8]) -> Option<usize> {
         match &self.domains[..] {
-            [only] => only.as_bytes().eq_ignore_ascii_case(name).then_some(0),
+            [only] => (only.as_bytes() == name || only.as_bytes().eq_ignore_ascii_case(name)).then_some(0),
             _ => place_in(&self.places, name),
         }
     }
