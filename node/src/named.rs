@@ -61,7 +61,7 @@ impl Switchboard {
                 }
                 Toward::Name(wanted) => {
                     let wanted = secured(passage, wanted);
-                    match self.ways_to_name(passage, (target, &wanted), out) {
+                    match self.ways_to_name(passage, (target, &wanted), targets, out) {
                         Some(Ok(flows)) => ways.extend(flows.into_iter().map(|flow| (target, Ok(flow)))),
                         Some(Err(refusal)) => ways.push((target, Err(refusal))),
                         None => unknown.push((target, wanted)),
@@ -82,6 +82,7 @@ impl Switchboard {
         &mut self,
         passage: &Passage<'_, '_, '_>,
         (target, wanted): (&Target, &Wanted),
+        targets: &mut Targets,
         out: &mut Outbox,
     ) -> Option<Result<Vec<Flow>, Refusal<'static>>> {
         let arrival = passage.arrival;
@@ -98,7 +99,7 @@ impl Switchboard {
                 }
                 Ok(flows)
             }
-            Err(why) => Err(self.unresolved(arrival, wanted, why)),
+            Err(why) => Err(self.unresolved(arrival, wanted, why, targets)),
         })
     }
 

@@ -88,9 +88,14 @@ impl Switchboard {
         if let Err(refusal) = demand.and_then(|_| trust::check_privacy(&passage)) {
             return self.refuse(arrival, refusal, out);
         }
+        // The answer to what came by WebSocket finds no way back by its Via: that needs a transaction.
+        let is_stateless = way.is_stateless(screened) && !arrival.from.transport.is_websocket();
         let mut targets = std::mem::take(&mut self.targets);
         targets.clear();
         match self.fate_of(&passage, again, &mut targets, out) {
+            Fate::Refused(refusal) if targets.name_leads_nowhere() && !is_stateless => {
+                self.refuse_for_good(&passage, key, &targets, refusal, out);
+            }
             Fate::Refused(refusal) => self.refuse_call(&passage, refusal, out),
             Fate::Redirected(contacts) => {
                 let refusal = Refusal::new(302).with(Hint::Contact(&contacts));
@@ -98,10 +103,7 @@ impl Switchboard {
             }
             Fate::AskedAgain => self.challenge_again(arrival, out),
             Fate::Kept => self.keep_absent(&passage, key, out),
-            Fate::Forwarded if way.is_stateless(screened) && !arrival.from.transport.is_websocket() => {
-                // The answer to what came by WebSocket finds no way back by its Via: that needs a transaction.
-                self.forward_stateless(&passage, &mut targets, out);
-            }
+            Fate::Forwarded if is_stateless => self.forward_stateless(&passage, &mut targets, out),
             Fate::Forwarded => self.forward_stateful(&passage, key, &mut targets, out),
         }
         self.targets = targets;
@@ -118,6 +120,21 @@ impl Switchboard {
             self.note_begun(passage, (None, true), refusal.status());
         }
         self.refuse(passage.arrival, refusal, out);
+    }
+
+    /// Refuses what may lead somewhere in a moment. Its repetitions hear the same, whatever the name servers say by then:
+    /// an answer without a transaction must not change (§8.2.7).
+    fn refuse_for_good(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        key: &ServerKey<'_>,
+        targets: &Targets,
+        refusal: Refusal<'_>,
+        out: &mut Outbox,
+    ) {
+        let Some(id) = self.open_upstream(passage, key, out) else { return };
+        self.note_opened(passage, id, targets);
+        self.answer_from_arrival(passage.arrival, id, refusal, out);
     }
 
     /// §16.3 step 3: no hop is left, and it has not arrived.

@@ -39,13 +39,13 @@ impl Switchboard {
                 targets.await_name(wanted);
                 Ok(())
             }
-            Known::Nowhere(why) => Err(self.unresolved(arrival, &wanted, why)),
+            Known::Nowhere(why) => Err(self.unresolved(arrival, &wanted, why, targets)),
             Known::Found(located) => match self.flows_to(arrival, &wanted, &located, by) {
                 Ok(flows) => {
                     targets.push_flows(&flows, wanted.host.as_str());
                     Ok(())
                 }
-                Err(why) => Err(self.unresolved(arrival, &wanted, why)),
+                Err(why) => Err(self.unresolved(arrival, &wanted, why, targets)),
             },
         }
     }
@@ -86,13 +86,15 @@ impl Switchboard {
         if flows.is_empty() { Err(Nowhere::NoTransport) } else { Ok(flows) }
     }
 
-    /// The answer to a request whose next hop is nowhere; the journal learns why.
+    /// The answer to a request whose next hop is nowhere; the journal learns why, and the target set.
     pub(crate) fn unresolved(
         &mut self,
         arrival: &Arrival<'_, '_>,
         wanted: &Wanted,
         why: Nowhere,
+        targets: &mut Targets,
     ) -> Refusal<'static> {
+        targets.note_nowhere();
         let (status, reason) = answer_of(why);
         let name = wanted.to_string();
         let event = Event::NameUnresolved { name: &name, why: &why.to_string(), status };

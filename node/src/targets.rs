@@ -54,6 +54,8 @@ pub(crate) struct Targets {
     names: Vec<Wanted>,
     /// How long those of one turn ring before the next, ms, where a rule says so.
     ring_ms: Option<u32>,
+    /// A name was known to lead nowhere. That may be otherwise soon.
+    name_leads_nowhere: bool,
 }
 
 impl Target {
@@ -90,6 +92,7 @@ impl Targets {
         self.addresses.clear();
         self.names.clear();
         self.ring_ms = None;
+        self.name_leads_nowhere = false;
     }
 
     /// A target that keeps the Request-URI; `pinned`: its flow must be remembered.
@@ -178,6 +181,16 @@ impl Targets {
         }
     }
 
+    /// A name leads nowhere.
+    pub(crate) fn note_nowhere(&mut self) {
+        self.name_leads_nowhere = true;
+    }
+
+    /// Whether a name was known to lead nowhere.
+    pub(crate) fn name_leads_nowhere(&self) -> bool {
+        self.name_leads_nowhere
+    }
+
     /// The names that must be looked up first.
     pub(crate) fn take_names(&mut self) -> Vec<Wanted> {
         std::mem::take(&mut self.names)
@@ -194,6 +207,7 @@ impl Targets {
             list: vec![target],
             names: Vec::new(),
             ring_ms: None,
+            name_leads_nowhere: false,
         })
     }
 

@@ -135,6 +135,32 @@ fn names_that_lead_nowhere() {
     }
 }
 
+/// A name is known to lead nowhere, and a moment later it leads somewhere. A request that was refused meanwhile stays so: its
+/// repetition hears the same. RFC 3261 §8.2.7, RFC 3261 §17.2.2.
+#[test]
+fn a_refusal_by_name_stays_one() {
+    let mut stage = scene(NameServer::new().nowhere(FAR, Nowhere::Unanswered)).run(
+        "
+        alice  -> proxy            OPTIONS sip:far.example.org
+        alice  <- proxy            504
+        +1s alice -> proxy         OPTIONS sip:far.example.org #2
+        alice  <- proxy            504 #2
+    ",
+    );
+    *names_of(&mut stage) = one_place();
+    stage.play(
+        "
+        +1.5s alice -> proxy       OPTIONS sip:far.example.org #2 (again)
+        alice  <- proxy            504 #2
+        alice  -> proxy            OPTIONS sip:far.example.org #3
+                  proxy -> far     OPTIONS #3
+                  proxy <- far     200 #3
+        alice  <- proxy            200 #3
+    ",
+    );
+    stage.leaves_nothing();
+}
+
 /// The name server is dead: patience ends with 504. RFC 3261 §21.5.5.
 #[test]
 fn nobody_waits_for_ever() {

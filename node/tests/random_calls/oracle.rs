@@ -31,7 +31,7 @@ use offhook_sip::Transport;
 use crate::sniffer::{Cause, Step};
 pub(crate) use packet::{Packet, param};
 use packet::{user_and_host, via_key};
-pub(crate) use report::{Violation, registrations, said};
+pub(crate) use report::{Violation, is_given_up, registrations, said};
 use transactions::{Client, Server};
 use ways::{Found, Hop};
 

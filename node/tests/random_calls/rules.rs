@@ -54,7 +54,7 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
         let refusals = client.finals.iter().filter(|(status, _)| *status >= 300).count();
         let answers = client.finals.len() - refusals;
         let too_many = refusals > 1 || (refusals == 1 && answers > 0);
-        let too_many = too_many && !found_late(client, scene.far.is_some());
+        let too_many = too_many && !found_late(client);
         let too_many = too_many || (client.what != What::Invite && client.finals.len() > 1);
         // A late copy of a REGISTER that the next one has overtaken fails: RFC 3261 §10.3 step 7.
         let is_overtaken = client.what == What::Register && client.finals.iter().any(|(s, _)| *s == 400);
@@ -92,10 +92,13 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
 /// A server that was left for another one took the call when its caller had been refused already: RFC 3263 §4.3. Nobody tells
 /// him of that call any more (RFC 3261 §17.2.1), and it ends for want of an ACK.
 fn was_left(scene: &Scene, bye: &Client) -> bool {
-    let call_id = bye.request.value("Call-ID");
+    let (call_id, tag) = (bye.request.value("Call-ID"), bye.request.tag("From"));
     let knows = |node| {
         let phone: &Phone = scene.world.endpoint(node);
-        phone.dialogs.iter().any(|dialog| dialog.is_caller && dialog.call_id == call_id)
+        phone
+            .dialogs
+            .iter()
+            .any(|dialog| dialog.is_caller && dialog.call_id == call_id && dialog.remote_tag == tag)
     };
     scene.far.is_some() && !scene.people().any(knows)
 }
@@ -105,13 +108,11 @@ fn was_left(scene: &Scene, bye: &Client) -> bool {
 /// challenged: who has the refusal is done, and who has lost it tries again. Who acknowledges the refusal while the copy
 /// rings has left: that ringing ends in a 487, in a 408 where the phone says nothing, or as the phone says in the same moment.
 /// His transaction absorbs it (§17.1.1.2).
-fn found_late(client: &Client, has_names: bool) -> bool {
+fn found_late(client: &Client) -> bool {
     let refusals = || client.finals.iter().filter(|(status, _)| *status >= 300);
     let is_of_ours = |wanted: u16| refusals().any(|(status, tag)| *status == wanted && tag.starts_with("oh"));
     let is_answered = client.finals.iter().any(|(status, _)| *status < 300);
-    // The name of the next hop led nowhere, and then it did.
-    let no_name = has_names && [403, 404, 502, 504].into_iter().any(is_of_ours);
-    let nobody_was_there = is_of_ours(480) || no_name;
+    let nobody_was_there = is_of_ours(480);
     match refusals().count() {
         1 => nobody_was_there,
         _ => nobody_was_there && !is_answered && (!is_of_ours(407) || has_credentials(client)),
@@ -142,7 +143,9 @@ fn servers(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
             (rings_for_ever, "rings for ever"),
             (rings_on, "rings on though the caller has his answer"),
             (
-                server.never_acknowledged && !lost_without_state(scene, server),
+                server.never_acknowledged
+                    && !lost_without_state(scene, server)
+                    && !came_too_late(scene, server),
                 "has never seen an ACK to its refusal",
             ),
         ] {
@@ -163,6 +166,12 @@ fn servers(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
 fn lost_without_state(scene: &Scene, server: &callee::Server) -> bool {
     let is_stream = !server.request.value("Via").starts_with("SIP/2.0/UDP");
     is_stream && server.request.branch().starts_with("z9hG4bKos") && !scene.perfect
+}
+
+/// The first word came when the exchange had given its copy up (RFC 3261 §17.1.1.2, Timer B).
+fn came_too_late(scene: &Scene, server: &callee::Server) -> bool {
+    let branch = server.request.branch();
+    scene.exchanges.iter().any(|place| oracle::is_given_up(&place.log.borrow(), branch))
 }
 
 /// When the caller of this call first heard a final answer that is no challenge.

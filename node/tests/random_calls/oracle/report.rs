@@ -54,6 +54,20 @@ pub(crate) fn said(steps: &[Step], call_id: &str) -> String {
     steps.iter().map(of_step).collect()
 }
 
+/// Whether a copy with this branch had Timer B run out before anybody said a word (RFC 3261 §17.1.1.2).
+pub(crate) fn is_given_up(steps: &[Step], branch: &str) -> bool {
+    let is_its = |bytes: &[u8]| {
+        Packet::read(bytes)
+            .is_some_and(|packet| packet.is_invite() && super::param(packet.via(), "branch") == branch)
+    };
+    let sent_ms = steps.iter().find(|step| step.sent.iter().any(|sent| is_its(&sent.bytes))).map(|s| s.at_ms);
+    let answers = |step: &&Step| matches!(&step.cause, Cause::Message(_, bytes) if is_its(bytes) && bytes.starts_with(b"SIP/2.0"));
+    let heard_ms = steps.iter().find(answers).map(|step| step.at_ms);
+    let timer_b =
+        |sent_ms: u64| heard_ms.is_none_or(|heard_ms| heard_ms >= sent_ms + super::transactions::TIMEOUT_MS);
+    sent_ms.is_some_and(timer_b)
+}
+
 /// What the exchange asked its provider's registrar, and what it was told.
 pub(crate) fn registrations(steps: &[Step]) -> String {
     let asked = steps.iter().flat_map(|step| &step.sent).filter_map(|sent| Packet::read(&sent.bytes));

@@ -66,8 +66,13 @@ impl<'a> Oracle<'a> {
             let wanted = self.turn.status.unwrap_or(status);
             self.expect(status == wanted, "§9.2", format!("{status} instead of {wanted}"));
             self.expect(status >= 200, "§8.2.6.1", "a provisional response without a transaction");
-            self.servers[server].state = Serving::Refused;
-            return;
+            if !self.name_leads_nowhere(server, status) {
+                self.servers[server].state = Serving::Refused;
+                return;
+            }
+            // §8.2.7: the next copy could be answered otherwise, so there is a transaction.
+            self.servers[server].opens(self.now_ms);
+            return self.responded(server, response);
         }
         let (section, why) = match (state, status) {
             (Serving::Completed | Serving::Confirmed | Serving::Accepted, ..200) => {

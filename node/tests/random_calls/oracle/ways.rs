@@ -112,6 +112,15 @@ impl<'a> Oracle<'a> {
         waits
     }
 
+    /// Whether this is the answer to a request whose next hop is a name that leads nowhere.
+    pub(super) fn name_leads_nowhere(&self, server: usize, status: u16) -> bool {
+        let Server { request, shard, from, .. } = &self.servers[server];
+        let Some(neighbour) = self.neighbour_of(request) else { return false };
+        let stateless = neighbour.stateless && !from.transport.is_websocket();
+        let Known::Nowhere(known) = self.known(*shard, &neighbour.toward) else { return false };
+        known == status && !stateless
+    }
+
     /// An ACK may wait for the name of its next hop too.
     pub(super) fn ack_begins_to_wait(&mut self, shard: u8) {
         let Some((ack, from)) = self.turn.ack_on.take() else { return };
@@ -287,7 +296,10 @@ impl<'a> Oracle<'a> {
             return false;
         }
         let Some(server) = self.clients[client].server else { return false };
-        self.note_dead(client, retry_after_s);
+        // With the transaction of its request goes what is known of its places.
+        if self.servers[server].lives_at(self.now_ms) {
+            self.note_dead(client, retry_after_s);
+        }
         let s = &self.servers[server];
         let waits = s.state == Serving::Proceeding && !s.over && s.lives_at(self.now_ms);
         let goes = waits && self.clients[client].cancel == Cancelling::No;
