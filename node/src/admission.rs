@@ -176,12 +176,14 @@ impl Admission {
     fn note_arrived(&mut self, now_ms: u64, (source, siftable): (IpAddr, bool), bucket: usize, let_in: bool) {
         let Some(arrived) = self.arrived.get_mut(bucket) else { return };
         arrived.count = arrived.count.saturating_add(1);
+        let Some(restraint) = self.restraints.get_mut(bucket) else { return };
         let is_free = self.pace.is_free();
         if siftable && (!is_free || !self.sieve.is_empty()) {
-            let floods = !let_in && arrived.count > self.share.saturating_add(self.share / 4 + REFUSED_MIN);
+            let is_too_much = arrived.count > self.share.saturating_add(self.share / 4 + REFUSED_MIN);
+            let floods = !let_in && is_too_much && !restraint.may_yet_obey(now_ms);
             self.sieve.note(now_ms, source, floods);
         }
-        if let (false, Some(restraint)) = (is_free, self.restraints.get_mut(bucket)) {
+        if !is_free {
             restraint.note_new(now_ms, let_in);
         }
     }

@@ -19,6 +19,12 @@ const VALIDITY_MS: u32 = 500;
 /// The smallest share, thousandths: a source that sends nothing would never hear that it may again.
 const SHARE_MIN_PERMILLE: u16 = 20;
 
+/// Who was answered with such a wish, or none, no more periods ago listens: ten seconds.
+const LISTENS_PERIODS: u32 = 50;
+
+/// So many periods after it was first asked to hold back it should have done so: two seconds.
+const OBEYS_PERIODS: u32 = 10;
+
 /// So many quiet periods undo any restraint; more need not be counted.
 const PERIODS_MAX: u32 = 24;
 
@@ -37,6 +43,10 @@ pub(crate) struct Restraint {
     held_permille: u16,
     /// New requests among all that it would send, thousandths.
     new_permille: u16,
+    /// The period in which it was last told anything, which it is only if it listens.
+    told: Option<u32>,
+    /// The period in which it was first asked to hold back; none while it is not.
+    asked_since: Option<u32>,
 }
 
 impl Restraint {
@@ -56,9 +66,19 @@ impl Restraint {
     /// What to tell the source. `calm`: nobody is turned away any more.
     pub(crate) fn feedback(&mut self, now_ms: u64, calm: bool) -> LossFeedback {
         self.roll(now_ms, calm);
+        self.told = Some(self.period);
+        self.asked_since = (self.held_permille > 0).then(|| self.asked_since.unwrap_or(self.period));
         // §5.3: the number is about all requests, those in dialogs too, though it is the new ones that we want less of.
         let of_all = u32::from(self.held_permille) * u32::from(self.new_permille) / 1000;
         LossFeedback::at(now_ms, of_all.div_ceil(10).min(100) as u8, VALIDITY_MS)
+    }
+
+    /// Whether it listens and has not had the time to do as it is told: until then nothing else is done about it.
+    pub(crate) fn may_yet_obey(&self, now_ms: u64) -> bool {
+        let period = (now_ms / PERIOD_MS) as u32;
+        let is_within = |since: u32, periods| period.wrapping_sub(since) < periods;
+        let listens = self.told.is_some_and(|told| is_within(told, LISTENS_PERIODS));
+        listens && self.asked_since.is_none_or(|since| is_within(since, OBEYS_PERIODS))
     }
 
     /// Closes the period that the counts belong to, if it is over.
@@ -160,6 +180,22 @@ mod tests {
             restraint.note_new(now_ms, now_ms % 10 == 0);
         }
         assert_eq!(restraint.feedback(10_000, false).percent, 98);
+    }
+
+    /// Who listens has time to obey; who does not then is like one who does not listen.
+    #[test]
+    fn who_listens_has_time_to_obey() {
+        let mut restraint = Restraint::default();
+        assert!(!restraint.may_yet_obey(100_000), "nobody knows whether it listens");
+        restraint.feedback(100_000, true);
+        assert!(restraint.may_yet_obey(109_000) && !restraint.may_yet_obey(110_000));
+        (110_000..110_400).for_each(|now_ms| restraint.note_new(now_ms, false));
+        assert!(restraint.feedback(110_400, false).percent > 0);
+        assert!(restraint.may_yet_obey(112_200));
+        restraint.feedback(112_200, false);
+        (110_400..112_400).for_each(|now_ms| restraint.note_new(now_ms, false));
+        restraint.feedback(112_400, false);
+        assert!(!restraint.may_yet_obey(112_400));
     }
 
     /// RFC 7339 §5.7: when it is over the wish is taken back, within two seconds.

@@ -24,8 +24,10 @@ const SHARE_FREE_PERMILLE: u32 = 900;
 /// So much passes, thousandths of what the source may bring: enough to see that it wants more.
 const PASSES_PERMILLE: u64 = 1_150;
 
-/// And so many requests a second more, for small shares.
-const PASSES_MIN_PER_S: u64 = 40;
+/// And so many requests a second more, for small shares: of all together, and of each one at most and at least.
+const PASSES_MORE_PER_S: u64 = 160;
+const PASSES_MORE_MAX_PER_S: u64 = 40;
+const PASSES_MORE_MIN_PER_S: u64 = 5;
 
 /// Of what a source sends an average is kept: a turn's part in it is one in so many, and a half where it sends far less.
 const SENT_WEIGHT: u64 = 4;
@@ -37,6 +39,7 @@ const SENT_MAX: u64 = 4;
 /// The sources that are sifted.
 #[derive(Default)]
 pub(crate) struct Sieve {
+    /// In the order of their addresses.
     list: Vec<Sifted>,
     until_ms: u64,
     shares: Vec<(IpAddr, u16)>,
@@ -68,15 +71,21 @@ impl Sieve {
 
     fn count(&mut self, now_ms: u64, source: IpAddr, (floods, is_banned): (bool, bool)) {
         let source = subscriber(source);
-        if let Some(sifted) = self.list.iter_mut().find(|sifted| sifted.source == source) {
-            sifted.arrived += 1;
-            sifted.is_banned = is_banned;
-        } else if floods && self.list.len() < SIEVED_MAX {
-            if self.list.is_empty() {
-                self.until_ms = now_ms + TURN_MS;
+        match self.list.binary_search_by_key(&source, |sifted| sifted.source) {
+            Ok(place) => {
+                let Some(sifted) = self.list.get_mut(place) else { return };
+                sifted.arrived += 1;
+                sifted.is_banned = is_banned;
             }
-            let (since_ms, sent_per_s, share_permille) = (now_ms, None, 1_000);
-            self.list.push(Sifted { source, is_banned, since_ms, arrived: 1, sent_per_s, share_permille });
+            Err(place) if floods && self.list.len() < SIEVED_MAX => {
+                if self.list.is_empty() {
+                    self.until_ms = now_ms + TURN_MS;
+                }
+                let (since_ms, sent_per_s, share_permille) = (now_ms, None, 1_000);
+                let sifted = Sifted { source, is_banned, since_ms, arrived: 1, sent_per_s, share_permille };
+                self.list.insert(place, sifted);
+            }
+            Err(_) => {}
         }
     }
 
@@ -102,7 +111,9 @@ impl Sieve {
             return;
         }
         self.until_ms = now_ms + TURN_MS;
-        self.list.iter_mut().for_each(|sifted| sifted.turn(now_ms, may_per_s));
+        let more_per_s = PASSES_MORE_PER_S / self.list.len() as u64;
+        let more_per_s = more_per_s.clamp(PASSES_MORE_MIN_PER_S, PASSES_MORE_MAX_PER_S);
+        self.list.iter_mut().for_each(|sifted| sifted.turn(now_ms, (may_per_s, more_per_s)));
         self.list.retain(|sifted| sifted.share_permille < SHARE_FREE_PERMILLE);
         self.shares.clear();
         self.shares.extend(self.list.iter().map(|sifted| (sifted.source, sifted.share_permille as u16)));
@@ -116,7 +127,7 @@ impl Sieve {
 }
 
 impl Sifted {
-    fn turn(&mut self, now_ms: u64, may_per_s: u64) {
+    fn turn(&mut self, now_ms: u64, (may_per_s, more_per_s): (u64, u64)) {
         let lasted_ms = now_ms.saturating_sub(std::mem::replace(&mut self.since_ms, now_ms)).max(1);
         let sent = u64::from(std::mem::take(&mut self.arrived)) * 1_000_000
             / (lasted_ms * u64::from(self.share_permille));
@@ -126,7 +137,7 @@ impl Sifted {
         });
         self.sent_per_s = Some(sent);
         let may_per_s = if self.is_banned { 0 } else { may_per_s };
-        let passes = may_per_s.saturating_mul(PASSES_PERMILLE) / 1_000 + PASSES_MIN_PER_S;
+        let passes = may_per_s.saturating_mul(PASSES_PERMILLE) / 1_000 + more_per_s;
         self.share_permille =
             passes.saturating_mul(1_000).checked_div(sent).unwrap_or(1_000).min(1_000) as u32;
         self.share_permille = self.share_permille.max(SHARE_MIN_PERMILLE);
@@ -184,6 +195,27 @@ mod tests {
             assert!(sieve.changes().is_some_and(|shares| shares.len() == 1));
             assert!(sieve.changes().is_none(), "asked once");
         }
+    }
+
+    /// Of many together little more than they may bring as well.
+    #[test]
+    fn of_many_floods_little_more_arrives_than_may() {
+        let mut sieve = Sieve::default();
+        let address = |n: usize| IpAddr::from([192, 0, 2, n as u8]);
+        let (mut arrive, mut owed) = (0, [0; 50]);
+        for turn in 0..100 {
+            let now_ms = turn * TURN_MS;
+            // Each sends twenty a turn, and might bring two.
+            for (n, owed) in owed.iter_mut().enumerate() {
+                let share = sieve.shares.iter().find(|(source, _)| *source == address(n));
+                *owed += 20 * share.map_or(1_000, |(_, share)| u32::from(*share));
+                (0..*owed / 1_000).for_each(|_| sieve.note(now_ms, address(n), true));
+                arrive += if turn < 50 { 0 } else { *owed / 1_000 };
+                *owed %= 1_000;
+            }
+            sieve.turn(now_ms + TURN_MS, 20);
+        }
+        assert!((50 * 50 * 2..50 * 50 * 4).contains(&arrive), "{arrive} of 50,000");
     }
 
     #[test]
@@ -245,9 +277,10 @@ mod tests {
     #[test]
     fn no_more_sources_than_the_kernel_is_told_of() {
         let mut sieve = Sieve::default();
-        for n in 0..20 {
+        for n in (0..=255).rev() {
             sieve.note(0, IpAddr::from([192, 0, 2, n]), true);
         }
         assert_eq!(sieve.list.len(), SIEVED_MAX);
+        assert!(sieve.list.is_sorted_by_key(|sifted| sifted.source));
     }
 }

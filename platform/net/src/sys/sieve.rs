@@ -12,14 +12,20 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 use libc::sock_filter;
 
-/// Most sources that one filter names; more would make each datagram dearer, and fewer take more than their share.
-pub const SIEVED_MAX: usize = 4;
+/// Most sources that one filter names: six questions find one of them, and the program stays below what kernels let a socket
+/// have for it (`optmem_max`).
+pub const SIEVED_MAX: usize = 64;
+
+/// So few sources are asked for one after the other.
+const IN_A_ROW_MAX: usize = 2;
 
 /// A UDP socket's filter sees the header of UDP first, bytes.
 const PAYLOAD: u32 = 8;
 
 /// Where the header of IP begins, and where the kernel's extras are.
 const SKF_NET_OFF: u32 = -0x10_0000_i32 as u32;
+const SOURCE_V4: u32 = SKF_NET_OFF + 12;
+const SOURCE_V6: u32 = SKF_NET_OFF + 8;
 const SKF_AD_RANDOM: u32 = (-0x1000_i32 + 56) as u32;
 
 /// Instructions, from `linux/bpf_common.h`.
@@ -27,7 +33,9 @@ const LOAD_WORD: u16 = 0x20;
 const LOAD_LENGTH: u16 = 0x80;
 const OR: u16 = 0x44;
 const AND: u16 = 0x54;
+const JUMP: u16 = 0x05;
 const JUMP_EQUAL: u16 = 0x15;
+const JUMP_ABOVE: u16 = 0x25;
 const JUMP_NOT_LESS: u16 = 0x35;
 const RETURN: u16 = 0x06;
 
@@ -44,6 +52,11 @@ pub(crate) fn sift(socket: BorrowedFd<'_>, ipv4: bool, sources: &[(IpAddr, u16)]
     if program.is_empty() {
         return detach(socket);
     }
+    // Until one is replaced, both count towards what the kernel lets a socket have.
+    attach(socket, &program).or_else(|_| detach(socket).and_then(|()| attach(socket, &program)))
+}
+
+fn attach(socket: BorrowedFd<'_>, program: &[sock_filter]) -> io::Result<()> {
     let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
     let size = size_of_val(&filter) as libc::socklen_t;
     // SAFETY: the kernel reads `filter` and the instructions it leads to, which live through the call, and copies them.
@@ -132,31 +145,74 @@ fn emergencies() -> Vec<sock_filter> {
 
 /// Takes what comes from elsewhere; of each source its share.
 fn by_source(ipv4: bool, sources: &[(IpAddr, u16)]) -> Vec<sock_filter> {
-    let mut all = Vec::new();
-    for (ip, share_permille) in sources.iter().take(SIEVED_MAX) {
-        let share = u32::from((*share_permille).min(1000)) * 0x1_0000 / 1000;
-        let sifted =
-            [op(LOAD_WORD, SKF_AD_RANDOM), op(AND, 0xffff), branch(JUMP_NOT_LESS, share, 0, 1), DROP, TAKE];
-        match ip.to_canonical() {
-            IpAddr::V4(ip) if ipv4 => {
-                all.push(op(LOAD_WORD, SKF_NET_OFF.wrapping_add(12)));
-                all.push(branch(JUMP_EQUAL, ip.to_bits(), 0, sifted.len() as u8));
-            }
-            // A /64 is one subscriber.
-            IpAddr::V6(ip) if !ipv4 => {
-                let high = (ip.to_bits() >> 64) as u64;
-                all.push(op(LOAD_WORD, SKF_NET_OFF.wrapping_add(8)));
-                all.push(branch(JUMP_EQUAL, (high >> 32) as u32, 0, sifted.len() as u8 + 2));
-                all.push(op(LOAD_WORD, SKF_NET_OFF.wrapping_add(12)));
-                all.push(branch(JUMP_EQUAL, high as u32, 0, sifted.len() as u8));
-            }
-            _ => continue,
-        }
-        all.extend(sifted);
-    }
-    if !all.is_empty() {
+    let key = |ip: IpAddr| match ip.to_canonical() {
+        IpAddr::V4(ip) if ipv4 => Some(Source::V4(ip.to_bits())),
+        // A /64 is one subscriber.
+        IpAddr::V6(ip) if !ipv4 => Some(Source::V6((ip.to_bits() >> 96) as u32, (ip.to_bits() >> 64) as u32)),
+        _ => None,
+    };
+    let shares = sources.iter().take(SIEVED_MAX).filter_map(|(ip, share)| Some((key(*ip)?, *share)));
+    let mut shares: Vec<_> = shares.collect();
+    shares.sort_unstable();
+    if shares.is_empty() { Vec::new() } else { search(&shares) }
+}
+
+/// The part of a source's address that is asked for: all of it, or the first two words.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    V4(u32),
+    V6(u32, u32),
+}
+
+/// Finds the source of a datagram among these, halving them; says the last word about it.
+fn search(shares: &[(Source, u16)]) -> Vec<sock_filter> {
+    if shares.len() <= IN_A_ROW_MAX {
+        let mut all: Vec<_> = shares.iter().flat_map(|(source, share)| of_source(*source, *share)).collect();
         all.push(TAKE);
+        return all;
     }
+    let (below, others) = shares.split_at(shares.len() / 2);
+    let (below, from) = (search(below), search(others));
+    let mut all = others.first().map(|(first, _)| is_below(*first, below.len())).unwrap_or_default();
+    all.extend(below);
+    all.extend(from);
+    all
+}
+
+/// Goes on where the address is below this one; jumps over so many instructions more where it is not.
+fn is_below(first: Source, over: usize) -> Vec<sock_filter> {
+    let jump = op(JUMP, over as u32);
+    match first {
+        Source::V4(word) => {
+            vec![op(LOAD_WORD, SOURCE_V4), branch(JUMP_NOT_LESS, word, 0, 1), jump]
+        }
+        Source::V6(high, low) => vec![
+            op(LOAD_WORD, SOURCE_V6),
+            branch(JUMP_ABOVE, high, 3, 0),
+            branch(JUMP_EQUAL, high, 0, 3),
+            op(LOAD_WORD, SOURCE_V6 + 4),
+            branch(JUMP_NOT_LESS, low, 0, 1),
+            jump,
+        ],
+    }
+}
+
+/// Says the last word about what comes from this source; goes on with anything else.
+fn of_source(source: Source, share_permille: u16) -> Vec<sock_filter> {
+    let share = u32::from(share_permille.min(1000)) * 0x1_0000 / 1000;
+    let sifted =
+        [op(LOAD_WORD, SKF_AD_RANDOM), op(AND, 0xffff), branch(JUMP_NOT_LESS, share, 0, 1), DROP, TAKE];
+    let over = sifted.len() as u8;
+    let mut all = match source {
+        Source::V4(word) => vec![op(LOAD_WORD, SOURCE_V4), branch(JUMP_EQUAL, word, 0, over)],
+        Source::V6(high, low) => vec![
+            op(LOAD_WORD, SOURCE_V6),
+            branch(JUMP_EQUAL, high, 0, over + 2),
+            op(LOAD_WORD, SOURCE_V6 + 4),
+            branch(JUMP_EQUAL, low, 0, over),
+        ],
+    };
+    all.extend(sifted);
     all
 }
 
@@ -247,6 +303,59 @@ mod tests {
         for (ip, share) in shares {
             let passed = passing(&server, ip, &[NEW[0]; 2_000]).len();
             assert!(passed.abs_diff(2 * usize::from(share)) < 150, "{ip}: {passed} of 2000");
+        }
+    }
+
+    /// As many as may be named, in any order: of each its share, of who lies between them everything.
+    #[test]
+    fn each_of_many_sources_is_found() {
+        let server = server("127.0.0.1");
+        let address = |n: u32| IpAddr::from((0x7f00_0100 + 3 * n).to_be_bytes());
+        let shares: Vec<_> =
+            (0..SIEVED_MAX as u32).map(|n| (address(n * 29 % 64), (n % 2) as u16 * 1000)).collect();
+        sift(server.as_fd(), true, &shares).unwrap();
+        for (ip, share) in shares {
+            let IpAddr::V4(ip) = ip else { continue };
+            let beside = std::net::Ipv4Addr::from_bits(ip.to_bits() + 1).to_string();
+            assert_eq!(passing(&server, &ip.to_string(), &NEW[..2]).len(), usize::from(share) / 500, "{ip}");
+            assert_eq!(passing(&server, &beside, &NEW[..2]).len(), 2, "{beside}");
+        }
+    }
+
+    /// The first half of the address counts, both words of it. A program of the kernel's is run here by hand.
+    #[test]
+    fn each_of_many_subscribers_is_found() {
+        let address = |n: u128| IpAddr::from(((0x2001_0db8 + n % 3) << 96 | (n * 7) << 64 | n).to_be_bytes());
+        let shares: Vec<_> = (0..SIEVED_MAX as u128).map(|n| (address(n), (n % 2) as u16 * 1000)).collect();
+        let program = by_source(false, &shares);
+        let server = server("::1");
+        sift(server.as_fd(), false, &shares).unwrap();
+        for (ip, share) in &shares {
+            assert_eq!(run(&program, *ip), *share == 1000, "{ip}");
+        }
+        for n in SIEVED_MAX as u128..200 {
+            assert!(run(&program, address(n)));
+        }
+    }
+
+    /// Whether a program that looks at nothing but an IPv6 address and the dice, which fall on 0, takes a datagram.
+    fn run(program: &[sock_filter], from: IpAddr) -> bool {
+        let IpAddr::V6(from) = from else { return false };
+        let (mut at, mut a) = (0, 0);
+        loop {
+            let sock_filter { code, jt, jf, k } = program[at];
+            at += 1;
+            match code {
+                LOAD_WORD if k == SKF_AD_RANDOM => a = 0,
+                LOAD_WORD => a = (from.to_bits() >> (96 - 8 * (k - SOURCE_V6))) as u32,
+                AND => a &= k,
+                JUMP => at += k as usize,
+                JUMP_EQUAL => at += usize::from(if a == k { jt } else { jf }),
+                JUMP_ABOVE => at += usize::from(if a > k { jt } else { jf }),
+                JUMP_NOT_LESS => at += usize::from(if a >= k { jt } else { jf }),
+                RETURN => return k > 0,
+                _ => panic!("{code:#x}"),
+            }
         }
     }
 
