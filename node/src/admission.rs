@@ -35,6 +35,10 @@ const LASTED_MS_MAX: u64 = 2 * WINDOW_MS;
 /// So many may be refused in each window however few are let in.
 const REFUSED_MIN: u32 = 4;
 
+/// Of what a source brings an average is kept, in sixteenths: a window's part in it is one in so many.
+const AVERAGE_UNIT: u32 = 16;
+const AVERAGE_WEIGHT: u32 = 4;
+
 /// The gatekeeper of a shard.
 pub(crate) struct Admission {
     pace: Pace,
@@ -72,6 +76,8 @@ struct Arrived {
     window: u32,
     count: u32,
     before: u32,
+    /// In a window, on average over the last ones, sixteenths.
+    average: u32,
 }
 
 impl Arrived {
@@ -86,11 +92,22 @@ impl Arrived {
         (count + 1) * chosen / before > count * chosen / before
     }
 
+    /// Whether its source floods: it brings more than its share by a quarter, clearly so in this window, or on average.
+    fn is_too_much(self, share: u32) -> bool {
+        let most = share.saturating_add(share / 4);
+        self.count > most.saturating_add(REFUSED_MIN)
+            || self.average > most.saturating_add(1).saturating_mul(AVERAGE_UNIT)
+    }
+
     fn roll(&mut self, window: u32) {
-        if self.window != window {
-            let before = if self.window.wrapping_add(1) == window { self.count } else { 0 };
-            *self = Self { window, count: 0, before };
+        if self.window == window {
+            return;
         }
+        let is_next = self.window.wrapping_add(1) == window;
+        let (before, average) = if is_next { (self.count, self.average) } else { (0, 0) };
+        let average = average - average / AVERAGE_WEIGHT;
+        let average = average.saturating_add(before.saturating_mul(AVERAGE_UNIT / AVERAGE_WEIGHT));
+        *self = Self { window, count: 0, before, average };
     }
 }
 
@@ -179,8 +196,7 @@ impl Admission {
         let Some(restraint) = self.restraints.get_mut(bucket) else { return };
         let is_free = self.pace.is_free();
         if siftable && (!is_free || !self.sieve.is_empty()) {
-            let is_too_much = arrived.count > self.share.saturating_add(self.share / 4 + REFUSED_MIN);
-            let floods = !let_in && is_too_much && !restraint.may_yet_obey(now_ms);
+            let floods = !let_in && arrived.is_too_much(self.share) && !restraint.may_yet_obey(now_ms);
             self.sieve.note(now_ms, source, floods);
         }
         if !is_free {
@@ -374,6 +390,19 @@ mod tests {
             let means: Vec<u32> = sums.iter().map(|sum| sum / 50).collect();
             assert!(means[1..].iter().all(|mean| *mean >= least), "{counts:?}: {means:?}");
         }
+    }
+
+    /// Many that flood a little each are sifted like one that floods.
+    #[test]
+    fn many_that_flood_are_sifted() {
+        let mut admission = Admission::new(KEY);
+        storm(&mut admission, 0, 10, &[6; 50]);
+        admission.turn_sieve(10 * WINDOW_MS);
+        assert_eq!(admission.sieve.changes().map(<[_]>::len), Some(50));
+        let mut modest = Admission::new(KEY);
+        storm(&mut modest, 0, 10, &[1; 64]);
+        modest.turn_sieve(10 * WINDOW_MS);
+        assert_eq!(modest.sieve.changes(), None);
     }
 
     /// As many modest sources as anybody may invent are held to the pace all the same.
