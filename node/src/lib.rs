@@ -19,6 +19,7 @@ mod admission;
 mod admit;
 mod alias;
 mod arrival;
+mod astray;
 mod beyond;
 mod branches;
 mod breadth;

@@ -46,7 +46,7 @@ impl Switchboard {
         // §16.7 step 3: where no Via is left below ours, the response is for us, as those to our CANCELs are.
         let forwarded = self.transactions.client(id).is_some_and(|record| record.user.server.is_some());
         if forwarded && message.values(Name::Via).nth(1).is_none() {
-            return;
+            return self.refused_astray(settings, now_ms, (id, status), message, out);
         }
         if self.transactions.client(id).is_some_and(|record| record.user.leg != Leg::default()) {
             return self.trunk_said(settings, now_ms, (id, from), message, out);
@@ -101,7 +101,7 @@ impl Switchboard {
         out.send(start, flow, 0);
     }
 
-    fn send_ack_again(&mut self, id: ClientId, out: &mut Outbox) {
+    pub(crate) fn send_ack_again(&mut self, id: ClientId, out: &mut Outbox) {
         // Over a stream none is kept: what was sent there has arrived.
         if let Some(record) = self.transactions.client(id).filter(|record| !record.ack().is_empty()) {
             out.push(record.ack(), record.user.flow, 0);
