@@ -3,6 +3,7 @@
 
     run.py --binary PATH              all groups of flows, a few side by side
     run.py --binary PATH --only G,…   these groups (--list names them)
+    run.py --binary PATH --draw       all of them, and docs/interop.md says what they did
     KEEP=1 run.py …                   keeps the folders with every log
 
 Each group has a server of its own: `PATH serve` on free ports of the loopback with a fresh data folder and the
@@ -20,8 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 
-from flows import branches, browsers, calls, desk, dnssec, families, fragments, identity, ladders, names, restart, sctp, size, strangers, trunks  # noqa: E402
-from lab import child  # noqa: E402
+from flows import branches, browsers, calls, desk, dnssec, families, fragments, identity, ladders, names, refresh, restart, sctp, size, strangers, trunks  # noqa: E402
+from lab import child, table  # noqa: E402
 from lab.baresip import Baresip  # noqa: E402
 from lab.browser import Browser  # noqa: E402
 from lab.linphone import Linphone, Watcher  # noqa: E402
@@ -31,8 +32,9 @@ from lab.server import Server  # noqa: E402
 
 # What install.sh brings.
 PROGRAMS = ("baresip", "linphonec", "sipp", "knotd", "kzonesign", "svcrack", "qemu-system-x86_64", "busybox")
+PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "interop.md")
 LIMIT_S = 400
-GROUPS_AT_ONCE = 4
+GROUPS_AT_ONCE = 6
 
 
 class Lab:
@@ -177,6 +179,14 @@ def session_timers(check, lab):
     identity.session_timers(ladders.Pair(check, lab, "udp"))
 
 
+def pair_on_a_timer(flow, kind, transport="udp"):
+    """A PJSUA that asks for a session timer, and another phone."""
+    def flows(check, lab):
+        with lab.phone(Timed, "alice", transport) as alice, lab.phone(kind, "bob", transport) as bob:
+            flow(check, lab.server, alice, bob)
+    return flows
+
+
 def browser_phones(transport):
     """Two phones of two libraries in a browser; and each with a desk phone."""
     def flows(check, lab):
@@ -237,6 +247,10 @@ FLOWS_KNOWN = "[messages]\nfrom_registered_flows = true\n"
 # Each with what it shows, its flows, and settings of its server. The slowest first, so that none of them is left over
 # at the end.
 GROUPS = {
+    "timer-both-vanish": ("both phones of a call are killed: its session timer ends the record", pair_on_a_timer(refresh.both_vanish, Pjsua), refresh.TIMERS),
+    "timer-one-vanishes": ("the caller is killed: the called phone hangs up in time", pair_on_a_timer(refresh.caller_vanishes, Pjsua, "tcp"), refresh.TIMERS),
+    "timer-linphone": ("a call is refreshed by its session timer", pair_on_a_timer(refresh.refreshed, Linphone, "tcp"), refresh.TIMERS),
+    "timer-baresip": ("the same, called is a phone that knows no session timers", pair_on_a_timer(refresh.refreshed, Baresip), refresh.TIMERS),
     "silence": ("a phone that says nothing, for as long as Timer B takes", silence, ""),
     "sctp": ("SIPp over SCTP, in a machine whose kernel has it", alone(sctp.in_a_machine), ""),
     "pjsua-linphone": ("hold, keys, transfers and messages between phones of two makers, over TCP", in_calls(Pjsua, Linphone, "tcp"), FLOWS_KNOWN),
@@ -278,6 +292,9 @@ GROUPS = {
     "killed-linphone": ("the same with another kind of phone", killed(Linphone), ""),
 }
 
+# Those that do little but wait: they run beside the others.
+WAITING = ("timer-both-vanish", "timer-one-vanishes", "timer-linphone", "timer-baresip", "silence")
+
 
 def run_group(name, binary, folder, report):
     """One group with its server. Whatever goes wrong is one more failed check."""
@@ -303,10 +320,19 @@ def stop_when_late(report):
     signal.alarm(LIMIT_S)
 
 
+def page_is_true(report, draw):
+    """Once everything was played: docs/interop.md says what."""
+    if draw:
+        table.draw(PAGE)
+    wrong = table.compare(PAGE)
+    report.group("run")(not wrong, "docs/interop.md says what was played; --draw writes it", wrong)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", help="the offhook program under test")
     parser.add_argument("--only", help="groups to run, with commas between them")
+    parser.add_argument("--draw", action="store_true", help="writes into docs/interop.md what was played")
     parser.add_argument("--list", action="store_true", help="names the groups")
     arguments = parser.parse_args()
     if arguments.list:
@@ -326,9 +352,12 @@ def main():
 
     report, folder = Report(), tempfile.mkdtemp(prefix="interop.")
     stop_when_late(report)
-    with ThreadPoolExecutor(GROUPS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(GROUPS_AT_ONCE) as working, ThreadPoolExecutor(len(WAITING)) as waiting:
         for name in (name for name in GROUPS if name in wanted):
+            pool = waiting if name in WAITING else working
             pool.submit(run_group, name, os.path.abspath(arguments.binary), folder, report)
+    if not arguments.only and not report.failed:
+        page_is_true(report, arguments.draw)
     if os.environ.get("KEEP") == "1":
         print("kept: " + folder)
     else:

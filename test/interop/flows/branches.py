@@ -4,6 +4,7 @@ is sent on goes."""
 import socket
 import time
 
+from lab import table
 from lab.ports import free_port
 from lab.sipp import Sipp
 
@@ -60,6 +61,7 @@ SECOND = """
 
 
 # RFC 3262 §4, RFC 3311 §5, RFC 3261 §16.7
+@table.row(table.DEVICES, table.RELIABLE, table.UPDATE)
 def early_media_of_two(pair):
     """Two branches send early media reliably, and each is acknowledged by itself; the second is asked for something
     else by UPDATE, answers, and the first is cancelled."""
@@ -97,6 +99,7 @@ def forget(pair, ports):
 
 
 # RFC 3841 §7.2, RFC 3840 §9
+@table.row(table.DEVICES)
 def caller_preferences(pair):
     """A desk phone that has said which methods it knows, and a studio with a camera."""
     desk, studio = free_port(), free_port()
@@ -144,6 +147,7 @@ def _rings_alone(pair, what, sides, rings, silent):
 
 
 # RFC 3261 §16.7, §8.1.3.4
+@table.row(table.DEVICES)
 def sent_on(pair):
     """bob's phone forwards to carol: the proxy goes there itself, and the caller hears nothing of it."""
     carol, port = pair.account("carol"), free_port()

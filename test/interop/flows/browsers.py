@@ -2,6 +2,7 @@
 
 import time
 
+from lab import table
 from lab.baresip import Baresip
 from lab.phone import tails
 from lab.sipp import Sipp
@@ -12,6 +13,7 @@ TALK_S = 0.5
 
 
 # RFC 7118 §8.2, RFC 3665 §3.3
+@table.row(table.SIGNALLED)
 def call(check, a, b, ends):
     """a calls b, and one of them, `ends`, hangs up."""
     what = "%s calls %s" % (a, b)
@@ -23,6 +25,7 @@ def call(check, a, b, ends):
 
 
 # RFC 3428 §5, RFC 7118 §8
+@table.row(table.MESSAGE)
 def message(check, a, b, text):
     a.message(b.account.aor, text)
     check(b.wait_message(text), "%s writes to %s" % (a, b), tails(a, b))
@@ -41,6 +44,7 @@ def with_desk_phones(check, lab, phone):
         calls.refused(check, desk, phone)
 
 
+@table.row(table.SIGNALLED)
 def _to_a_desk_phone(check, lab, phone, sides, end, then):
     what = "%s calls a desk phone; %s hangs up" % (phone, "the desk phone" if end.startswith("..") else "the browser")
     side = Sipp(lab.folder, sides.bob, "<- INVITE\n-> 180\n-> 200 webrtc\n<- ACK\n" + end, port=sides.bob_port)

@@ -2,7 +2,7 @@
 
 import time
 
-from lab import sound
+from lab import sound, table
 from lab.phone import tails
 
 TALK_S = 2.5
@@ -12,10 +12,16 @@ HEARD_MIN_S = 1.0
 # RFC 3665 §2.1
 def register(check, *phones):
     """Every phone is challenged, answers with its password, and is registered."""
-    return all([check(phone.wait_registered(), "%s registers" % phone, tails(phone)) for phone in phones])
+    return all([_registers(check, phone) for phone in phones])
+
+
+@table.row(table.REGISTER)
+def _registers(check, phone):
+    return check(phone.wait_registered(), "%s registers" % phone, tails(phone))
 
 
 # RFC 8760 §2.4, RFC 7616 §3.4
+@table.row(table.ALGORITHM)
 def answers_with(check, phone, algorithm):
     """Of the challenges offered, the phone answers the best it knows."""
     used = phone.digest_algorithms()
@@ -23,12 +29,14 @@ def answers_with(check, phone, algorithm):
 
 
 # RFC 3665 §2.5
+@table.row(table.WRONG_PASSWORD)
 def wrong_password(check, phone):
     """A phone with the wrong password is refused."""
     check(phone.wait_not_registered(), "%s with a wrong password is refused" % phone, tails(phone))
 
 
 # RFC 3261 §16.4, §16.6, §16.7, RFC 3665 §3.3
+@table.row(table.CALL)
 def call(check, a, b, ends):
     """a calls b, both hear each other, and one of them, `ends`, hangs up."""
     what = "%s calls %s" % (a, b)
@@ -61,6 +69,7 @@ def hears(check, listener, speaker, what):
 
 
 # RFC 3665 §3.9
+@table.row(table.REFUSED)
 def refused(check, a, b):
     """b refuses; the caller learns that it did and with which answer."""
     what = "%s calls %s" % (a, b)
@@ -72,6 +81,7 @@ def refused(check, a, b):
 
 
 # RFC 3261 §9, §16.10, RFC 3665 §3.8
+@table.row(table.GIVEN_UP)
 def given_up(check, a, b):
     """Nobody answers, the caller gives up, and the other phone stops ringing."""
     what = "%s calls %s" % (a, b)
@@ -83,6 +93,7 @@ def given_up(check, a, b):
 
 
 # RFC 3261 §16.5
+@table.row(table.UNKNOWN)
 def unknown_user(check, a):
     """A call to nobody is answered 404."""
     a.dial("sip:nobody@%s" % a.account.domain)
@@ -90,6 +101,7 @@ def unknown_user(check, a):
 
 
 # RFC 3261 §16.5
+@table.row(table.NOBODY_HOME)
 def nobody_home(check, a, user):
     """A call to a user without a phone is answered 480."""
     a.dial("sip:%s@%s" % (user, a.account.domain))
@@ -97,6 +109,7 @@ def nobody_home(check, a, user):
 
 
 # RFC 3261 §16.6, §16.7
+@table.row(table.TWO_PHONES)
 def two_phones(check, a, answers, other):
     """Both phones of a user ring; one answers, the other stops."""
     what = "%s calls two phones" % a

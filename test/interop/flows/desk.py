@@ -2,7 +2,7 @@
 
 import time
 
-from lab import child
+from lab import child, table
 from lab.phone import tails
 
 from . import calls
@@ -16,6 +16,7 @@ TIMERS = "[session_timer]\nenabled = true\nexpires_s = 600\nmin_s = %d\n" % MIN_
 
 
 # RFC 3261 §14, RFC 3264 §8.4, RFC 4733 §2.5, RFC 3665 §3.7
+@table.row(table.HOLD, table.KEYS)
 def hold_and_keys(check, a, b):
     """a puts b on hold and takes the call back; a key that is pressed on one side is heard on the other."""
     what = "%s calls %s" % (a, b)
@@ -38,6 +39,7 @@ def hold_and_keys(check, a, b):
 
 
 # RFC 3515 §2.4, RFC 5589 §6.1
+@table.row(table.BLIND)
 def blind_transfer(check, a, b, c):
     """a sends b on to c: b calls c, and they hear each other."""
     what = "%s sends %s on to %s" % (a, b, c)
@@ -52,6 +54,7 @@ def blind_transfer(check, a, b, c):
 
 
 # RFC 3891 §3, RFC 5589 §7.1
+@table.row(table.ATTENDED)
 def attended_transfer(check, a, b, c):
     """a calls b, then c, and puts them together: b calls c by an INVITE with Replaces."""
     what = "%s puts %s and %s together" % (a, b, c)
@@ -80,6 +83,7 @@ def _ends_with(check, a, b, c, what):
 
 
 # RFC 3428 §4, §5
+@table.row(table.MESSAGE)
 def message(check, a, b):
     text = "hello-from-%s" % a.account.user
     a.message(b.account.aor, text)
@@ -87,6 +91,7 @@ def message(check, a, b):
 
 
 # RFC 3428 §7, §8
+@table.row(table.KEPT)
 def message_kept(check, a, b):
     """b's phone is off while a writes to him: it is told once it is on."""
     text = "kept-for-%s" % b.account.user
@@ -99,6 +104,7 @@ def message_kept(check, a, b):
 
 
 # RFC 5627 §4.3, §4.4, §6.1
+@table.row(table.GRUU)
 def gruu(check, a, b):
     """a, a Linphone, says its GRUU as the Contact of its INVITE; what b sends within the call goes to it and arrives."""
     what = "%s calls %s" % (a, b)
@@ -114,6 +120,7 @@ def gruu(check, a, b):
 
 
 # RFC 5627 §4.3, §6.1, RFC 6665 §4.3
+@table.row(table.GRUU, table.WATCH)
 def gruu_of_a_watcher(check, a, b):
     """a, a Linphone that watches b, says its GRUU in its SUBSCRIBE; the NOTIFYs of b go to it and arrive."""
     own = r"sip:%s@%s;gr=" % (a.account.user, a.account.domain)
@@ -125,6 +132,7 @@ def gruu_of_a_watcher(check, a, b):
 
 
 # RFC 3262 §3, §4
+@table.row(table.RELIABLE)
 def reliable(check, a, b):
     """Both insist on 100rel: the 180 is acknowledged by PRACK."""
     what = "%s calls %s" % (a, b)
@@ -136,6 +144,7 @@ def reliable(check, a, b):
 
 
 # RFC 4028 §5, §6, §8.1
+@table.row(table.TOO_SHORT)
 def timed(check, a, b):
     """a proposes a shorter interval than the server lets through, is told so, and asks for as much as it should."""
     what = "%s calls %s" % (a, b)
@@ -149,6 +158,7 @@ def timed(check, a, b):
 
 
 # RFC 3261 §16.6, §16.12, RFC 6665 §4.3
+@table.row(table.WATCH)
 def watches(check, a, b):
     """a subscribes to b's presence at b's phone: SUBSCRIBE and NOTIFY pass, also those that come later in the dialog."""
     b.appear("online")
@@ -159,6 +169,7 @@ def watches(check, a, b):
 
 
 # RFC 3261 §16.6, RFC 3311 §5
+@table.row(table.INFO, table.UPDATE)
 def info_and_update(check, a, b):
     """Requests within a dialog that are no re-INVITE."""
     what = "%s calls %s" % (a, b)

@@ -2,6 +2,7 @@
 
 import time
 
+from lab import table
 from lab.sipp import Sipp
 from lab.phone import tails
 
@@ -20,6 +21,7 @@ def by_ipv6(check, lab, kind, transports):
 
 
 # RFC 3261 §16.6, §16.12, RFC 6157 §3.1
+@table.row(table.ACROSS)
 def across(check, a, b):
     """A phone on IPv4 calls one on IPv6, or the other way: what the phones say to each other arrives; their sound would
     need somebody in between."""
@@ -34,6 +36,7 @@ def across(check, a, b):
 
 
 # RFC 3261 §16.6, §16.12, RFC 5658 §4
+@table.row(table.ACROSS)
 def ladder_across(pair):
     """Every message of a call across, with each side's own address first in its route."""
     ladders.register(pair)

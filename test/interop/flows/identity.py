@@ -2,6 +2,7 @@
 
 import time
 
+from lab import table
 from lab.ports import free_port
 from lab.server import Server
 from lab.sipp import Sipp
@@ -112,6 +113,7 @@ class Lab:
 
 
 # RFC 4028 §8.1, §8.2
+@table.row(table.TOO_SHORT)
 def session_timers(pair):
     """What the server adds where the phones differ, with [session_timer] as in `desk.TIMERS`."""
     ladders.register(pair)

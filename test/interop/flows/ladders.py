@@ -6,6 +6,7 @@ alice calls, bob is called. bob's side registers and listens on one port, as a p
 import socket
 import time
 
+from lab import table
 from lab.ports import free_port
 from lab.sipp import Sipp
 
@@ -32,11 +33,14 @@ ANSWERED = """
 class Pair:
     """alice's and bob's SIPp against one server over one transport."""
 
+    column = "SIPp"
+
     def __init__(self, check, lab, transport, family=4, bobs_family=None):
         self.check, self.folder, self.bob_port = check, lab.folder, free_port()
         self.alice = lab.server.account("alice", transport, family=family)
         self.bob = lab.server.account("bob", transport, family=bobs_family or family)
         self.mallory = lab.server.account("alice", transport, password="wrong", family=family)
+        self.way = transport, family
         self.account = lambda user: lab.server.account(user, transport, family=family)
 
     def alone(self, what, ladder, account=None, to=None, timeout_s=15, port=None):
@@ -58,6 +62,7 @@ class Pair:
 
 
 # RFC 3665 §2.1, RFC 3261 §10.3
+@table.row(table.REGISTER)
 def register(pair):
     pair.alone("bob registers: challenged, then 200 with his Contact", """
         -> REGISTER expires=120
@@ -68,6 +73,7 @@ def register(pair):
 
 
 # RFC 3665 §2.3, RFC 3261 §10.2.3
+@table.row(table.UNREGISTER)
 def ask_for_contacts(pair):
     pair.alone("bob asks where he is registered", """
         -> REGISTER no-contact
@@ -78,6 +84,7 @@ def ask_for_contacts(pair):
 
 
 # RFC 3665 §2.4, RFC 3261 §10.2.2
+@table.row(table.UNREGISTER)
 def unregister(pair):
     pair.alone("bob takes his registration back", """
         -> REGISTER expires=0
@@ -88,6 +95,7 @@ def unregister(pair):
 
 
 # RFC 3665 §2.5
+@table.row(table.WRONG_PASSWORD)
 def register_with_wrong_password(pair):
     pair.alone("a wrong password is challenged again", """
         -> REGISTER expires=120
@@ -98,6 +106,7 @@ def register_with_wrong_password(pair):
 
 
 # RFC 3261 §22.3
+@table.row(table.WRONG_PASSWORD)
 def call_with_wrong_password(pair):
     pair.alone("an INVITE with a wrong password does not get through", CHALLENGED + """
         <- 407
@@ -106,6 +115,7 @@ def call_with_wrong_password(pair):
 
 
 # RFC 3665 §3.3, RFC 3261 §16.12
+@table.row(table.SIGNALLED)
 def call(pair):
     pair.call("a call; the caller hangs up", CHALLENGED + """
         <- 180 ?
@@ -121,6 +131,7 @@ def call(pair):
 
 
 # RFC 3665 §3.3, RFC 3261 §16.12
+@table.row(table.SIGNALLED)
 def called_hangs_up(pair):
     pair.call("a call; the called hangs up", CHALLENGED + """
         <- 180 ?
@@ -136,6 +147,7 @@ def called_hangs_up(pair):
 
 
 # RFC 3665 §3.6
+@table.row(table.LATE_OFFER)
 def offer_in_200(pair):
     pair.call("a call with the offer in the 200 and the answer in the ACK", CHALLENGED_WITHOUT_OFFER + """
         <- 180 ?
@@ -151,6 +163,7 @@ def offer_in_200(pair):
 
 
 # RFC 3665 §3.7
+@table.row(table.HOLD)
 def change_in_call(pair):
     pair.call("a re-INVITE within a call", CHALLENGED + """
         <- 180 ?
@@ -174,6 +187,7 @@ def change_in_call(pair):
 
 
 # RFC 3665 §3.8, RFC 3261 §9.2
+@table.row(table.GIVEN_UP)
 def no_answer(pair):
     pair.call("nobody answers, the caller gives up", CHALLENGED + """
         <- 180
@@ -192,6 +206,7 @@ def no_answer(pair):
 
 
 # RFC 3665 §3.9
+@table.row(table.REFUSED)
 def busy(pair):
     pair.call("busy", CHALLENGED + """
         <- 180 ?
@@ -205,6 +220,7 @@ def busy(pair):
 
 
 # RFC 3665 §3.11
+@table.row(table.UNAVAILABLE)
 def unavailable(pair):
     pair.call("rings and is then unavailable", CHALLENGED + """
         <- 180
@@ -220,6 +236,7 @@ def unavailable(pair):
 
 
 # RFC 3261 §16.5
+@table.row(table.UNKNOWN)
 def unknown_user(pair):
     pair.alone("a call to nobody: 404", CHALLENGED + """
         <- 404
@@ -228,6 +245,7 @@ def unknown_user(pair):
 
 
 # RFC 3261 §16.5
+@table.row(table.NOBODY_HOME)
 def nobody_home(pair):
     pair.alone("a call to a user without a phone: 480", CHALLENGED + """
         <- 480
@@ -236,6 +254,7 @@ def nobody_home(pair):
 
 
 # RFC 3261 §16.3
+@table.row(table.NO_HOPS)
 def too_many_hops(pair):
     pair.alone("a call without hops left: 483", """
         -> INVITE sdp max-forwards=0
@@ -245,6 +264,7 @@ def too_many_hops(pair):
 
 
 # RFC 3428 §4
+@table.row(table.MESSAGE)
 def message(pair):
     pair.call("a message", """
         -> MESSAGE no-contact
@@ -259,6 +279,7 @@ def message(pair):
 
 
 # RFC 3261 §11.2
+@table.row(table.OPTIONS)
 def ping(pair):
     pair.alone("OPTIONS to the server itself: 200", """
         -> OPTIONS
@@ -270,6 +291,7 @@ LOAD_CALLS, LOAD_PER_S = 300, 100
 
 
 # RFC 3261 §17.1, §17.2
+@table.row(table.LOAD)
 def load(pair):
     alice = pair.call("%d calls at %d a second" % (LOAD_CALLS, LOAD_PER_S), CHALLENGED + """
         <- 180 ?
@@ -291,6 +313,7 @@ SILENT_S = 40  # Timer B is 32 s
 
 
 # RFC 3665 §3.10, RFC 3261 §16.8, §17.1.1.2
+@table.row(table.SILENT)
 def no_response(pair):
     """bob's phone is registered but says nothing: the INVITE is sent again and again, then the caller is told."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:

@@ -22,7 +22,7 @@ DNS = """
 [dns]
 servers = ["127.0.0.1:%d"]
 private_addresses = %s
-timeout_ms = 400
+timeout_ms = 1000
 patience_ms = 4000
 ttl_min_s = 0
 """

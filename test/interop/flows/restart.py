@@ -3,10 +3,12 @@
 import time
 
 from flows import calls
+from lab import table
 from lab.phone import tails
 
 
 # RFC 3261 §10.3
+@table.row(table.KILLED)
 def killed_during_a_call(check, server, a, b):
     """The call survives, both can hang up, and the next call needs no new registration."""
     calls.register(check, a, b)

@@ -25,6 +25,7 @@ KEY_RELEASED = "\x04"
 
 class Baresip(Phone):
     kind = "baresip"
+    column = "baresip"
     reject_status = 486
     records_after_hold = False
 

@@ -125,6 +125,7 @@ class BrowserPhone(Phone):
     def __init__(self, browser, library, folder, account):
         super().__init__(folder, account)
         self._browser, self.kind, self._mark = browser, library, 0
+        self.column = {"jssip": "JsSIP", "sipjs": "SIP.js"}[library]
         # What the flows ask of a program of its own.
         self.child = self
 

@@ -19,6 +19,7 @@ REGISTER_EXPIRES_S = 3600
 
 class Linphone(Phone):
     kind = "linphone"
+    column = "Linphone"
     reject_status = 603
     # Whose presence it subscribes to as soon as it is registered, by SUBSCRIBE.
     watches = None

@@ -6,7 +6,8 @@ import re
 from . import sound
 
 RING_S = 15
-TONE_S = 40
+# As long as the longest call: baresip hangs up at the end of its tone.
+TONE_S = 100
 
 
 class Phone:
@@ -16,6 +17,8 @@ class Phone:
     """
 
     kind = "?"
+    # Its program, as docs/interop.md calls it.
+    column = "?"
     # With which answer it refuses a call that rings.
     reject_status = 0
     # Whether what it hears after a hold is in its recording too.
@@ -25,6 +28,11 @@ class Phone:
         self.folder, self.account, self.child = folder, account, None
         self.tone_hz = sound.TONES_HZ[account.user]
         os.makedirs(folder)
+
+    @property
+    def way(self):
+        """Over which transport and family of addresses it talks to the server."""
+        return self.account.transport, self.account.family
 
     def path(self, name):
         return os.path.join(self.folder, name)

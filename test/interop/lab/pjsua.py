@@ -19,6 +19,7 @@ MEDIA_PORTS = 20
 
 class Pjsua(Phone):
     kind = "pjsua"
+    column = "PJSUA"
     reject_status = 486
 
     # What else stands in the worker's settings: `timer` asks for session timers, `reliable` insists on PRACK.

@@ -19,10 +19,9 @@ SHARE_MIN = 0.5
 
 
 def write_tone(path, hertz, seconds, rate):
-    """A WAV file, 16 bit mono, of one sine."""
-    count = int(rate * seconds)
+    """A WAV file, 16 bit mono, of one sine; its frequency and length are whole numbers, so that one second is like another."""
     step = 2 * math.pi * hertz / rate
-    data = array.array("h", (int(32767 * LEVEL * math.sin(step * i)) for i in range(count))).tobytes()
+    data = array.array("h", (int(32767 * LEVEL * math.sin(step * i)) for i in range(rate))).tobytes() * seconds
     with open(path, "wb") as file:
         file.write(b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt ")
         file.write(struct.pack("<IHHIIHH", 16, 1, 1, rate, rate * 2, 2, 16))
