@@ -5,7 +5,7 @@
 set -eu
 
 # package=program it brings
-WANTED="baresip-core=baresip linphone-cli=linphonec sip-tester=sipp chromium=chromium chromium-driver=chromedriver npm=npm knot=knotd knot-dnssecutils=kzonesign sipvicious=svwar qemu-system-x86=qemu-system-x86_64 busybox-static=busybox binutils=strip"
+WANTED="baresip-core=baresip linphone-cli=linphonec sip-tester=sipp chromium=chromium chromium-driver=chromedriver npm=npm knot=knotd knot-dnssecutils=kzonesign sipvicious=svwar sipsak=sipsak sofia-sip-bin=sip-options qemu-system-x86=qemu-system-x86_64 busybox-static=busybox binutils=strip"
 # knotd lies where only root looks.
 PATH=$PATH:/usr/sbin:/sbin
 # Two phones, and what puts them and the page together.

@@ -21,8 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 
-from flows import branches, browsers, calls, desk, dnssec, families, fragments, identity, ladders, names, refresh, restart, sctp, size, strangers, trunks  # noqa: E402
+from flows import branches, browsers, calls, desk, dnssec, families, fragments, identity, ladders, names, protected, refresh, restart, sctp, size, strangers, tools, trunks  # noqa: E402
 from lab import child, table  # noqa: E402
+from lab import baresip, linphone, pjsua  # noqa: E402
 from lab.baresip import Baresip  # noqa: E402
 from lab.browser import Browser  # noqa: E402
 from lab.linphone import Linphone, Watcher  # noqa: E402
@@ -31,7 +32,7 @@ from lab.report import Report  # noqa: E402
 from lab.server import Server  # noqa: E402
 
 # What install.sh brings.
-PROGRAMS = ("baresip", "linphonec", "sipp", "knotd", "kzonesign", "svcrack", "qemu-system-x86_64", "busybox")
+PROGRAMS = ("baresip", "linphonec", "sipp", "knotd", "kzonesign", "svcrack", "sipsak", "sip-options", "qemu-system-x86_64", "busybox")
 PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "interop.md")
 LIMIT_S = 400
 GROUPS_AT_ONCE = 6
@@ -208,10 +209,45 @@ def browser_phones(transport):
                     with stranger:
                         calls.wrong_password(check, stranger)
                 browsers.with_desk_phones(check, lab, alice)
+            in_calls_of_browsers(check, lab, transport, jssip, sipjs)
             with lab.phone(sipjs, "alice", transport) as alice:
                 calls.register(check, alice)
                 browsers.with_desk_phones(check, lab, alice)
     return flows
+
+
+def in_calls_of_browsers(check, lab, transport, *kinds):
+    """Hold, keys and a transfer, begun by each kind; by IPv6, so that this has its turn too."""
+    for kind, other in (kinds, kinds[::-1]):
+        alice, bob, carol = (lab.phone(k, user, transport, family=6) for k, user in ((kind, "alice"), (other, "bob"), (kind, "carol")))
+        with alice, bob, carol:
+            calls.register(check, alice, bob, carol)
+            browsers.call(check, alice, bob, ends=bob)
+            browsers.hold_and_keys(check, alice, bob)
+            browsers.blind_transfer(check, alice, bob, carol)
+
+
+def protected_sound(check, lab):
+    """Each pair agrees on something else than plain sound."""
+    for flow, kinds, transport in (
+            (protected.srtp, (pjsua.Encrypted, linphone.Encrypted), "tls"),
+            (protected.srtp, (baresip.Encrypted, pjsua.Encrypted), "tls"),
+            (protected.srtp, (linphone.Encrypted, baresip.Encrypted), "tls"),
+            (protected.dtls, (baresip.Handshaken, baresip.Handshaken), "udp"),
+            (protected.zrtp, (linphone.Whispering, linphone.Whispering), "udp"),
+            (protected.ice, (baresip.Connecting, linphone.Connecting), "udp"),
+            (protected.ice, (linphone.Connecting, baresip.Connecting), "tcp")):
+        with lab.phone(kinds[0], "alice", transport) as alice, lab.phone(kinds[1], "bob", transport) as bob:
+            flow(check, alice, bob)
+
+
+def contacts_watched(check, lab):
+    for transport in ("udp", "tcp", "tls"):
+        with lab.phone(baresip.Watched, "bob", transport) as bob:
+            calls.register(check, bob)
+            with lab.phone(baresip.Watcher, "alice", transport) as alice:
+                calls.register(check, alice)
+                desk.watches_a_contact(check, alice, bob)
 
 
 def silence(check, lab):
@@ -257,6 +293,13 @@ GROUPS = {
     "linphone-pjsua": ("the same over TLS, by the other maker's phone", in_calls(Linphone, Pjsua, "tls"), FLOWS_KNOWN),
     "pjsua-baresip": ("the same over UDP, with another maker's", in_calls(Pjsua, Baresip, "udp", attended=False), FLOWS_KNOWN),
     "baresip-linphone": ("the same by that one", in_calls(Baresip, Linphone, "udp", attended=False), FLOWS_KNOWN),
+    "protected": ("calls with SRTP, DTLS, ZRTP and ICE, which the phones agree on by themselves", protected_sound, ""),
+    "pjsua-linphone-tls": ("hold, keys, transfers and messages over TLS", in_calls(Pjsua, Linphone, "tls"), FLOWS_KNOWN),
+    "linphone-pjsua-udp": ("the same over UDP", in_calls(Linphone, Pjsua, "udp"), FLOWS_KNOWN),
+    "linphone-pjsua-tcp": ("the same over TCP", in_calls(Linphone, Pjsua, "tcp"), FLOWS_KNOWN),
+    "pjsua-linphone-udp": ("the same over UDP", in_calls(Pjsua, Linphone, "udp"), FLOWS_KNOWN),
+    "baresip-pjsua-tcp": ("the same over TCP", in_calls(Baresip, Pjsua, "tcp", attended=False), FLOWS_KNOWN),
+    "baresip-linphone-tls": ("the same over TLS", in_calls(Baresip, Linphone, "tls", attended=False), FLOWS_KNOWN),
     "linphone-ipv6": ("calls by IPv6, over UDP, TCP and TLS", by_ipv6(Linphone), SHA_TOO),
     "scanners": ("SIPVicious walks through names and guesses passwords", alone(strangers.scanners), ""),
     "browser-ws": ("JsSIP and SIP.js in Chromium, and desk phones", browser_phones("ws"), ""),
@@ -285,6 +328,8 @@ GROUPS = {
     "dnssec": ("names that are signed well, badly and not at all, with Knot DNS", alone(dnssec.signed_zones), ""),
     "trunk": ("a provider that wants a registration and credentials, by SIPp", alone(trunks.provider), ""),
     "linphone-gruu": ("calls and subscriptions of a phone whose Contact is its GRUU", linphone_gruu, ""),
+    "watchers": ("phones that watch those in their contacts, over UDP, TCP and TLS", contacts_watched, ""),
+    "tools": ("sipsak and sip-options, which ask a server how it is", alone(tools.ask), ""),
     "fragments": ("an INVITE of 1.8 kB by UDP, where a packet carries 1,500 bytes", alone(fragments.large_invite), ""),
     "size": ("the memory that the empty server takes", alone(size.empty_server), ""),
     "names-bad": ("a name server that is slow, silent, truncated or lying", alone(names.misbehaving_name_server), ""),

@@ -31,6 +31,36 @@ def message(check, a, b, text):
     check(b.wait_message(text), "%s writes to %s" % (a, b), tails(a, b))
 
 
+# RFC 3261 §14, RFC 3264 §8.4, RFC 6086 §4.2, RFC 7118 §5
+@table.row(table.HOLD, table.INFO)
+def hold_and_keys(check, a, b):
+    """a puts b on hold, takes the call back, and presses a key."""
+    what = "%s calls %s" % (a, b)
+    if not calls.up(check, a, b, what):
+        return
+    check(a.hold() and b.wait_held(), "%s: put on hold, by a re-INVITE" % what, tails(a, b))
+    check(a.resume() and b.wait_resumed(), "%s: taken back" % what, tails(a, b))
+    a.info("5")
+    check(b.wait_dtmf("5"), "%s: a key by INFO" % what, tails(a, b))
+    b.hangup()
+    check(a.wait_down() and b.wait_down(), "%s; %s hangs up, both end" % (what, b), tails(a, b))
+
+
+# RFC 3515 §2.4, RFC 5589 §6.1, RFC 7118 §5
+@table.row(table.BLIND)
+def blind_transfer(check, a, b, c):
+    """a sends b on to c and is out of it."""
+    what = "%s sends %s on to %s" % (a, b, c)
+    if not calls.up(check, a, b, what):
+        return
+    a.transfer(c.account.aor)
+    if check(c.wait_ring(), "%s: it rings" % what, tails(a, b, c)):
+        c.answer()
+        check(c.wait_up() and a.wait_down(), "%s: it is answered, and %s is out" % (what, a), tails(a, b, c))
+        c.hangup()
+        check(c.wait_down() and b.wait_down(), "%s: %s hangs up, both end" % (what, c), tails(a, b, c))
+
+
 # RFC 7118 §5, RFC 3665 §3.3
 def with_desk_phones(check, lab, phone):
     """A desk phone, played by SIPp over UDP, says what a WebRTC phone would; another speaks no WebRTC and is refused."""

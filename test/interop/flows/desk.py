@@ -168,6 +168,16 @@ def watches(check, a, b):
     check(a.wait_state(b.account.aor, "offline"), "%s is told that %s goes" % (a, b), tails(a, b))
 
 
+# RFC 3261 §16.6, RFC 6665 §4.3
+@table.row(table.WATCH)
+def watches_a_contact(check, a, b):
+    """a subscribes by itself to b, who is among its contacts."""
+    said = child.wait_for(lambda: b.count("^SUBSCRIBE sip:") and b.count("^NOTIFY sip:"), 10)
+    check(said, "%s watches %s: SUBSCRIBE comes, NOTIFY goes" % (a, b), tails(a, b))
+    told = child.wait_for(lambda: a.count("^NOTIFY sip:(?:.+\n)*?Event: *presence"), 10)
+    check(told, "%s is told about %s" % (a, b), tails(a, b))
+
+
 # RFC 3261 §16.6, RFC 3311 §5
 @table.row(table.INFO, table.UPDATE)
 def info_and_update(check, a, b):

@@ -278,6 +278,68 @@ def message(pair):
         """)
 
 
+# RFC 6665 §4.1, §4.2, RFC 3261 §16.6
+@table.row(table.WATCH)
+def watch(pair):
+    pair.call("bob's phone is watched: SUBSCRIBE, NOTIFY, and the end of it", """
+        -> SUBSCRIBE expires=60 "Event: presence"
+        <- 407 challenge
+        -> SUBSCRIBE auth expires=60 "Event: presence"
+        <- 100 ?
+        <- 200 "has=Expires: 60"
+        <- NOTIFY "has=Subscription-State: active"
+        -> 200
+        -> SUBSCRIBE expires=0 "Event: presence"
+        <- 100 ?
+        <- 200
+        <- NOTIFY "has=Subscription-State: terminated"
+        -> 200
+        """, """
+        <- SUBSCRIBE "has=Event: presence"
+        -> 200 "Expires: 60"
+        .. 100
+        -> NOTIFY "Event: presence" "Subscription-State: active;expires=60"
+        <- 200
+        <- SUBSCRIBE "has=Expires: 0"
+        -> 200 "Expires: 0"
+        .. 100
+        -> NOTIFY "Event: presence" "Subscription-State: terminated;reason=timeout"
+        <- 200
+        """)
+
+
+# RFC 3261 §16.12, RFC 6086 §4.2, RFC 3311 §5, RFC 3515 §2.4
+@table.row(table.INFO, table.UPDATE, table.BLIND)
+def within_a_call(pair):
+    pair.call("INFO, UPDATE and REFER within a call", CHALLENGED + """
+        <- 180 ?
+        <- 200
+        -> ACK
+        -> INFO "Info-Package: foo"
+        <- 200
+        -> UPDATE sdp
+        <- 200
+        -> REFER "Refer-To: <sip:carol@sip.test>"
+        <- 202
+        <- NOTIFY "has=Event: refer"
+        -> 200
+        -> BYE
+        <- 200
+        """, ANSWERED + """
+        <- INFO "has=Info-Package: foo"
+        -> 200
+        <- UPDATE has=m=audio
+        -> 200 sdp
+        <- REFER "has=Refer-To: <sip:carol@sip.test>"
+        -> 202
+        .. 100
+        -> NOTIFY "Event: refer" "Subscription-State: terminated;reason=noresource"
+        <- 200
+        <- BYE
+        -> 200
+        """)
+
+
 # RFC 3261 §11.2
 @table.row(table.OPTIONS)
 def ping(pair):
@@ -337,8 +399,9 @@ def waiting(datagrams):
 
 
 # Those in which addresses are written down.
-ADDRESSES = (register, ask_for_contacts, call, called_hangs_up, no_answer, message, ping, unregister)
+ADDRESSES = (register, ask_for_contacts, call, called_hangs_up, no_answer, message, watch, ping, unregister)
 
 QUICK = (register, ask_for_contacts, register_with_wrong_password, call_with_wrong_password, call, called_hangs_up,
          offer_in_200, change_in_call, no_answer, busy, unavailable, unknown_user, nobody_home, too_many_hops, message,
+         watch, within_a_call,
          ping, load, unregister)

@@ -28,6 +28,12 @@ class Baresip(Phone):
     column = "baresip"
     reject_status = 486
     records_after_hold = False
+    # More parameters of its account, and modules that they want.
+    options = {}
+    modules = ()
+    applications = ()
+    # Whose presence it subscribes to as soon as it is registered, at their phones.
+    watches = None
 
     def start(self):
         sound.write_tone(self.path("say.wav"), self.tone_hz, TONE_S, RATE)
@@ -53,7 +59,8 @@ class Baresip(Phone):
         ]
         if self.account.authority:
             lines.append("sip_cafile %s" % self.account.authority)
-        lines += ["module %s.so" % name for name in MODULES] + ["module_app %s.so" % name for name in APPLICATIONS]
+        lines += ["module %s.so" % name for name in (*MODULES, *self.modules)]
+        lines += ["module_app %s.so" % name for name in (*APPLICATIONS, *self.applications)]
         with open(self.path("config"), "w") as file:
             file.write("\n".join(lines) + "\n")
 
@@ -62,7 +69,7 @@ class Baresip(Phone):
         parameters = {
             "auth_user": account.user, "auth_pass": account.password, "regint": REGISTER_INTERVAL_S,
             "outbound": '"%s"' % account.proxy, "answermode": "manual", "ptime": 20, "mwi": "no",
-            "audio_codecs": "PCMU/8000/1", "call_transfer": "yes",
+            "audio_codecs": "PCMU/8000/1", "call_transfer": "yes", **self.options,
         }
         tail = "".join(";%s=%s" % item for item in parameters.items())
         with open(self.path("accounts"), "w") as file:
@@ -70,7 +77,8 @@ class Baresip(Phone):
         # `message` writes to the contact that is the current one.
         with open(self.path("contacts"), "w") as file:
             others = [user for user in sound.TONES_HZ if user != account.user]
-            file.write("".join('"%s" <sip:%s@%s>\n' % (user, user, account.domain) for user in others))
+            watched = lambda user: ";presence=p2p" if user == self.watches else ""
+            file.write("".join('"%s" <sip:%s@%s>%s\n' % (user, user, account.domain, watched(user)) for user in others))
         with open(self.path("uuid"), "w") as file:
             file.write("00000000-0000-4000-8000-%012x" % self._control_port)
 
@@ -209,3 +217,39 @@ class Baresip(Phone):
     def _forget_recordings(self):
         for path in glob.glob(self.path("dump-*")):
             os.remove(path)
+
+
+class Encrypted(Baresip):
+    """Takes no call whose sound is not encrypted with a key that stands in the SDP."""
+
+    kind = "baresip-srtp"
+    modules = ("srtp",)
+    options = {"mediaenc": "srtp-mand"}
+
+
+class Handshaken(Baresip):
+    """… with a key that the phones agree on by DTLS (RFC 5763)."""
+
+    kind = "baresip-dtls"
+    modules = ("srtp", "dtls_srtp")
+    options = {"mediaenc": "dtls_srtp"}
+
+
+class Connecting(Baresip):
+    """Offers candidates (RFC 8445), of which those of the loopback alone are any good here."""
+
+    kind = "baresip-ice"
+    modules = ("ice",)
+    options = {"medianat": "ice"}
+
+
+class Watcher(Baresip):
+    """Has bob among its contacts, and may be watched."""
+
+    kind = "baresip-watcher"
+    applications = ("presence",)
+    watches = "bob"
+
+
+class Watched(Watcher):
+    watches = None

@@ -167,6 +167,32 @@ class BrowserPhone(Phone):
     def wait_refused(self, status, timeout_s=10):
         return self._wait("down %d" % status, timeout_s)
 
+    def hold(self):
+        self._tell("hold")
+        return self._wait("held local", 8)
+
+    def wait_held(self, timeout_s=8):
+        """The other side has put the call on hold."""
+        return self._wait("held remote", timeout_s)
+
+    def resume(self):
+        self._tell("resume")
+        return self._wait("resumed local", 8)
+
+    def wait_resumed(self, timeout_s=8):
+        """The other side has taken it back."""
+        return self._wait("resumed remote", timeout_s)
+
+    def info(self, digit):
+        """Presses a key during the call, by INFO."""
+        self._tell("info", digit)
+
+    def wait_dtmf(self, digit, timeout_s=8):
+        return self._wait("digit " + re.escape(digit), timeout_s)
+
+    def transfer(self, uri):
+        self._tell("transfer", uri)
+
     def message(self, uri, text):
         self._tell("message", uri, text)
 

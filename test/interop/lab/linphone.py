@@ -21,6 +21,9 @@ class Linphone(Phone):
     kind = "linphone"
     column = "Linphone"
     reject_status = 603
+    # How its sound is encrypted, and it takes no call without; and whether it offers candidates.
+    encryption = "none"
+    candidates = False
     # Whose presence it subscribes to as soon as it is registered, by SUBSCRIBE.
     watches = None
 
@@ -47,7 +50,8 @@ class Linphone(Phone):
         sections = {
             "sip": {
                 "sip_port": ports["udp"], "sip_tcp_port": ports["tcp"], "sip_tls_port": ports["tls"],
-                "default_proxy": 0, "guess_hostname": 1, "use_ipv6": int(account.family == 6), "media_encryption": "none",
+                "default_proxy": 0, "guess_hostname": 1, "use_ipv6": int(account.family == 6), "media_encryption": self.encryption,
+                "media_encryption_mandatory": int(self.encryption != "none"),
                 "register_only_when_network_is_up": 0, "inc_timeout": 30, "keepalive_period": 10000,
                 "auto_net_state_mon": 0, "use_info": 0, "use_rfc2833": 1, "deliver_imdn": 0,
             },
@@ -55,7 +59,7 @@ class Linphone(Phone):
                 "audio_rtp_port": "%d-%d" % (media, media + MEDIA_PORTS - 1),
                 "audio_jitt_comp": 40, "nortp_timeout": 60,
             },
-            "net": {"firewall_policy": 0, "mtu": 1300},
+            "net": {"firewall_policy": 3 if self.candidates else 0, "mtu": 1300},
             "sound": {"echocancellation": 0, "agc": 0, "remote_ring": "", "local_ring": ""},
             "lime": {"enabled": 0},
             "misc": {"history_max_size": 0},
@@ -71,6 +75,9 @@ class Linphone(Phone):
         if account.authority:
             # The name in the certificate is that of the domain; Linphone compares it with the address it dials.
             sections["sip"].update({"verify_server_certs": 1, "verify_server_cn": 0, "root_ca": account.authority})
+        if self.candidates:
+            sections["proxy_0"]["nat_policy_ref"] = "candidates"
+            sections["nat_policy_0"] = {"ref": "candidates", "protocols": "ice"}
         if self.watches:
             sections["friend_0"] = {"url": "<sip:%s@%s>" % (self.watches, account.domain), "pol": "accept", "subscribe": 1}
         codecs = (("PCMU", 8000, 1), ("PCMA", 8000, 1), ("opus", 48000, 2), ("speex", 8000, 1), ("speex", 16000, 1))
@@ -193,3 +200,20 @@ class Linphone(Phone):
 class Watcher(Linphone):
     """One that has bob in its list of friends."""
     watches = "bob"
+
+
+class Encrypted(Linphone):
+    kind = "linphone-srtp"
+    encryption = "srtp"
+
+
+class Whispering(Linphone):
+    """Agrees on a key in the stream of sound itself (RFC 6189)."""
+
+    kind = "linphone-zrtp"
+    encryption = "zrtp"
+
+
+class Connecting(Linphone):
+    kind = "linphone-ice"
+    candidates = True

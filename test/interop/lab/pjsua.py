@@ -22,7 +22,8 @@ class Pjsua(Phone):
     column = "PJSUA"
     reject_status = 486
 
-    # What else stands in the worker's settings: `timer` asks for session timers, `reliable` insists on PRACK.
+    # What else stands in the worker's settings: `timer` asks for session timers, `reliable` insists on PRACK, `encrypted`
+    # on SRTP.
     options = {}
 
     def start(self):
@@ -161,3 +162,8 @@ class Timed(Pjsua):
 
     kind = "pjsua-timer"
     options = {"timer": True}
+
+
+class Encrypted(Pjsua):
+    kind = "pjsua-srtp"
+    options = {"encrypted": True}

@@ -26,7 +26,7 @@ class Account:
         self.authority = server.certificate if transport == "tls" else None
 
         if transport in server.websocket_ports:
-            self.websocket = "%s://%s:%d/" % (transport, self.host, server.websocket_ports[transport])
+            self.websocket = "%s://%s:%d/" % (transport, self.bracketed, server.websocket_ports[transport])
 
     @property
     def aor(self):
@@ -47,9 +47,9 @@ class Server:
 
     host = LOOPBACK[4]
 
-    def __init__(self, binary, folder, settings=""):
+    def __init__(self, binary, folder, settings="", port=None):
         """`settings` are added to a configuration that says only where to listen and for which domain."""
-        self.binary, self.folder, self.port = binary, folder, free_port()
+        self.binary, self.folder, self.port = binary, folder, port or free_port()
         self.config, self.data = os.path.join(folder, "offhook.toml"), os.path.join(folder, "data")
         # Made by the server itself at its first start; phones trust it and nobody else.
         self.tls_port, self.certificate = free_port(), os.path.join(self.data, "tls", "certificate.pem")

@@ -86,10 +86,10 @@ CALLER = "From: {sender};tag=[pid]f[call_number]\nTo: <sip:{to}>{to_tag}"
 CALLER_IN_BRANCH = "Route:[$branch_route]\nFrom: {sender};tag=[pid]f[call_number]\nTo:[$branch_to]"
 CALLED = "From: <sip:{user}@{domain}>;tag=[pid]t[call_number]\nTo:[$caller]"
 
-# What the called side keeps of the INVITE: to answer it after a CANCEL came in between, and to send requests itself.
+# What the called side keeps of the INVITE or SUBSCRIBE: to answer it after a CANCEL came in between, and to send requests itself.
 REMEMBER_INVITE = (
     '<ereg regexp="Via:[^[:cntrl:]]*([[:cntrl:]]+Via:[^[:cntrl:]]*)*" search_in="msg" assign_to="vias,last_via"/>'
-    '<ereg regexp="CSeq:[^[:cntrl:]]*INVITE" search_in="msg" assign_to="cseq"/>'
+    '<ereg regexp="CSeq:[^[:cntrl:]]*" search_in="msg" assign_to="cseq"/>'
     '<ereg regexp=".*" search_in="hdr" header="From:" assign_to="caller"/>')
 REMEMBERED = ("vias", "last_via", "cseq", "caller")
 
@@ -152,7 +152,7 @@ class Scenario:
         self._cseq, self._branch, self._invite_branch, self._invite_cseq = 0, 0, 0, 0
         self._in_dialog, self._answered = False, 0
         self._has_answered, self._to_has_tag, self._in_branch = False, False, False
-        self._cancelled, self._is_called = False, False
+        self._cancelled, self._is_called, self._opens = False, False, False
         self._variables = set()
         # The Request-URI of the requests that are challenged, which have one in a ladder.
         self.challenged_uri = "sip:" + self._to
@@ -191,6 +191,7 @@ class Scenario:
             self._cseq, self._branch = self._cseq + 1, self._branch + 1
         elif method == "ACK" and self._answered < 300:
             self._branch += 1
+        self._opens = method in ("INVITE", "SUBSCRIBE")
         if method == "INVITE":
             self._invite_branch, self._invite_cseq = self._branch, self._cseq
         self._cancelled = self._cancelled or method == "CANCEL"
@@ -242,12 +243,12 @@ class Scenario:
         if what.isdigit():
             self._answered = int(what)
             self._in_branch = self._in_branch or "early" in options
-            to_invite = self._invite_branch == self._branch and not self._cancelled
-            if what == "200" and to_invite and not self._in_dialog and not self._in_branch:
+            to_opening = self._opens and not self._cancelled
+            if what == "200" and to_opening and not self._in_dialog and not self._in_branch:
                 self._in_dialog = True
                 attributes += ' rrs="true"'
         else:
-            self._to_has_tag = self._has_answered and what != "CANCEL"
+            self._to_has_tag = (self._has_answered or self._in_dialog) and what != "CANCEL"
         wanted = [option for option in options if option.startswith(("has=", "lacks="))]
         actions = "".join(map(self._expectation, wanted))
         if "early" in options:
@@ -255,7 +256,7 @@ class Scenario:
             self._variables.update(BRANCH)
         if what == "CANCEL":
             self._cancelled = True
-        if what == "INVITE" and not self._in_dialog:
+        if what in ("INVITE", "SUBSCRIBE") and not self._in_dialog:
             attributes += ' rrs="true"'
             actions += REMEMBER_INVITE
             self._variables.update(REMEMBERED)

@@ -19,6 +19,10 @@ ALGORITHM = "answers the best challenge it knows"
 WRONG_PASSWORD = "a wrong password: refused"
 CALL = "a call, heard both ways; either side hangs up"
 SIGNALLED = "a call, as far as signalling goes"
+SRTP = "… with SRTP, its key in the SDP"
+DTLS = "… with SRTP, its key by DTLS"
+ZRTP = "… with ZRTP"
+ICE = "… with ICE"
 LATE_OFFER = "the offer in the 200"
 REFUSED = "busy or declined: 486, 603"
 GIVEN_UP = "given up while it rings: CANCEL, 487"
@@ -49,7 +53,7 @@ ACROSS = "from IPv4 to IPv6, and back"
 KILLED = "the server is killed in a call"
 
 ROWS = (
-    REGISTER, UNREGISTER, ALGORITHM, WRONG_PASSWORD, CALL, SIGNALLED, LATE_OFFER, REFUSED, GIVEN_UP, UNAVAILABLE, SILENT,
+    REGISTER, UNREGISTER, ALGORITHM, WRONG_PASSWORD, CALL, SRTP, DTLS, ZRTP, ICE, SIGNALLED, LATE_OFFER, REFUSED, GIVEN_UP, UNAVAILABLE, SILENT,
     UNKNOWN, NOBODY_HOME, NO_HOPS, OPTIONS, LOAD, TWO_PHONES, DEVICES, HOLD, KEYS, INFO, UPDATE, RELIABLE, BLIND, ATTENDED,
     MESSAGE, KEPT, WATCH, TOO_SHORT, REFRESH, VANISH, GRUU, ACROSS, KILLED,
 )

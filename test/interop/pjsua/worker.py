@@ -166,6 +166,9 @@ class Phone:
         if settings.get("timer"):
             config.callConfig.timerUse = pj.PJSUA_SIP_TIMER_ALWAYS
             config.callConfig.timerMinSESec = config.callConfig.timerSessExpiresSec = SESSION_EXPIRES_S
+        if settings.get("encrypted"):
+            config.mediaConfig.srtpUse, config.mediaConfig.srtpSecureSignaling = pj.PJMEDIA_SRTP_MANDATORY, 0
+            config.mediaConfig.srtpOpt.keyings = pj.IntVector([pj.PJMEDIA_SRTP_KEYING_SDES])
         if settings.get("reliable"):
             config.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
         return config

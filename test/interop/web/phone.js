@@ -29,6 +29,10 @@ class JsSip {
     session.on("confirmed", () => this.say("up"));
     session.on("ended", () => this.say("down"));
     session.on("failed", ({ message, cause }) => this.say("down", message?.status_code ?? "", cause));
+    session.on("hold", ({ originator }) => this.say("held", originator));
+    session.on("unhold", ({ originator }) => this.say("resumed", originator));
+    session.on("newDTMF", ({ originator, dtmf }) => { if (originator === "remote") this.say("digit", dtmf.tone); });
+    session.on("refer", ({ accept }) => accept(() => {}, { mediaConstraints: constraints, pcConfig: { iceServers } }));
   }
 
   start() { this.agent.start(); }
@@ -37,6 +41,13 @@ class JsSip {
   answer() { this.session.answer({ mediaConstraints: constraints, pcConfig: { iceServers } }); }
   reject() { this.session.terminate({ status_code: 486 }); }
   hangup() { this.session.terminate(); }
+  hold() { this.session.hold(); }
+  resume() { this.session.unhold(); }
+  info(digit) { this.session.sendDTMF(digit); }
+  transfer(uri) {
+    const session = this.session;
+    session.refer(uri, { eventHandlers: { accepted: () => session.terminate() } });
+  }
   message(uri, text) { this.agent.sendMessage(uri, text); }
 }
 
@@ -63,6 +74,27 @@ class SipJs {
       // The answer that ended it is told a moment later.
       if (state === SessionState.Terminated) setTimeout(() => this.say("down", this.status ?? ""));
     });
+    session.delegate = {
+      onInvite: ({ body }) => this.say(/a=(sendonly|inactive)/.test(body) ? "held" : "resumed", "remote"),
+      onInfo: info => { this.say("digit", /Signal= *(\S)/.exec(info.request.body)?.[1]); info.accept(); },
+      onRefer: async referral => {
+        await referral.accept();
+        const inviter = referral.makeInviter({ sessionDescriptionHandlerOptions: { constraints } });
+        this.take(inviter);
+        inviter.invite();
+      },
+      onNotify: notification => {
+        notification.accept();
+        if (/^SIP\/2\.0 2/.test(notification.request.body)) session.bye();
+      },
+    };
+  }
+
+  // A re-INVITE that says whether the call is on hold.
+  async change(hold, says) {
+    const sessionDescriptionHandlerOptions = { constraints, hold };
+    this.session.sessionDescriptionHandlerOptionsReInvite = sessionDescriptionHandlerOptions;
+    await this.session.invite({ requestDelegate: { onAccept: () => this.say(says, "local") }, sessionDescriptionHandlerOptions });
   }
 
   async start() {
@@ -87,6 +119,14 @@ class SipJs {
 
   answer() { return this.session.accept({ sessionDescriptionHandlerOptions: { constraints } }); }
   reject() { return this.session.reject({ statusCode: 486 }); }
+  hold() { return this.change(true, "held"); }
+  resume() { return this.change(false, "resumed"); }
+  info(digit) {
+    const content = `Signal=${digit}\r\nDuration=160\r\n`;
+    const body = { contentDisposition: "render", contentType: "application/dtmf-relay", content };
+    return this.session.info({ requestOptions: { body } });
+  }
+  transfer(uri) { return this.session.refer(UserAgent.makeURI(uri)); }
   hangup() { return this.session.state === SessionState.Established ? this.session.bye() : this.session.cancel(); }
   message(uri, text) { return new Messager(this.agent, UserAgent.makeURI(uri), text).message(); }
 }
