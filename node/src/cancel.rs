@@ -147,7 +147,7 @@ impl Switchboard {
             return self.acknowledged(arrival, id, out);
         }
         // First of all: what ended without state and what a transaction of another shard refused have the same tag of ours.
-        if self.belongs_elsewhere(arrival, key, out) || to_tag == self.stateless_tag(arrival.parts) {
+        if self.belongs_elsewhere(arrival, key, out) || self.is_stateless_tag(arrival.parts) {
             return;
         }
         if let Ok(screened) =

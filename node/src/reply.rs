@@ -56,6 +56,11 @@ impl Switchboard {
         self.send_answer(arrival, start, out);
     }
 
+    /// Whether the tag of To is one of those.
+    pub(crate) fn is_stateless_tag(&self, parts: &Essentials<'_>) -> bool {
+        self.cookies.is_tag(parts.to_tag, parts.call_id, parts.from_tag)
+    }
+
     /// The To tag of such answers: the same for each retransmission, and known again in an ACK.
     pub(crate) fn stateless_tag(&self, parts: &Essentials<'_>) -> [u8; 18] {
         self.cookies.tag(parts.call_id, parts.from_tag)

@@ -3,7 +3,7 @@
 use offhook_journal::Event;
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::{ANY_SHARD, derived, forward};
-use offhook_sip::{Message, Name, Via};
+use offhook_sip::{Message, ResponseParts, Via};
 use offhook_transaction::{ClientId, ClientState, ClientVerdict, ServerId};
 
 use crate::beyond::Leg;
@@ -25,7 +25,7 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let Some(status) = message.status() else { return };
-        let (via, cseq) = match message.response_parts() {
+        let ResponseParts { via, below, cseq } = match message.response_parts() {
             Ok(parts) => parts,
             Err(fault) => {
                 let event = Event::ResponseMalformed { source: from.remote, reason: &fault.to_string() };
@@ -33,7 +33,7 @@ impl Switchboard {
             }
         };
         let Some(place) = self.cookies.read_branch(via.branch()) else {
-            return self.stateless_response(settings, now_ms, from, message, &via, out);
+            return self.stateless_response(settings, now_ms, from, message, (&via, below), out);
         };
         if place.shard != self.shard {
             return out.hand_over(place.shard, *from, message.bytes());
@@ -45,7 +45,7 @@ impl Switchboard {
         self.note_alive(now_ms, id, status);
         // §16.7 step 3: where no Via is left below ours, the response is for us, as those to our CANCELs are.
         let forwarded = self.transactions.client(id).is_some_and(|record| record.user.server.is_some());
-        if forwarded && message.values(Name::Via).nth(1).is_none() {
+        if forwarded && below.is_none() {
             return self.refused_astray(settings, now_ms, (id, status), message, out);
         }
         if self.transactions.client(id).is_some_and(|record| record.user.leg != Leg::default()) {
@@ -247,10 +247,10 @@ impl Switchboard {
         now_ms: u64,
         from: &Flow,
         message: &Message<'_>,
-        top: &Via<'_>,
+        (top, below): (&Via<'_>, Option<&[u8]>),
         out: &mut Outbox,
     ) {
-        let Some(below) = message.values(Name::Via).nth(1).and_then(|v| Via::parse(v).ok()) else { return };
+        let Some(below) = below.and_then(|value| Via::parse(value).ok()) else { return };
         // Only where the branch proves that this very request passed through us; or anyone could send through us.
         let identity = forward::stateless_identity(message, &below);
         let Some(shard) = self.cookies.read_stateless_branch(top.branch(), &identity) else { return };

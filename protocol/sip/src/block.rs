@@ -90,15 +90,18 @@ impl BitAnd for Marks {
 /// Where the first character of a class stands.
 #[inline(always)]
 pub(crate) fn first(text: &[u8], class: impl Fn(Block) -> Marks) -> Option<usize> {
-    let (blocks, rest) = text.as_chunks();
-    for (i, block) in blocks.iter().enumerate() {
+    let mark = |at: usize, bits: u32| (bits != 0).then(|| at + bits.trailing_zeros() as usize);
+    let Some(last) = text.last_chunk() else {
+        return mark(0, class(Block::of_part(text)).bits() & ((1 << text.len()) - 1));
+    };
+    for (i, block) in text.as_chunks().0.iter().enumerate() {
         let bits = class(Block::of(block)).bits();
         if bits != 0 {
-            return Some(i * BLOCK_BYTES + bits.trailing_zeros() as usize);
+            return mark(i * BLOCK_BYTES, bits);
         }
     }
-    let bits = class(Block::of_part(rest)).bits() & ((1 << rest.len()) - 1);
-    (bits != 0).then(|| blocks.len() * BLOCK_BYTES + bits.trailing_zeros() as usize)
+    // What of the last ones was looked at before is known to be of no class.
+    mark(text.len() - BLOCK_BYTES, class(Block::of(last)).bits())
 }
 
 /// Up to sixteen characters as two words, the first of them lowest, with zeros behind them.

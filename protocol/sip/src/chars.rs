@@ -34,6 +34,12 @@ pub(crate) fn is_token(c: u8) -> bool {
     CLASSES[c as usize] & TOKEN != 0
 }
 
+/// How many characters at the front are of a token.
+#[inline(always)]
+pub(crate) fn token_len(text: &[u8]) -> usize {
+    text.iter().position(|&c| !is_token(c)).unwrap_or(text.len())
+}
+
 /// Characters of the user part of a URI, `%` included.
 pub(crate) fn is_user(c: u8) -> bool {
     CLASSES[c as usize] & USER != 0

@@ -45,7 +45,7 @@ pub use header::{
 };
 pub use host::{Host, HostPort};
 pub use line::Line;
-pub use message::Message;
+pub use message::{Message, ResponseParts};
 pub use method::Method;
 pub use name::{HowMany, Name};
 pub use params::{Param, Params};

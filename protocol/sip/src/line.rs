@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use crate::block::{BLOCK_BYTES, Block};
-use crate::chars::{is_blank, is_lws};
+use crate::chars::{is_blank, trim, trim_start};
 use crate::name::{Name, known_name};
 
 /// One header line, continuation lines included (RFC 3261 §7.3.1), as offsets into the message.
@@ -35,28 +35,35 @@ impl Line {
 
     /// Reads the line that begins at `at` and whose last line feed stands at `feed`, both below
     /// [`crate::limits::MESSAGE_BYTES_MAX`]. `None` if it has no name or no colon.
-    #[inline(always)] // one caller, for each line of each message; left to itself the compiler decides anew each time
+    #[inline(always)] // for each line of each message; left to itself the compiler decides anew each time
     pub(crate) fn read(bytes: &[u8], at: usize, feed: usize) -> Option<Self> {
         let (name, colon) = match known_name(bytes.get(at..)?) {
             Some(known) => known,
             None => any_name(bytes.get(at..feed)?)?,
         };
         let behind = at + colon + 1;
-        let is_blank_at = |i: usize| bytes.get(i).is_some_and(|&c| is_lws(c));
-        let (mut value, mut end) = (behind, feed);
-        while value < end && is_blank_at(value) {
-            value += 1;
-        }
-        while value < end && is_blank_at(end - 1) {
-            end -= 1;
-        }
-        // An empty value stands right behind the colon, so that what replaces it does too.
-        if value >= end {
-            (value, end) = (behind, behind);
-        }
+        let (value, end) = trimmed(bytes, behind, feed)?;
         let [start, value, end, next] = [at, value, end, feed + 1].map(|i| i as u16);
-        (behind <= feed).then_some(Self { name, start, value, end, next })
+        Some(Self { name, start, value, end, next })
     }
+}
+
+/// Where what stands between two places begins and ends without the whitespace around it; where nothing is left, at the
+/// first of them, so that what replaces an empty value stands right behind its colon.
+#[inline(always)]
+fn trimmed(bytes: &[u8], from: usize, to: usize) -> Option<(usize, usize)> {
+    let text = bytes.get(from..to)?;
+    // As nearly everybody writes it.
+    if let [b' ', first, .., last, b'\r'] = text
+        && *first > b' '
+        && *last > b' '
+    {
+        return Some((from + 1, to - 1));
+    }
+    let behind = trim_start(text);
+    let value = trim(behind);
+    let start = if value.is_empty() { from } else { to - behind.len() };
+    Some((start, start + value.len()))
 }
 
 /// The name of a line and where its colon stands; blanks may stand between them (RFC 3261 §25.1, HCOLON).

@@ -118,6 +118,7 @@ impl<'a> Message<'a> {
     }
 
     /// Notes the line from `at` to the line feed at `feed`.
+    #[inline(never)] // so that the loop that calls it keeps what it needs in registers
     fn header_line(&mut self, at: usize, feed: usize) {
         let Some(line) = Line::read(self.bytes, at, feed) else {
             return self.note(Malformed::HeaderLine);
@@ -378,16 +379,29 @@ impl<'a> Message<'a> {
         self.response_parts().map(|_| ())
     }
 
-    /// The same, with the topmost Via and CSeq: by them a response finds its way.
+    /// The same, with what shows it its way.
     ///
     /// # Errors
     /// The first fault; the response is dropped.
-    pub fn response_parts(&self) -> Result<(Via<'a>, CSeq<'a>), Malformed> {
+    pub fn response_parts(&self) -> Result<ResponseParts<'a>, Malformed> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        let parts = (self.top_via()?, self.cseq()?);
+        let mut vias = self.values(Name::Via);
+        let via = Via::parse(vias.next().ok_or(Malformed::Missing("Via"))?)?;
+        let cseq = self.cseq()?;
         self.call_id()?;
-        Ok(parts)
+        Ok(ResponseParts { via, below: vias.next(), cseq })
     }
+}
+
+/// By what a response finds its way.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseParts<'a> {
+    /// The topmost Via.
+    pub via: Via<'a>,
+    /// The value of the Via below it, as written.
+    pub below: Option<&'a [u8]>,
+    /// CSeq.
+    pub cseq: CSeq<'a>,
 }

@@ -62,11 +62,7 @@ impl<'m, 'a> Reply<'m, 'a> {
 
     /// Writes the start line and the headers that every response copies.
     pub fn write_head(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"SIP/2.0 ");
-        out.extend_from_slice(itoa::Buffer::new().format(self.status).as_bytes());
-        out.push(b' ');
-        out.extend_from_slice(self.reason.unwrap_or(reason_phrase(self.status)).as_bytes());
-        out.extend_from_slice(b"\r\n");
+        self.write_status(out);
         self.write_vias(out);
         self.copy_line(Name::From, out);
         self.write_to_header(out);
@@ -87,6 +83,18 @@ impl<'m, 'a> Reply<'m, 'a> {
     pub fn write(&self, out: &mut Vec<u8>) {
         self.write_head(out);
         Self::write_end(out);
+    }
+
+    fn write_status(&self, out: &mut Vec<u8>) {
+        // Most are this one.
+        if (self.status, self.reason) == (200, None) {
+            return out.extend_from_slice(b"SIP/2.0 200 OK\r\n");
+        }
+        out.extend_from_slice(b"SIP/2.0 ");
+        out.extend_from_slice(itoa::Buffer::new().format(self.status).as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.reason.unwrap_or(reason_phrase(self.status)).as_bytes());
+        out.extend_from_slice(b"\r\n");
     }
 
     fn write_vias(&self, out: &mut Vec<u8>) {

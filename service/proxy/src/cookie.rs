@@ -29,6 +29,9 @@ const STATEFUL_LEN: usize = STATEFUL.len() + PROVED_LEN + PROOF_DIGITS;
 /// What is hashed in one piece: Request-URI, route, Call-ID and tag of most requests together.
 const HASHED_BYTES: usize = 512;
 
+/// `oh` and a hash.
+const TAG_LEN: usize = 2 + 16;
+
 /// Separates the uses of one key, so that a hash made for one purpose says nothing for another.
 #[derive(Clone, Copy)]
 #[repr(u8)]
@@ -171,8 +174,14 @@ impl CookieKey {
         read_hex(text.get(18..26)?).map(|m| m as u32)
     }
 
+    /// Whether a tag is the one of answers to these.
+    pub fn is_tag(&self, tag: &[u8], call_id: &[u8], from_tag: &[u8]) -> bool {
+        // Most are other people's, and nothing is hashed.
+        tag.len() == TAG_LEN && tag.starts_with(b"oh") && *tag == self.tag(call_id, from_tag)
+    }
+
     /// The tag of answers that leave no state behind: an ACK with it is recognised and goes no further.
-    pub fn tag(&self, call_id: &[u8], from_tag: &[u8]) -> [u8; 18] {
+    pub fn tag(&self, call_id: &[u8], from_tag: &[u8]) -> [u8; TAG_LEN] {
         let mut tag = *b"oh0000000000000000";
         if let Some(digits) = tag.last_chunk_mut() {
             *digits = hex(self.hash(Use::Tag, &[call_id, from_tag]));

@@ -9,7 +9,7 @@
 
 use offhook_net::Flow;
 use offhook_seal::Purpose;
-use offhook_sip::{Transport, Uri};
+use offhook_sip::{Param, Transport};
 
 use crate::cookie::CookieKey;
 use crate::flow_code::{self, FlowBytes, Read};
@@ -51,21 +51,22 @@ pub fn write(key: &CookieKey, local: &Local, entry: PathEntry, out: &mut Vec<u8>
     out.push(b'>');
 }
 
-/// Whether a Route value of ours carries a flow token, and what it says.
-pub fn read(key: &CookieKey, route: &Uri<'_>) -> Option<FlowRoute> {
-    let token = route.params().find(b"of")?.value.unwrap_or_default();
-    let Some(state) = key.seals().open(Purpose::Flow, &[], token) else { return Some(FlowRoute::Forged) };
-    Some(match flow_code::read(&mut state.as_bytes(), key.process()) {
+/// What the flow token (`of`) of a Route value of ours says.
+pub fn read(key: &CookieKey, token: Param<'_>) -> FlowRoute {
+    let token = token.value.unwrap_or_default();
+    let Some(state) = key.seals().open(Purpose::Flow, &[], token) else { return FlowRoute::Forged };
+    match flow_code::read(&mut state.as_bytes(), key.process()) {
         Some(Read::Flow(flow)) => FlowRoute::To(flow),
         Some(Read::Gone(_)) => FlowRoute::Gone,
         Some(Read::None) | None => FlowRoute::Forged,
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use offhook_net::ConnectionId;
     use offhook_seal::Ring;
+    use offhook_sip::Uri;
 
     use super::*;
 
@@ -88,7 +89,8 @@ mod tests {
 
     fn read_back(key: &CookieKey, value: &str) -> Option<FlowRoute> {
         let uri = value.trim_start_matches('<').trim_end_matches('>');
-        read(key, &Uri::parse(uri.as_bytes()).expect("a URI"))
+        let uri = Uri::parse(uri.as_bytes()).expect("a URI");
+        uri.params().find(b"of").map(|token| read(key, token))
     }
 
     /// RFC 5626 §5.1 and §5.2: the token leads back to the flow, and cannot be made by others.

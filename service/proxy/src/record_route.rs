@@ -117,15 +117,14 @@ pub fn write(
     out.push(b'>');
 }
 
-/// Reads a Route value of ours back. `None`: the token is missing, not ours, too old, or not for this dialog.
+/// Reads the token (`oh`) of a Route value of ours back. `None`: it is not ours, too old, or not for this dialog.
 pub fn read(
     key: &CookieKey,
-    route: &Uri<'_>,
+    token: &[u8],
     call_id: &[u8],
     from_tag: &[u8],
     to_tag: &[u8],
 ) -> Option<InDialog> {
-    let token = route.params().value(b"oh")?;
     // Who sends now is the caller of the first request, or the callee.
     let either: [&[&[u8]]; 2] = [&[call_id, from_tag], &[call_id, to_tag]];
     let (sender, state) = key.seals().open_either(Purpose::Dialog, either, token)?;
@@ -222,7 +221,8 @@ mod tests {
     fn read_back(value: &str, call_id: &str, from: &str, to: &str) -> Option<InDialog> {
         let uri = value.trim_start_matches('<').trim_end_matches('>');
         let uri = Uri::parse(uri.as_bytes()).expect("a URI");
-        read(&key(), &uri, call_id.as_bytes(), from.as_bytes(), to.as_bytes())
+        let token = uri.params().value(b"oh")?;
+        read(&key(), token, call_id.as_bytes(), from.as_bytes(), to.as_bytes())
     }
 
     /// RFC 3261 §16.6 step 4: the value has `lr`, and names us so that the dialog's requests come back.

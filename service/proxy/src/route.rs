@@ -1,6 +1,6 @@
 //! Route preprocessing: RFC 3261 §16.4. What of the route set is ours, and what comes next.
 
-use offhook_sip::{Essentials, Malformed, Message, Name, NameAddr, Scheme, Uri};
+use offhook_sip::{Essentials, Malformed, Message, Name, NameAddr, Param, Scheme, Uri};
 
 use crate::cookie::CookieKey;
 use crate::flow_token::{self, FlowRoute};
@@ -64,11 +64,12 @@ impl<'a> Routed<'a> {
                 routed.next = Some(route);
                 break;
             }
+            let [dialog, flow] = route_uri.params().pick([b"oh", b"of"]);
             if routed.own_routes == 0 {
-                routed.flow = flow_token::read(key, &route_uri);
+                routed.flow = flow.map(|token| flow_token::read(key, token));
             }
             routed.own_routes += 1;
-            routed.note_seal(parts, &route_uri, key);
+            routed.note_seal(parts, dialog, key);
             if routed.own_routes > OWN_ROUTES_MAX {
                 return Err(Malformed::Header("Route"));
             }
@@ -94,16 +95,18 @@ impl<'a> Routed<'a> {
         let last = message.values(Name::Route).last().ok_or(Malformed::Header("Route"))?;
         self.uri = NameAddr::parse(last).ok_or(Malformed::Header("Route"))?.parsed_uri()?;
         self.from_strict_router = true;
-        self.note_seal(parts, &own, key);
+        self.note_seal(parts, own.params().find(b"oh"), key);
         Ok(())
     }
 
-    fn note_seal(&mut self, parts: &Essentials<'a>, route: &Uri<'_>, key: &CookieKey) {
+    fn note_seal(&mut self, parts: &Essentials<'a>, token: Option<Param<'_>>, key: &CookieKey) {
         if self.in_dialog.is_some_and(|d| d.toward.is_some()) {
             return;
         }
         let before = self.in_dialog;
-        let read = record_route::read(key, route, parts.call_id, parts.from_tag, parts.to_tag);
+        let token = token.and_then(|token| token.text());
+        let read =
+            token.and_then(|t| record_route::read(key, t, parts.call_id, parts.from_tag, parts.to_tag));
         // Where two values stand (RFC 5658 §4), one of them has all that is to be remembered.
         let both = || [read, before].into_iter().flatten();
         let stateless = both().any(|dialog| dialog.stateless);

@@ -217,17 +217,18 @@ fn read_contact<'a>(
     if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
         return Err(Refusal::new(400).because("Contact must be a SIP URI"));
     }
-    let params = contact.params();
+    let [expires, q, instance, reg_id] =
+        contact.params().pick([b"expires", b"q", b"+sip.instance", b"reg-id"]).map(|param| param?.text());
     if contact.params_text().len() > CONTACT_PARAMS_BYTES_MAX {
         return Err(Refusal::new(413).because("Contact parameters too long"));
     }
-    let own_expires_s = params.value(b"expires").and_then(header::seconds);
+    let own_expires_s = expires.and_then(header::seconds);
     let asked_s = own_expires_s.or(expires_s).unwrap_or(policy.expires_default_s);
     // §10.3 step 7: what is shorter than our minimum, but not a removal, is refused with the minimum.
     if asked_s > 0 && asked_s < policy.expires_min_s {
         return Err(Refusal::new(423).with(Hint::MinExpires(policy.expires_min_s)));
     }
-    let q_milli = match params.value(b"q") {
+    let q_milli = match q {
         Some(q) => header::q_milli(q).ok_or_else(bad)?,
         None => 1000,
     };
@@ -236,7 +237,7 @@ fn read_contact<'a>(
         uri,
         expires_s: asked_s.min(policy.expires_max_s),
         q_milli,
-        instance: params.value(b"+sip.instance").unwrap_or_default(),
-        reg_id: params.value(b"reg-id").and_then(header::seconds).filter(|id| *id <= REG_ID_MAX).unwrap_or(0),
+        instance: instance.unwrap_or_default(),
+        reg_id: reg_id.and_then(header::seconds).filter(|id| *id <= REG_ID_MAX).unwrap_or(0),
     })
 }

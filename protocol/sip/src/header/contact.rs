@@ -3,7 +3,6 @@
 
 use crate::chars::number;
 use crate::header::{NameAddr, q_milli, seconds};
-use crate::params::unquote;
 use crate::{Malformed, trim};
 
 /// What a malformed `expires` counts as, seconds: RFC 3261 §10.2 and §20.10.
@@ -52,7 +51,7 @@ impl<'a> Contact<'a> {
                 6 if param.is(b"reg-id") => &mut reg_id,
                 _ => return,
             };
-            place.get_or_insert(param.value.map(unquote));
+            place.get_or_insert(param.text());
         })?;
         Some(Self::Address {
             name_addr,

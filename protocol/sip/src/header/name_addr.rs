@@ -45,7 +45,7 @@ impl<'a> NameAddr<'a> {
         let is_legal = Uri::has_scheme(uri)
             && Params::new(params).each_if_legal(|param| {
                 if param.name.len() == 3 && param.is(b"tag") {
-                    tag.get_or_insert(param.value.map_or(&b""[..], unquote));
+                    tag.get_or_insert(param.text().unwrap_or_default());
                 }
                 see(param);
             });

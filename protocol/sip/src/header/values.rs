@@ -1,6 +1,6 @@
 //! Comma-separated values over all lines of a header: RFC 3261 §7.3.1.
 
-use crate::chars::{list_mark, trim};
+use crate::chars::{find, list_mark, trim};
 use crate::message::Message;
 use crate::name::Name;
 use crate::params::quoted_end;
@@ -44,6 +44,9 @@ impl<'a> Iterator for Values<'_, 'a> {
 /// The first value of a list, trimmed, and what stands behind its comma. Commas in quoted strings and between angle
 /// brackets are none.
 pub fn split(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    if find(text, b',').is_none() {
+        return (trim(text), None);
+    }
     let mut at = 0;
     let mut in_brackets = false;
     while let Some(skip) = list_mark(&text[at..]) {

@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::chars::{find, is_lws, is_token, trim, trim_start};
+use arrayvec::ArrayVec;
+
+use crate::chars::{find, is_lws, offset, token_len, trim, trim_start};
 use crate::header::loss_feedback::is_overload;
 use crate::host::HostPort;
-use crate::params::{Param, Params, unquote};
+use crate::params::{Param, Params};
 use crate::{Malformed, Transport};
 
 /// The prefix of branches made by RFC 3261 (§8.1.1.7).
@@ -28,6 +30,18 @@ pub struct Via<'a> {
     rport: Option<&'a [u8]>,
     received: Option<&'a [u8]>,
     overload: Overload,
+    replaced: Replaced<'a>,
+}
+
+/// The parameters that whoever passes the value on writes anew, or not at all.
+#[derive(Clone, Copy, Debug)]
+enum Replaced<'a> {
+    /// There are none.
+    Nothing,
+    /// This one, mostly a bare `rport`.
+    One(&'a [u8]),
+    /// There are more.
+    Several,
 }
 
 /// What is said about overload control (RFC 7339 §4.1).
@@ -70,6 +84,7 @@ impl<'a> Via<'a> {
             rport: None,
             received: None,
             overload: Overload::Nothing,
+            replaced: Replaced::Nothing,
         };
         Params::new(params).each_if_legal(|param| via.note(param)).then_some(via)
     }
@@ -81,9 +96,11 @@ impl<'a> Via<'a> {
             }
             5 if param.is(b"rport") => {
                 self.rport.get_or_insert(value(param));
+                self.replaced = self.replaced.and(param);
             }
             8 if param.is(b"received") => {
                 self.received.get_or_insert(value(param));
+                self.replaced = self.replaced.and(param);
             }
             2 if param.is(b"oc") && self.overload == Overload::Nothing => {
                 self.overload = if param.value.is_some() { Overload::Wish } else { Overload::Offer };
@@ -133,9 +150,19 @@ impl<'a> Via<'a> {
         self.overload == Overload::Wish
     }
 
-    /// What stands in front of the parameters.
-    pub(super) fn before_params(&self) -> &'a [u8] {
-        trim(&self.text[..self.text.len() - self.params.len()])
+    /// Writes the value without these parameters, and all else as it came.
+    pub(super) fn write_without(&self, out: &mut Vec<u8>, is_left_out: impl Fn(&Param<'a>) -> bool) {
+        // Up to where it is written, and up to where what is to be written has been seen.
+        let (mut written, mut seen) = (0, self.text.len() - self.params.len());
+        for param in self.params() {
+            let end = offset(self.text, param.whole) + param.whole.len();
+            if is_left_out(&param) {
+                out.extend_from_slice(trim(&self.text[written..seen]));
+                written = end;
+            }
+            seen = end;
+        }
+        out.extend_from_slice(trim(&self.text[written..seen]));
     }
 
     /// Whether the branch is one of RFC 3261, thus unique in space and time.
@@ -150,12 +177,21 @@ impl<'a> Via<'a> {
     }
 }
 
+impl<'a> Replaced<'a> {
+    fn and(self, param: Param<'a>) -> Self {
+        match self {
+            Self::Nothing => Self::One(param.whole),
+            Self::One(_) | Self::Several => Self::Several,
+        }
+    }
+}
+
 fn value(param: Param<'_>) -> &[u8] {
-    param.value.map_or(&b""[..], unquote)
+    param.text().unwrap_or_default()
 }
 
 fn token(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = text.iter().take_while(|&&c| is_token(c)).count();
+    let end = token_len(text);
     (end > 0).then(|| text.split_at(end))
 }
 
@@ -201,14 +237,17 @@ impl Via<'_> {
     /// Writes the value with `received`, and with `rport` if the sender asked for it; without what it says about
     /// overload control, which is for us alone (RFC 7339 §5.6).
     pub fn write_mended(&self, source: SocketAddr, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.before_params());
-        for param in self.params() {
-            let is_ours =
-                [&b"rport"[..], b"received"].iter().any(|ours| param.name.eq_ignore_ascii_case(ours));
-            if !(is_ours || self.mentions_overload() && is_overload(&param)) {
-                out.push(b';');
-                out.extend_from_slice(param.whole);
+        match self.replaced {
+            Replaced::Nothing if !self.mentions_overload() => out.extend_from_slice(self.text),
+            Replaced::One(param) if !self.mentions_overload() => {
+                let start = offset(self.text, param);
+                let before = trim(&self.text[..start]);
+                out.extend_from_slice(trim(before.strip_suffix(b";").unwrap_or(before)));
+                out.extend_from_slice(&self.text[start + param.len()..]);
             }
+            _ => self.write_without(out, |param| {
+                param.is(b"rport") || param.is(b"received") || self.mentions_overload() && is_overload(param)
+            }),
         }
         // RFC 3581 §4: with rport, received is added even where it repeats the host.
         out.extend_from_slice(b";received=");
@@ -231,12 +270,20 @@ impl Via<'_> {
 fn write_ip(ip: IpAddr, out: &mut Vec<u8>) {
     match ip.to_canonical() {
         IpAddr::V4(v4) => {
-            for (i, octet) in v4.octets().into_iter().enumerate() {
-                if i > 0 {
-                    out.push(b'.');
+            let mut text = ArrayVec::<u8, { "255.255.255.255.".len() }>::new();
+            for octet in v4.octets() {
+                let digit = |n: u8| b'0' + n % 10;
+                if octet >= 100 {
+                    text.push(digit(octet / 100));
                 }
-                out.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+                if octet >= 10 {
+                    text.push(digit(octet / 10));
+                }
+                text.push(digit(octet));
+                text.push(b'.');
             }
+            text.pop();
+            out.extend_from_slice(&text);
         }
         IpAddr::V6(v6) => out.extend_from_slice(v6.to_string().as_bytes()),
     }
@@ -303,7 +350,7 @@ mod tests {
         );
         assert_eq!(
             mended("SIP/2.0/UDP pc ; branch=z9hG4bK1;received=8.8.8.8"),
-            "SIP/2.0/UDP pc;branch=z9hG4bK1;received=192.0.2.9"
+            "SIP/2.0/UDP pc ; branch=z9hG4bK1;received=192.0.2.9"
         );
         assert_eq!(via("SIP/2.0/UDP 10.0.0.1:99;rport").reply_address(source), source);
         assert_eq!(via("SIP/2.0/UDP 10.0.0.1:99").reply_address(source).port(), 99);
