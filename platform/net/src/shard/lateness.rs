@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const FILLED_PERMILLE: u16 = 250;
 const PER_MS: u16 = 5;
 
-/// The fill is asked for after so many full batches: every half millisecond at most, and an answer costs a third of a
-/// microsecond.
-const BATCHES_PER_LOOK: u32 = 4;
+/// The fill is asked for no sooner again: an answer costs a third of a microsecond. What was said holds no longer than the
+/// queue was read, where a batch takes as long as this.
+const ASK_AGAIN_AFTER: Duration = Duration::from_micros(500);
 
 /// Of one socket.
 #[derive(Default)]
@@ -19,7 +19,8 @@ pub(super) struct Lateness {
     /// How long the oldest datagram had waited, and what the fill counts as since it was last asked for.
     waited_ms: u32,
     filled_ms: u32,
-    full_batches: u32,
+    /// When that was, as time since the Unix epoch.
+    asked: Duration,
 }
 
 impl Lateness {
@@ -30,8 +31,8 @@ impl Lateness {
         // A clock that was set back makes none.
         let waited = arrived.map_or(Duration::ZERO, |arrived| now.saturating_sub(arrived));
         self.waited_ms = u32::try_from(waited.as_millis()).unwrap_or(u32::MAX);
-        self.full_batches = self.full_batches.wrapping_add(1);
-        if self.full_batches.is_multiple_of(BATCHES_PER_LOOK) {
+        if now.abs_diff(self.asked) >= ASK_AGAIN_AFTER {
+            self.asked = now;
             self.filled_ms = (fill_permille().saturating_sub(FILLED_PERMILLE) / PER_MS).into();
         }
     }
@@ -79,7 +80,6 @@ mod tests {
     fn a_full_queue_is_a_long_wait() {
         for (fill_permille, at_least_ms) in [(1_000, 150), (500, 50), (200, 0)] {
             let mut lateness = Lateness::default();
-            (1..BATCHES_PER_LOOK).for_each(|_| lateness.note_full(ago(0), || fill_permille));
             for _ in 0..20 {
                 lateness.note_full(ago(0), || fill_permille);
                 assert!((at_least_ms..at_least_ms + 100).contains(&lateness.waited_ms()), "{fill_permille}");
@@ -87,5 +87,23 @@ mod tests {
             lateness.note_empty();
             assert_eq!(lateness.waited_ms(), 0);
         }
+    }
+
+    /// Where a batch takes long, each says anew how full the queue is; where it does not, one of several.
+    #[test]
+    fn the_fill_is_asked_for_now_and_then() {
+        let mut lateness = Lateness::default();
+        lateness.note_full(ago(0), || 1_000);
+        lateness.asked -= ASK_AGAIN_AFTER;
+        lateness.note_full(ago(0), || 200);
+        assert!(lateness.waited_ms() < 100);
+        let (mut asked, begun) = (0, std::time::Instant::now());
+        for _ in 0..1_000 {
+            lateness.note_full(ago(0), || {
+                asked += 1;
+                0
+            });
+        }
+        assert!(asked <= 1 + begun.elapsed().as_micros() / ASK_AGAIN_AFTER.as_micros());
     }
 }
