@@ -1,7 +1,9 @@
 //! A call that is not over: what its facts have said so far, kept as they came.
 
 use offhook_frames::encoding::Cursor;
+use smallvec::{SmallVec, smallvec};
 
+use crate::fact::InDialog;
 use crate::joiner::Policy;
 use crate::layout::{Opening, Reply};
 use crate::leg::{Leg, LegEnd, LegKey, Refusal};
@@ -52,13 +54,19 @@ pub(crate) struct Call {
     pub(crate) begun: Box<[u8]>,
     pub(crate) rang_ms: Option<u64>,
     /// The INVITEs of the latest attempt.
-    pub(crate) legs: Vec<Leg>,
-    pub(crate) dialogs: Vec<Dialog>,
+    pub(crate) legs: SmallVec<[Leg; 1]>,
+    pub(crate) dialogs: SmallVec<[Dialog; 1]>,
 }
 
 impl Call {
     pub(crate) fn new(leg: Leg, at_ms: u64, payload: &[u8]) -> Self {
-        Self { began_ms: at_ms, begun: payload.into(), rang_ms: None, legs: vec![leg], dialogs: Vec::new() }
+        let (legs, dialogs) = (smallvec![leg], SmallVec::new());
+        Self { began_ms: at_ms, begun: payload.into(), rang_ms: None, legs, dialogs }
+    }
+
+    /// Call-ID and the caller's tag.
+    pub(crate) fn identity(&self) -> (&[u8], &[u8]) {
+        Opening::identity_of(&self.begun)
     }
 
     /// The latest attempt. It was read once, so it can be read again.
@@ -118,14 +126,20 @@ impl Call {
             return false;
         }
         let session_ends_ms = session_end(at_ms, reply.session_expires());
-        // Nearly always one phone answers.
-        self.dialogs.reserve_exact(1);
         self.dialogs.push(Dialog { at_ms, answered: payload.into(), session_ends_ms, end: None });
         true
     }
 
-    pub(crate) fn dialog_mut(&mut self, tag: &[u8]) -> Option<&mut Dialog> {
-        self.dialogs.iter_mut().find(|dialog| dialog.is_open_with(tag))
+    /// Which of its dialogs that is, if it still goes on, and which side has sent the request.
+    pub(crate) fn dialog_of(&self, request: &InDialog<'_>) -> Option<(usize, EndedBy)> {
+        let (call_id, caller) = self.identity();
+        let (callee, by) = match caller {
+            _ if call_id != request.call_id => return None,
+            caller if caller == request.from_tag => (request.to_tag, EndedBy::Caller),
+            caller if caller == request.to_tag => (request.from_tag, EndedBy::Callee),
+            _ => return None,
+        };
+        Some((self.dialogs.iter().position(|dialog| dialog.is_open_with(callee))?, by))
     }
 
     /// Whether nothing more can come: every phone that answered has ended, or the caller knows that nobody does and will
@@ -195,7 +209,7 @@ impl Dialog {
     }
 
     fn tag(&self) -> &[u8] {
-        self.reply().map_or(b"", |reply| reply.tag())
+        Reply::tag_of(&self.answered)
     }
 
     fn deadline(&self, policy: &Policy) -> (u64, (u64, EndedBy)) {

@@ -2,7 +2,7 @@
 //! are to be looked at.
 //!
 //! ```text
-//!   name (hash of Call-ID and caller's tag) ──► latest call ──► the one before …
+//!   name (hash of Call-ID) ──► latest call ──► the one before …
 //!   transaction ─────────────────────────────► call            oldest ◄──► … ◄──► newest
 //!   deadlines: one number beside each call, and one that none of them is before
 //! ```
@@ -12,10 +12,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use foldhash::fast::RandomState as Quick;
-
 use crate::call::Call;
 use crate::leg::LegKey;
+use crate::legs::Legs;
 
 /// Calls of one name that are looked at, the latest first. Whoever dials more often in half a minute has a record for each.
 const SAME_MAX: usize = 16;
@@ -26,7 +25,7 @@ const NOWHERE: Place = Place(u32::MAX);
 
 /// Where a call is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Place(u32);
+pub(crate) struct Place(pub(crate) u32);
 
 /// A call that is not over.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ pub(crate) struct Open {
     pub(crate) call: Call,
     /// Its number in the log of open calls.
     pub(crate) id: u64,
-    /// A hash of Call-ID and the caller's tag.
+    /// A hash of Call-ID.
     pub(crate) name: u64,
     /// By which trunk it is counted.
     pub(crate) trunk: u16,
@@ -83,7 +82,7 @@ pub(crate) struct Calls {
     earliest_ms: u64,
     /// The latest call of each name.
     names: HashMap<u64, Place, BuildHasherDefault<AsItIs>>,
-    legs: HashMap<LegKey, Place, Quick>,
+    legs: Legs,
     ends: Option<(Place, Place)>,
 }
 
@@ -114,7 +113,7 @@ impl Calls {
             Place(self.places.len() as u32 - 1)
         });
         for leg in call.legs.iter().filter(|leg| leg.has_name()) {
-            self.legs.insert(leg.key, place);
+            self.legs.insert(&leg.key, place);
         }
         let (older, oldest) = self.ends.map_or((NOWHERE, place), |(oldest, newest)| (newest, oldest));
         let same = self.names.insert(name, place).unwrap_or(NOWHERE);
@@ -186,13 +185,13 @@ impl Calls {
 
     /// The one with this INVITE.
     pub(crate) fn of_leg(&self, leg: &LegKey) -> Option<Place> {
-        self.legs.get(leg).copied()
+        self.legs.get(leg)
     }
 
     /// It has this INVITE, too, unless it is over by that.
     pub(crate) fn add_leg(&mut self, leg: LegKey, place: Place) {
         if self.get(place).is_some_and(|open| open.call.legs.iter().any(|its| its.key == leg)) {
-            self.legs.insert(leg, place);
+            self.legs.insert(&leg, place);
         }
     }
 

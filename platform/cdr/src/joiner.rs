@@ -16,7 +16,7 @@ use foldhash::quality::RandomState;
 
 use crate::by_trunk::ByTrunk;
 use crate::call::{Call, Dialog, EndedBy, session_end};
-use crate::calls::{Calls, Place};
+use crate::calls::{Calls, Open, Place};
 use crate::fact::{ANSWERED, BEGUN, Fact, InDialog};
 use crate::layout::{self, Opening, Reply};
 use crate::leg::{Leg, LegEnd, LegKey, Refusal};
@@ -289,7 +289,7 @@ impl Joiner {
 
     fn begun(&mut self, leg: Leg, at_ms: u64, opening: &Opening<'_>, payload: &[u8]) {
         let (key, has_name) = (leg.key, leg.has_name());
-        let name = self.name(opening.identity());
+        let name = self.name(opening.identity().0);
         match self.earlier_attempt(name, opening) {
             Attempt::Same => {}
             Attempt::ComesAgain(place) => {
@@ -372,25 +372,15 @@ impl Joiner {
 
     /// Looks for the dialog of an in-dialog request, which either side may have sent.
     fn in_dialog(&mut self, dialog: &InDialog<'_>, change: impl FnOnce(&mut Dialog, EndedBy)) -> bool {
-        let (from, to) = (dialog.from_tag, dialog.to_tag);
-        for (caller, callee, by) in [(from, to, EndedBy::Caller), (to, from, EndedBy::Callee)] {
-            let identity = (dialog.call_id, caller);
-            let is_its = |call: &Call| {
-                call.opening().is_some_and(|opening| opening.identity() == identity)
-                    && call.dialogs.iter().any(|dialog| dialog.is_open_with(callee))
-            };
-            let name = self.name(identity);
-            let found = self.calls.named(name).find(|(_, open)| is_its(&open.call)).map(|(place, _)| place);
-            if let Some(place) = found {
-                self.change_at(place, |call| {
-                    if let Some(dialog) = call.dialog_mut(callee) {
-                        change(dialog, by);
-                    }
-                });
-                return true;
+        let its = |(place, open): (Place, &Open)| Some((place, open.call.dialog_of(dialog)?));
+        let found = self.calls.named(self.name(dialog.call_id)).find_map(its);
+        let Some((place, (its, by))) = found else { return false };
+        self.change_at(place, |call| {
+            if let Some(dialog) = call.dialogs.get_mut(its) {
+                change(dialog, by);
             }
-        }
-        false
+        });
+        true
     }
 
     fn change(&mut self, leg: LegKey, change: impl FnOnce(&mut Call, LegKey)) {
@@ -455,14 +445,14 @@ impl Joiner {
     }
 
     fn insert(&mut self, id: u64, call: Call) -> Place {
-        let name = call.opening().map_or(0, |opening| self.name(opening.identity()));
+        let name = self.name(call.identity().0);
         let deadline_ms = call.deadline_ms(&self.policy);
         self.calls.insert(id, name, call, deadline_ms)
     }
 
     /// What a call is found by. Seeded anew in each run, and whoever is found is looked at.
-    fn name(&self, identity: (&[u8], &[u8])) -> u64 {
-        self.hash.hash_one(identity)
+    fn name(&self, call_id: &[u8]) -> u64 {
+        self.hash.hash_one(call_id)
     }
 }
 

@@ -23,6 +23,10 @@ const NAMED_BYTES: usize = HEAD_BYTES + 8;
 const IN_PATH: u8 = 1;
 const IS_V6: u8 = 2;
 
+/// CSeq, refusal and flags before the texts of a [`Begun`], status and flags before those of an [`Answered`].
+const BEGUN_FIXED_BYTES: usize = 7;
+const ANSWERED_FIXED_BYTES: usize = 3;
+
 const V4_BYTES: usize = 6;
 const V6_BYTES: usize = 22;
 
@@ -101,6 +105,17 @@ impl<'a, const N: usize> Texts<'a, N> {
         (first, rest.get(..length(&self.lengths[1])).unwrap_or_default())
     }
 
+    /// The first two of those that begin at `start`, as far as they are there.
+    fn first_two_of(bytes: &'a [u8], start: usize) -> (&'a [u8], &'a [u8]) {
+        let texts = || {
+            let (lengths, texts) = bytes.get(start..)?.split_at_checked(2 * N)?;
+            let [first, second, ..] = lengths.as_chunks::<2>().0 else { return None };
+            let (first, rest) = texts.split_at_checked(length(first))?;
+            Some((first, rest.get(..length(second))?))
+        };
+        texts().unwrap_or_default()
+    }
+
     fn last(&self) -> &'a [u8] {
         let start = self.bytes.len().checked_sub(length(&self.lengths[N - 1]));
         start.and_then(|start| self.bytes.get(start..)).unwrap_or_default()
@@ -136,6 +151,11 @@ impl<'a> Opening<'a> {
         let (cseq, refused) = (u32::from_le_bytes([c0, c1, c2, c3]), u16::from_le_bytes([r0, r1]));
         let opening = Self { whole, cseq, refused, flags, texts, source };
         (source.len() == address_bytes(flags)).then_some(opening)
+    }
+
+    /// Call-ID and the caller's tag of a fact that was read before: nothing else of it is looked at.
+    pub(crate) fn identity_of(payload: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        Texts::<BEGUN_TEXTS>::first_two_of(payload, NAMED_BYTES + BEGUN_FIXED_BYTES)
     }
 
     /// As the store has it.
@@ -187,7 +207,7 @@ impl<'a> Opening<'a> {
 
 /// Appends everything behind the head.
 pub(crate) fn put_begun(begun: &Begun<'_>, out: &mut Vec<u8>) {
-    let mut fixed = [0; NAMED_BYTES - HEAD_BYTES + 7];
+    let mut fixed = [0; NAMED_BYTES - HEAD_BYTES + BEGUN_FIXED_BYTES];
     fixed[..8].copy_from_slice(&begun.leg.to_le_bytes());
     fixed[8..12].copy_from_slice(&begun.cseq.to_le_bytes());
     fixed[12..14].copy_from_slice(&begun.refused.to_le_bytes());
@@ -227,6 +247,11 @@ impl<'a> Reply<'a> {
         (target.len() == address_bytes(flags)).then_some(reply)
     }
 
+    /// The callee's tag in a fact that was read before.
+    pub(crate) fn tag_of(payload: &'a [u8]) -> &'a [u8] {
+        Texts::<ANSWERED_TEXTS>::first_two_of(payload, NAMED_BYTES + ANSWERED_FIXED_BYTES).0
+    }
+
     /// As the store has it.
     pub(crate) fn bytes(&self) -> &'a [u8] {
         self.whole
@@ -255,7 +280,7 @@ impl<'a> Reply<'a> {
 
 /// Appends everything behind the head.
 pub(crate) fn put_answered(answered: &Answered<'_>, out: &mut Vec<u8>) {
-    let mut fixed = [0; NAMED_BYTES - HEAD_BYTES + 3];
+    let mut fixed = [0; NAMED_BYTES - HEAD_BYTES + ANSWERED_FIXED_BYTES];
     fixed[..8].copy_from_slice(&answered.leg.to_le_bytes());
     fixed[8..10].copy_from_slice(&answered.status.to_le_bytes());
     fixed[10] = family(answered.target);

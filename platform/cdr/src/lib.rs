@@ -26,6 +26,7 @@ mod files;
 mod joiner;
 mod layout;
 mod leg;
+mod legs;
 mod line;
 mod list;
 mod open_calls;

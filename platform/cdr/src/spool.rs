@@ -307,11 +307,13 @@ impl Files {
         let full = |open: &Open| {
             open.length + frames.len() as u64 > SEGMENT_BYTES && open.length > HEADER_BYTES as u64
         };
-        let open = match self.open.take_if(|open| !full(open)) {
-            Some(open) => open,
-            None => self.next_segment()?,
-        };
-        self.open.insert(open).append(frames)
+        if let Some(open) = &mut self.open
+            && !full(open)
+        {
+            return open.append(frames);
+        }
+        let next = self.next_segment()?;
+        self.open.insert(next).append(frames)
     }
 
     fn next_segment(&mut self) -> io::Result<Open> {
