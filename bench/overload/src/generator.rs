@@ -5,11 +5,12 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::net::SocketAddr;
 
 use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
-use offhook_sip::{LossFeedback, Message, StartLine};
+use offhook_sip::{Message, StartLine};
 
 use crate::callee::Callee;
 use crate::caller::{Call, Progress};
 use crate::tally::Tally;
+use crate::wish::Wish;
 
 /// Before the first call, ms: sockets settle.
 const START_AFTER_MS: u64 = 200;
@@ -36,9 +37,8 @@ pub(crate) struct Generator {
     repetitions: BinaryHeap<Reverse<(u64, usize)>>,
     callee: Callee,
     tally: Tally,
-    /// What was asked of those who listen, until when, and what is held back of a hundred.
-    asked: (LossFeedback, u64),
-    owed_percent: u32,
+    /// What was asked of those who listen.
+    wish: Wish,
     next_tick_ms: u64,
 }
 
@@ -57,8 +57,7 @@ impl Generator {
             repetitions: BinaryHeap::new(),
             callee: Callee::default(),
             tally: Tally::default(),
-            asked: (LossFeedback::default(), 0),
-            owed_percent: 0,
+            wish: Wish::default(),
             next_tick_ms: 0,
         }
     }
@@ -90,13 +89,8 @@ impl Generator {
         let number = self.calls.len() as u64;
         self.tally.offered(now_ms - self.began_ms);
         let source = (number % u64::from(self.sources)) as u16;
-        if now_ms < self.asked.1 {
-            // An INVITE and a BYE are what a call would send: all that is held back is the INVITE.
-            self.owed_percent += (u32::from(self.asked.0.percent) * 2).min(100);
-            if self.owed_percent >= 100 {
-                self.owed_percent -= 100;
-                return self.tally.refused(now_ms - self.began_ms);
-            }
+        if self.listens && self.wish.holds_back(now_ms) {
+            return self.tally.refused(now_ms - self.began_ms);
         }
         let call = Call::begin(number, now_ms, (source, self.server), self.listens, out);
         self.repetitions.push(Reverse((call.next_ms, self.calls.len())));
@@ -145,6 +139,7 @@ impl Generator {
                 call.answered(now_ms, message, out);
                 if progress != Progress::Ending && progress != Progress::Over {
                     self.tally.answered(call.began_ms - self.began_ms, since_ms);
+                    self.wish.note_in_call(now_ms);
                     self.repetitions.push(Reverse((call.next_ms, number as usize)));
                 }
             }
@@ -163,9 +158,8 @@ impl Generator {
     }
 
     fn listen(&mut self, now_ms: u64, message: &Message<'_>) {
-        let Some(wish) = message.top_via().ok().and_then(|via| via.loss_feedback()) else { return };
-        if wish.sequence > self.asked.0.sequence {
-            self.asked = (wish, now_ms + u64::from(wish.validity_ms));
+        if let Some(wish) = message.top_via().ok().and_then(|via| via.loss_feedback()) {
+            self.wish.hear(now_ms, wish);
         }
     }
 }

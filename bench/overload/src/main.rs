@@ -15,6 +15,7 @@ mod callee;
 mod caller;
 mod generator;
 mod tally;
+mod wish;
 
 use std::net::SocketAddr;
 use std::thread;
