@@ -29,8 +29,9 @@ use crate::spool::SpoolFolder;
 use crate::table::{self, Commit, FilePosition};
 use crate::tail::Tail;
 
-/// Facts that one transaction holds at most: some thousands of calls, some ten milliseconds of the store.
-const FACTS_PER_COMMIT: usize = 8_192;
+/// Facts of one turn at most: some ten thousand calls, some megabytes in memory. Each turn is a few `fdatasync`, which are a
+/// quarter of what this costs when there are several in a second.
+const FACTS_PER_COMMIT: usize = 32_768;
 
 /// How often old records are looked for.
 const FORGET_EVERY_MS: u64 = 3_600_000;
