@@ -100,7 +100,7 @@ fn was_left(scene: &Scene, bye: &Client) -> bool {
             .iter()
             .any(|dialog| dialog.is_caller && dialog.call_id == call_id && dialog.remote_tag == tag)
     };
-    scene.far.is_some() && !scene.people().any(knows)
+    (scene.far.is_some() || scene.provider.is_some()) && !scene.people().any(knows)
 }
 
 /// A refusal for want of anybody to ring leaves no state behind either: a copy of the INVITE that was on its way meanwhile,

@@ -82,8 +82,8 @@ impl<'a> Oracle<'a> {
                 server.ends_ms = Some(if server.is_udp() { now_ms + T4_MS } else { now_ms });
             }
             Serving::Passed => self.turn.ack_on = Some((ack, *from)),
-            // On a route without state a copy of the INVITE waits for a name, and so does its ACK.
-            Serving::Fresh if server.waits_until_ms.is_some() => self.turn.ack_on = Some((ack, *from)),
+            // On a route without state a copy of the INVITE has waited for a name, perhaps in vain; its ACK goes on, or waits.
+            Serving::Fresh => self.turn.ack_on = Some((ack, *from)),
             Serving::Accepted => {
                 self.turn.optional = true;
                 self.turn.ack_on = Some((ack, *from));
@@ -92,7 +92,7 @@ impl<'a> Oracle<'a> {
                 self.turn.optional = true;
                 self.turn.ack_on = Some((ack, *from));
             }
-            Serving::Fresh | Serving::Refused | Serving::Proceeding | Serving::Confirmed => {}
+            Serving::Refused | Serving::Proceeding | Serving::Confirmed => {}
         }
     }
 
