@@ -52,7 +52,7 @@ const FOUND_IN_PLAIN_EVENINGS: [u64; 4] = [
 ];
 
 /// The same, with names and a provider.
-const FOUND: [u64; 10] = [
+const FOUND: [u64; 11] = [
     5_001_767, // a name leads nowhere, and two copies of a request for a route without state wait for it
     5_003_882, // a provider's first word comes after Timer B
     5_007_428, // a server says 503 when the request has been answered by another one, and its transaction is gone
@@ -61,6 +61,7 @@ const FOUND: [u64; 10] = [
     6_062_719, // an exchange that has started again sends on the ACK to a refusal, and it gets to a trunk
     6_081_499, // the connection for an answer is gone and has to be opened anew
     6_097_067, // on a route without state an INVITE waits for a name, and its ACK too
+    7_006_569, // there an exchange is killed while a request waits for a name
     7_007_047, // there its repetition has waited in vain, and the ACK goes on
     7_092_454, // a machine of a provider that was left takes the call too late, and hangs up
 ];

@@ -199,6 +199,8 @@ impl<'a> Oracle<'a> {
         if self.life != step.life {
             // A new process knows nothing of what was under way; what needs no memory goes on.
             self.life = step.life;
+            // What waited for a name without a transaction waits no more.
+            self.servers.iter_mut().for_each(|server| server.waits_until_ms = None);
             let servers = &self.servers;
             self.serving.retain(|&i| !servers[i].is_kept());
             self.asking.clear();
