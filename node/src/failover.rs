@@ -27,8 +27,26 @@ impl Switchboard {
         rest.is_some_and(|rest| rest.spares.iter().any(|spare| spare.branch == branch))
     }
 
+    /// Takes a branch that failed elsewhere, if there is a detour. `false`: this was its end.
+    pub(crate) fn goes_on(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        (server, branch): (ServerId, ClientId),
+        detour: Detour<'_>,
+        out: &mut Outbox,
+    ) -> bool {
+        let Detour { address_failed, flow_failed } = detour;
+        let Some(device) = self.transactions.client(branch).map(|record| record.user.device) else {
+            return false;
+        };
+        address_failed
+            .is_some_and(|failure| self.try_next_address(settings, now_ms, (server, branch), failure, out))
+            || flow_failed && self.try_other_flow(settings, now_ms, (server, device), out)
+    }
+
     /// Sends the request of a branch that failed to its next address. `false`: there is none, or nobody waits any more.
-    pub(crate) fn try_next_address(
+    fn try_next_address(
         &mut self,
         settings: &Settings,
         now_ms: u64,
@@ -117,6 +135,37 @@ impl Switchboard {
             let event = Event::TargetDead { target: hop.address, transport: hop.transport.name(), why };
             self.journal.note(now_ms, &event);
         }
+    }
+}
+
+/// What a branch that failed may try yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Detour<'r> {
+    /// The next address of its name (RFC 3263 §4.3), for this one has failed in this way.
+    address_failed: Option<Failure<'r>>,
+    /// Another flow of its device (RFC 5626 §7).
+    flow_failed: bool,
+}
+
+impl<'r> Detour<'r> {
+    /// After a refusal.
+    pub(crate) fn after(status: u16, refusal: &'r Message<'r>) -> Self {
+        let is_invite = || refusal.cseq().is_ok_and(|cseq| cseq.method == b"INVITE");
+        Self {
+            address_failed: (status == 503).then_some(Failure::Refused(refusal)),
+            flow_failed: status == 430 || status == 408 && is_invite(),
+        }
+    }
+
+    /// Where `status` only stands in for a response. `heard`: something else was said before.
+    pub(crate) fn unanswered(status: u16, heard: bool, is_invite: bool) -> Self {
+        let address_failed = match status {
+            408 if heard => None,
+            408 => Some(Failure::Silent),
+            _ => Some(Failure::Unreachable),
+        };
+        // RFC 4320 §4.2: when silence is noticed, a client of anything but INVITE has given up.
+        Self { address_failed, flow_failed: status != 408 || is_invite }
     }
 }
 

@@ -8,7 +8,7 @@ use offhook_transaction::{ClientId, ClientState, ClientVerdict, ServerId};
 
 use crate::beyond::Leg;
 use crate::context::Cancel;
-use crate::failover::Failure;
+use crate::failover::Detour;
 use crate::hop;
 use crate::settings::Settings;
 use crate::settle::{Final, Upward, write_without_our_via};
@@ -117,28 +117,19 @@ impl Switchboard {
         message: &Message<'_>,
         out: &mut Outbox,
     ) {
-        let Some(record) = self.transactions.client_mut(id) else { return };
-        let Some(server) = record.user.server else { return self.delivery_said(id, status) };
-        let woke = !std::mem::replace(&mut record.user.heard, true) && record.user.finished;
-        if woke {
-            self.take_back(server, id);
-        }
+        let Some(server) = self.hear(id) else { return self.delivery_said(id, status) };
         if status < 200 {
             return self.provisional(settings, now_ms, (server, id), status, message, out);
         }
         let Some(record) = self.transactions.client_mut(id) else { return };
         let again = std::mem::replace(&mut record.user.finished, true);
         let target = record.user.flow.remote;
-        let device = record.user.device;
         if status >= 300 && settings.history_info {
             self.note_outcome(server, id, status);
         }
-        let next_address = status == 503
+        if status >= 400
             && !again
-            && self.try_next_address(settings, now_ms, (server, id), Failure::Refused(message), out);
-        let flow_failed = status == 430 || status == 408 && is_invite(message);
-        if next_address
-            || !again && flow_failed && self.try_other_flow(settings, now_ms, (server, device), out)
+            && self.goes_on(settings, now_ms, (server, id), Detour::after(status, message), out)
         {
             return;
         }
@@ -161,6 +152,17 @@ impl Switchboard {
             self.note_answered(now_ms, server, target, message);
         }
         self.carry_out(settings, now_ms, server, status, Final::Received(message), verdict, out);
+    }
+
+    /// A branch has said something. Gives the request that it is a branch of.
+    pub(crate) fn hear(&mut self, id: ClientId) -> Option<ServerId> {
+        let record = self.transactions.client_mut(id)?;
+        let server = record.user.server?;
+        let woke = !std::mem::replace(&mut record.user.heard, true) && record.user.finished;
+        if woke {
+            self.take_back(server, id);
+        }
+        Some(server)
     }
 
     /// §16.7 step 2: Timer C begins anew; a CANCEL that waited for this goes out (§9.1).
@@ -208,36 +210,39 @@ impl Switchboard {
         status: u16,
         out: &mut Outbox,
     ) {
-        let Some(record) = self.transactions.client_mut(id) else { return };
-        let Some(server) = record.user.server else {
+        let Some(record) = self.transactions.client(id) else { return };
+        if record.user.server.is_none() {
             return self.errand_failed(settings, now_ms, id, status, out);
-        };
+        }
+        let is_invite = matches!(record.state(), ClientState::Invite(_));
+        let detour = Detour::unanswered(status, record.user.heard, is_invite);
+        self.branch_over(settings, now_ms, (id, status), detour, out);
+        self.end_early_dialogs(now_ms, id, status, out);
+    }
+
+    /// A branch is over, and there is no response that could be passed on: it goes on elsewhere, or what goes upstream is made up.
+    pub(crate) fn branch_over(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        (id, status): (ClientId, u16),
+        detour: Detour<'_>,
+        out: &mut Outbox,
+    ) {
+        let Some(record) = self.transactions.client_mut(id) else { return };
+        let Some(server) = record.user.server else { return };
         if std::mem::replace(&mut record.user.finished, true) {
             return;
         }
-        let failure = match status {
-            408 if record.user.heard => None,
-            408 => Some(Failure::Silent),
-            _ => Some(Failure::Unreachable),
-        };
-        let (device, invite) = (record.user.device, matches!(record.state(), ClientState::Invite(_)));
         if settings.history_info {
             self.note_outcome(server, id, status);
         }
-        if let Some(failure) = failure
-            && self.try_next_address(settings, now_ms, (server, id), failure, out)
-        {
-            return;
-        }
-        // RFC 4320 §4.2: when silence is noticed, a client of anything but INVITE has given up.
-        let is_useful = status != 408 || invite;
-        if is_useful && self.try_other_flow(settings, now_ms, (server, device), out) {
+        if self.goes_on(settings, now_ms, (server, id), detour, out) {
             return;
         }
         let Some(upstream) = self.transactions.server_mut(server) else { return };
         let verdict = upstream.user.fork.finished(status);
         self.carry_out(settings, now_ms, server, status, Final::MadeUp(id), verdict, out);
-        self.end_early_dialogs(now_ms, id, status, out);
     }
 
     /// §16.11: a response to what we forwarded without state finds its way by the Via below ours.
@@ -266,10 +271,6 @@ impl Switchboard {
         write_without_our_via(message, status, upward, &mut self.scratch, out.arena());
         out.send(start, flow, 0);
     }
-}
-
-fn is_invite(response: &Message<'_>) -> bool {
-    response.cseq().is_ok_and(|cseq| cseq.method == b"INVITE")
 }
 
 /// Where a response with this topmost Via goes: RFC 3261 §18.2.2, RFC 3581 §4.

@@ -4,7 +4,7 @@ use offhook_ladder::password_of;
 use offhook_sip::Transport;
 
 use crate::abuse::{asks, credentials, evening, request, says};
-use crate::exchange::{OPEN, Observed, header_of, open_ladder, scene};
+use crate::exchange::{OPEN, Observed, open_ladder, scene};
 
 /// The caller gives up while it rings. The CANCEL goes hop by hop: the proxy answers it and sends its own.
 /// RFC 3261 §16.10, RFC 3261 §9.1.
@@ -384,40 +384,4 @@ fn a_late_ack_to_a_challenge_ends_no_call() {
     assert_eq!(says(&mut stage, Transport::Udp, PHONE, &ack(1)), []);
     let cancel = says(&mut stage, Transport::Udp, PHONE, &ack(2));
     assert!(cancel[0].1.starts_with("CANCEL "), "the ACK of the INVITE that rings: {cancel:?}");
-}
-
-/// The phone writes its 487 with the Via of the CANCEL, which is ours alone: it cannot be passed on, but it ends the call, and at
-/// once. RFC 3261 §16.7 step 3, RFC 3261 §8.2.6.2.
-#[test]
-fn a_487_with_the_via_of_the_cancel() {
-    let mut stage = open_ladder(
-        "
-        given bob is registered
-        alice  -> proxy            INVITE bob
-                  proxy -> bob     INVITE
-                  proxy <- bob     180
-        alice  <- proxy            180
-        alice  -> proxy            CANCEL
-        alice  <- proxy            200 CANCEL
-                  proxy -> bob     CANCEL
-                  proxy <- bob     200 CANCEL
-    ",
-    );
-    let via = {
-        let received = stage.world().received(stage.phone("bob"));
-        let text = String::from_utf8_lossy(received[received.len() - 1]).into_owned();
-        header_of(&text, "Via").expect("a Via")
-    };
-    stage.play(&format!(
-        "
-                  proxy <- bob     487 INVITE
-            Via: {via}
-        alice  <- proxy            487 INVITE
-                  proxy -> bob     ACK
-        alice  -> proxy            ACK
-        +100ms    proxy <- bob     487 INVITE (again)
-                  proxy -> bob     ACK (again)
-    "
-    ));
-    stage.leaves_nothing();
 }

@@ -10,6 +10,7 @@ mod abuse;
 mod access;
 mod alias;
 mod answers;
+mod astray;
 mod bad_input;
 mod bridges;
 mod calls;

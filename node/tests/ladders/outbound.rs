@@ -181,7 +181,8 @@ fn a_cancel_at_the_second_flow() {
     stage.leaves_nothing();
 }
 
-fn registered_through_two_edges() -> Stage {
+/// Bob, whose phone has a flow through each of two edge proxies; that through `ep2` is the better one.
+pub(crate) fn registered_through_two_edges() -> Stage {
     let register = |number: u8| {
         format!(
             "
