@@ -115,6 +115,10 @@ pub struct NetCounters {
     pub datagrams_lost: Counter,
     /// Datagrams from no internet address, or longer than a datagram can be: dropped.
     pub datagrams_malformed: Counter,
+    /// ICMP errors about datagrams that were sent.
+    pub icmp_errors: Counter,
+    /// Times that ICMP errors were not listened to for the rest of a second, because there were too many.
+    pub icmp_pauses: Counter,
     /// Messages of streams handed to the engine.
     pub stream_messages_in: Counter,
     /// Messages that went out on streams, or wait there.

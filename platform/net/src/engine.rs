@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use offhook_locate::Finding;
 
-use crate::{ConnectionId, Flow, Outbox, Ticket, TlsFailure, WebSocketFailure};
+use crate::{ConnectionId, Flow, IcmpError, Outbox, Ticket, TlsFailure, WebSocketFailure};
 
 /// One shard of a server, without sockets and without a clock. Time is `now_ms`: milliseconds of the Unix epoch that
 /// never step back while the process lives.
@@ -21,6 +21,12 @@ pub trait Engine {
 
     /// A message with this ticket could not be sent: no connection, refused, reset before it left, queue full.
     fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox);
+
+    /// Somebody on the way says that a datagram of ours did not arrive (RFC 3261 §18.4): where it was to go, why not, and the
+    /// beginning of what it was, which may be nothing. Whoever can send us a packet can claim this: believe what the quoted
+    /// bytes prove. The error may come to another shard than the one that sent: [`Outbox::hand_over_error`].
+    fn icmp_error(&mut self, _now_ms: u64, _to: &Flow, _error: IcmpError, _quoted: &[u8], _out: &mut Outbox) {
+    }
 
     /// A connection is gone; its name will not be used again.
     fn connection_closed(&mut self, now_ms: u64, connection: ConnectionId, out: &mut Outbox);

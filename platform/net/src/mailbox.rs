@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use offhook_locate::Finding;
 
 use crate::sys::EventFd;
-use crate::{Flow, Ticket};
+use crate::{Flow, IcmpError, Ticket};
 
 /// Mails that wait for one shard: 30 ms of its work. Beyond it they are lost: a datagram is sent again by its sender,
 /// a send fails.
@@ -25,6 +25,8 @@ const MAIL_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(crate) enum Mail {
     /// A message that was received there and belongs here.
     Received { flow: Flow, bytes: Box<[u8]> },
+    /// An ICMP error that was received there, about a datagram that was sent here.
+    Error { to: Flow, error: IcmpError, quoted: Box<[u8]> },
     /// A message for a connection that is owned here; `origin` asks about the ticket.
     Send { flow: Flow, bytes: Box<[u8]>, ticket: Ticket, origin: u8 },
     /// The answer to a `Send` that could not leave.
@@ -39,6 +41,7 @@ impl Mail {
     fn len(&self) -> usize {
         match self {
             Self::Received { bytes, .. } | Self::Send { bytes, .. } => bytes.len(),
+            Self::Error { quoted, .. } => quoted.len(),
             Self::Failed { .. } | Self::Located(_) | Self::Rung => 0,
         }
     }

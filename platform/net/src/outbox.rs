@@ -5,7 +5,7 @@ use std::ops::Range;
 use offhook_locate::Wanted;
 
 use crate::tls::Domains;
-use crate::{ConnectionId, Flow};
+use crate::{ConnectionId, Flow, IcmpError};
 
 /// What the engine wants to hear back if a message could not leave. 0 means nobody asks.
 pub type Ticket = u64;
@@ -25,15 +25,17 @@ pub struct Outgoing {
     pub ticket: Ticket,
 }
 
-/// A received message that belongs to another shard.
+/// A received message that belongs to another shard, or an ICMP error.
 #[derive(Clone, Debug)]
 pub struct HandOver {
     /// The shard that shall have it; shards are numbered from 0.
     pub shard: u8,
-    /// The path it came by.
+    /// The path it came by; of an error, the path that its datagram was to take.
     pub from: Flow,
     /// Which bytes of the arena.
     pub bytes: Range<usize>,
+    /// It is no message: this error was met by a datagram that began with the bytes.
+    pub error: Option<IcmpError>,
 }
 
 /// The sends of one batch. It is emptied, not freed, after each flush, so a steady load allocates nothing.
@@ -90,9 +92,19 @@ impl Outbox {
     /// Gives a received message to the engine of another shard, which gets it by [`crate::Engine::receive`] with the
     /// flow it came by, and may answer by that flow. If that shard is swamped, the message is lost and counted.
     pub fn hand_over(&mut self, shard: u8, from: Flow, message: &[u8]) {
+        self.hand_on(shard, from, message, None);
+    }
+
+    /// Gives an ICMP error to the engine of the shard that has sent what it quotes: [`crate::Engine::icmp_error`]. If that
+    /// shard is swamped, the error is lost and counted.
+    pub fn hand_over_error(&mut self, shard: u8, to: Flow, error: IcmpError, quoted: &[u8]) {
+        self.hand_on(shard, to, quoted, Some(error));
+    }
+
+    fn hand_on(&mut self, shard: u8, from: Flow, bytes: &[u8], error: Option<IcmpError>) {
         let start = self.begin();
-        self.arena.extend_from_slice(message);
-        self.handed_over.push(HandOver { shard, from, bytes: start..self.arena.len() });
+        self.arena.extend_from_slice(bytes);
+        self.handed_over.push(HandOver { shard, from, bytes: start..self.arena.len(), error });
     }
 
     /// Asks where a name leads. [`crate::Engine::located`] gets the finding, now or in seconds.

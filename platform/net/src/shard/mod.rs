@@ -10,14 +10,17 @@
 //! message. Nothing ever waits for a batch to fill: a timer costs more than a wake-up.
 
 mod gathering;
+mod icmp;
 mod lateness;
 mod token;
 mod udp;
 
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use icmp::ErrorReader;
 use offhook_locate::{Finding, Nowhere, Wanted};
 use offhook_sip::Transport;
 pub(crate) use token::Token;
@@ -66,6 +69,7 @@ pub struct Loop<E> {
     /// By listener.
     port_of: Vec<Option<usize>>,
     receiving: ReceiveBatch,
+    errors: ErrorReader,
     /// Datagrams waited when this was last told.
     was_late: bool,
     sending: SendBatch,
@@ -120,6 +124,7 @@ impl<E: Engine> Loop<E> {
             ports,
             port_of,
             receiving: ReceiveBatch::new(RECEIVE_BATCH, DATAGRAM_BYTES),
+            errors: ErrorReader::new(),
             was_late: false,
             sending: SendBatch::new(SEND_BATCH),
             streams,
@@ -177,6 +182,7 @@ impl<E: Engine> Loop<E> {
         let count = self.epoll.wait(&mut self.ready, patience_ms)?;
         self.now_ms = self.clock.now_ms();
         self.counters.turns.add(1);
+        self.resume_errors();
         let mut go_on = true;
         for index in 0..count {
             let event = self.ready.event(index);
@@ -220,7 +226,13 @@ impl<E: Engine> Loop<E> {
         match Token::unpack(event.token) {
             Token::Stop => return false,
             Token::Mail => self.read_mail(),
-            Token::Datagrams(port) => self.receive_datagrams(port),
+            Token::Datagrams(port) => {
+                // What peers say comes first: an error counts where nothing was heard.
+                self.receive_datagrams(port);
+                if event.broken {
+                    self.receive_errors(port);
+                }
+            }
             Token::Accept(socket) => {
                 let (engine, now_ms) = (&mut self.engine, self.now_ms);
                 self.streams.accept(socket, now_ms, |ip| engine.admits(now_ms, ip), &mut self.fallout);
@@ -252,8 +264,13 @@ impl<E: Engine> Loop<E> {
 
     fn receive_datagrams(&mut self, port: usize) {
         let port = &mut self.ports[port];
-        // No datagram, or an error that belongs to an earlier one and is gone by asking.
-        let Ok(count) = self.receiving.receive(port.socket()) else { return };
+        // An error that belongs to a datagram sent before is gone by asking, and hides what has come.
+        let is_empty = |error: &io::Error| error.kind() == ErrorKind::WouldBlock;
+        let mut received = self.receiving.receive(port.socket());
+        if received.as_ref().is_err_and(|error| !is_empty(error)) {
+            received = self.receiving.receive(port.socket());
+        }
+        let Ok(count) = received else { return };
         self.counters.batches_in.add(1);
         port.was_read = true;
         if count == RECEIVE_BATCH {
@@ -279,6 +296,10 @@ impl<E: Engine> Loop<E> {
             match mail {
                 Mail::Received { flow, bytes } => {
                     self.engine.receive(self.now_ms, &flow, &bytes, &mut self.outbox);
+                    self.called(1);
+                }
+                Mail::Error { to, error, quoted } => {
+                    self.engine.icmp_error(self.now_ms, &to, error, &quoted, &mut self.outbox);
                     self.called(1);
                 }
                 Mail::Send { flow, bytes, ticket, origin } => {
@@ -404,8 +425,12 @@ impl<E: Engine> Loop<E> {
     fn hand_over(&self) {
         for message in self.outbox.handed_over() {
             let bytes = self.outbox.bytes(message.bytes.clone()).into();
+            let mail = match message.error {
+                Some(error) => Mail::Error { to: message.from, error, quoted: bytes },
+                None => Mail::Received { flow: message.from, bytes },
+            };
             // A full mailbox is counted; the message is lost, and its sender will send it again.
-            let _ = self.post(message.shard, Mail::Received { flow: message.from, bytes });
+            let _ = self.post(message.shard, mail);
         }
     }
 

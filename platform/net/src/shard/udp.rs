@@ -8,9 +8,10 @@ use std::time::Duration;
 use offhook_sip::Transport;
 
 use super::gathering::Gathering;
+use super::icmp::ErrorCount;
 use super::lateness::Lateness;
 use crate::fallout::Fallout;
-use crate::sys::{SendBatch, Unsent, can_segment, receive_fill_permille, sift, wait_writable};
+use crate::sys::{SendBatch, Unsent, can_segment, queue_errors, receive_fill_permille, sift, wait_writable};
 use crate::{ConnectionId, Flow, NetCounters, Outbox};
 
 /// How often a batch waits for room in the kernel's send buffer before the rest of it is given up, and how long each
@@ -18,6 +19,10 @@ use crate::{ConnectionId, Flow, NetCounters, Outbox};
 /// sends again by its own timers.
 const FULL_RETRIES: usize = 5;
 const FULL_WAIT_MS: i32 = 2;
+
+/// How often a datagram is tried again that was refused. An ICMP error makes the next call on its socket fail, whatever that
+/// is about; a second one may have come since. What is true of this datagram is still true then.
+const OTHERS_ERRORS_MAX: usize = 2;
 
 /// What an Ethernet frame carries of an IPv4 datagram, bytes. Longer ones leave alone; where a path carries less, the
 /// first refusal teaches it.
@@ -32,6 +37,7 @@ pub(super) struct UdpPort {
     /// The longest datagram that may leave in a run, bytes; 0: none may.
     segment_max: usize,
     pub(super) lateness: Lateness,
+    pub(super) error_count: ErrorCount,
     /// It was read in this turn of the loop.
     pub(super) was_read: bool,
 }
@@ -40,8 +46,29 @@ impl UdpPort {
     pub(super) fn new(listener: u16, socket: UdpSocket) -> Self {
         let segment_max = if can_segment(socket.as_fd()) { SEGMENT_BYTES_MAX } else { 0 };
         let gathering = Gathering::default();
-        let lateness = Lateness::default();
-        Self { listener, socket, waiting: Vec::new(), gathering, segment_max, lateness, was_read: false }
+        let (lateness, error_count) = (Lateness::default(), ErrorCount::default());
+        let waiting = Vec::new();
+        let port = Self {
+            listener,
+            socket,
+            waiting,
+            gathering,
+            segment_max,
+            lateness,
+            error_count,
+            was_read: false,
+        };
+        port.hear_errors(true);
+        port
+    }
+
+    /// Whether ICMP errors are queued for this socket. Where the kernel refuses, timers tell later what they would have told.
+    pub(super) fn hear_errors(&self, wanted: bool) {
+        let _ = queue_errors(self.socket.as_fd(), self.is_ipv4(), wanted);
+    }
+
+    fn is_ipv4(&self) -> bool {
+        self.socket.local_addr().is_ok_and(|local| local.is_ipv4())
     }
 
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
@@ -60,8 +87,7 @@ impl UdpPort {
 
     /// Lets the kernel sift new requests of these sources. Where it does not, they are dropped later, at more cost.
     pub(super) fn sift(&self, sources: &[(IpAddr, u16)]) {
-        let ipv4 = self.socket.local_addr().is_ok_and(|local| local.is_ipv4());
-        let _ = sift(self.socket.as_fd(), ipv4, sources);
+        let _ = sift(self.socket.as_fd(), self.is_ipv4(), sources);
     }
 
     pub(super) fn enqueue(&mut self, index: usize) {
@@ -80,7 +106,7 @@ impl UdpPort {
             self.gathering.gather(&mut self.waiting, |index| out.outgoing()[index].flow.remote);
         }
         let mut waiting = &self.waiting[..];
-        let mut retries = 0;
+        let (mut retries, mut tries) = (0, 0);
         let mut doubt = Doubt::default();
         while !waiting.is_empty() {
             let (count, segment_max) = match doubt.datagrams {
@@ -97,6 +123,7 @@ impl UdpPort {
                     counters.datagrams_out.add(sent as u64);
                     self.segment_max = doubt.confirmed(sent).unwrap_or(self.segment_max);
                     waiting = &waiting[sent..];
+                    tries = 0;
                 }
                 Err(unsent) if unsent.error.kind() == io::ErrorKind::Interrupted => {}
                 Err(unsent) if is_full(&unsent.error) && retries < FULL_RETRIES => {
@@ -107,6 +134,7 @@ impl UdpPort {
                     counters.datagrams_lost.add(waiting.len() as u64);
                     break;
                 }
+                Err(_) if tries < OTHERS_ERRORS_MAX => tries += 1,
                 Err(unsent) if unsent.datagrams > 1 && Doubt::raises(&unsent) => {
                     doubt = Doubt::about(&unsent)
                 }
@@ -116,6 +144,7 @@ impl UdpPort {
                     fallout.failed.extend(failed.iter().map(|index| (shard, out.outgoing()[*index].ticket)));
                     doubt.datagrams = doubt.datagrams.saturating_sub(failed.len());
                     waiting = others;
+                    tries = 0;
                 }
             }
         }

@@ -9,6 +9,7 @@ mod arrival;
 mod datagrams;
 mod descriptors;
 mod epoll;
+mod error_queue;
 mod event_fd;
 mod fixed;
 mod interfaces;
@@ -21,6 +22,7 @@ mod sieve;
 pub(crate) use datagrams::ReceiveBatch;
 pub(crate) use descriptors::raise_descriptor_limit;
 pub(crate) use epoll::{Epoll, Event, Interest, Ready};
+pub(crate) use error_queue::{QUOTED_BYTES_MAX, queue_errors, take_error};
 pub(crate) use event_fd::EventFd;
 pub(crate) use interfaces::{Interface, interfaces};
 #[cfg(test)]

@@ -68,6 +68,11 @@ pub(crate) fn wait_writable(socket: BorrowedFd<'_>, timeout_ms: i32) {
     let mut wait = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     // SAFETY: one entry, which lives through the call. Whatever comes of it, the caller tries again.
     unsafe { libc::poll(&mut wait, 1, timeout_ms) };
+    // An ICMP error that waits to be read ends every wait at once.
+    if wait.revents & libc::POLLERR != 0 && wait.revents & libc::POLLOUT == 0 {
+        // SAFETY: no entries.
+        unsafe { libc::poll(std::ptr::null_mut(), 0, timeout_ms) };
+    }
 }
 
 /// Makes a UDP socket send without checksums, which keeps it from sending runs: for a test of what happens then.

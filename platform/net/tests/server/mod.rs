@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use offhook_net::{
-    CloseReason, ConnectionId, Engine, Flow, Limits, Listener, Loop, NetCounters, Outbox, Stopper, Ticket,
-    TlsConfigs, TlsFailure, WebSocketFailure, WebSocketOptions, bind, resolve,
+    CloseReason, ConnectionId, Engine, Flow, IcmpError, Limits, Listener, Loop, NetCounters, Outbox, Stopper,
+    Ticket, TlsConfigs, TlsFailure, WebSocketFailure, WebSocketOptions, bind, resolve,
 };
 use offhook_sip::Transport;
 
@@ -22,12 +22,16 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// What a test may leave unheard.
 const TOLD_MAX: usize = 100_000;
 
+/// What begins so and goes on with a digit was sent by that shard, and an ICMP error about it goes there.
+pub const SENT_BY: &[u8] = b"sent by shard ";
+
 /// What an engine was told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Told {
     Received(Flow, Vec<u8>),
     Unframeable(usize),
     Failed(Ticket),
+    Icmp(Flow, IcmpError, Vec<u8>),
     Closed(ConnectionId),
     Tick(u64),
     Certified(ConnectionId, Vec<u8>),
@@ -69,6 +73,14 @@ impl Engine for Script {
 
     fn send_failed(&mut self, _: u64, ticket: Ticket, _: &mut Outbox) {
         self.tell(Told::Failed(ticket));
+    }
+
+    fn icmp_error(&mut self, _: u64, to: &Flow, error: IcmpError, quoted: &[u8], out: &mut Outbox) {
+        let owner = quoted.strip_prefix(SENT_BY).and_then(|rest| rest.first());
+        match owner.map(|digit| digit - b'0').filter(|owner| usize::from(*owner) != self.shard) {
+            Some(owner) => out.hand_over_error(owner, *to, error, quoted),
+            None => self.tell(Told::Icmp(*to, error, quoted.to_vec())),
+        }
     }
 
     fn connection_closed(&mut self, _: u64, connection: ConnectionId, _: &mut Outbox) {
