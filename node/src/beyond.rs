@@ -9,6 +9,7 @@ use offhook_sip::{Message, Method, Name, Splice};
 use offhook_transaction::ClientId;
 
 use crate::challenge::own_realm;
+use crate::failover::Lost;
 use crate::relay::Passage;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -170,22 +171,22 @@ impl Switchboard {
         }
     }
 
-    /// A request of our own had no answer (408), or could not be sent (503).
+    /// A request of our own had no answer, or could not be sent.
     pub(crate) fn errand_failed(
         &mut self,
         settings: &Settings,
         now_ms: u64,
         id: ClientId,
-        status: u16,
+        lost: Lost,
         out: &mut Outbox,
     ) {
         let Some(leg) = self.transactions.client(id).map(|record| record.user.leg) else { return };
-        let why = if status == 408 { "silence" } else { "no connection" };
+        let why = lost.name();
         match leg.errand {
             Errand::Register => self.registrar_silent(settings, now_ms, (id, leg), why, out),
             Errand::Check => self.check_failed(now_ms, id, why),
             // A delivery, a probe, or a CANCEL.
-            Errand::None => self.delivery_said(id, status),
+            Errand::None => self.delivery_said(id, lost.status()),
         }
     }
 

@@ -2,7 +2,7 @@
 //! branch of its own, and the caller notices nothing.
 //!
 //! ```text
-//!   branch ──503, no connection, silence──► the same request, a new branch, the next address ──…──► none left: §16.7
+//!   branch ──503, not reached, silence──► the same request, a new branch, the next address ──…──► none left: §16.7
 //! ```
 //! Silence is what has said nothing at all for `failover_after_s`: Timer B would be half a minute, and nobody holds on so
 //! long. A phone that wakes up after that is cancelled, and a branch like any other again: if it answers all the same, its
@@ -10,7 +10,7 @@
 
 use offhook_journal::Event;
 use offhook_locate::Hop;
-use offhook_net::Outbox;
+use offhook_net::{IcmpError, Outbox};
 use offhook_sip::Message;
 use offhook_transaction::{ClientId, ClientState, ServerId};
 
@@ -157,15 +157,45 @@ impl<'r> Detour<'r> {
         }
     }
 
-    /// Where `status` only stands in for a response. `heard`: something else was said before.
-    pub(crate) fn unanswered(status: u16, heard: bool, is_invite: bool) -> Self {
-        let address_failed = match status {
-            408 if heard => None,
-            408 => Some(Failure::Silent),
-            _ => Some(Failure::Unreachable),
+    /// Where no response came. `heard`: something else was said before.
+    pub(crate) fn unanswered(lost: Lost, heard: bool, is_invite: bool) -> Self {
+        let address_failed = match lost {
+            Lost::Silent if heard => None,
+            Lost::Silent => Some(Failure::Silent),
+            Lost::NoConnection | Lost::Refused(_) => Some(Failure::Unreachable(lost.name())),
         };
         // RFC 4320 §4.2: when silence is noticed, a client of anything but INVITE has given up.
-        Self { address_failed, flow_failed: status != 408 || is_invite }
+        Self { address_failed, flow_failed: !matches!(lost, Lost::Silent) || is_invite }
+    }
+}
+
+/// Why a branch is over that nobody has answered.
+#[derive(Clone, Copy)]
+pub(crate) enum Lost {
+    /// Its time is over.
+    Silent,
+    /// Its request could not be sent.
+    NoConnection,
+    /// The network says that it did not arrive.
+    Refused(IcmpError),
+}
+
+impl Lost {
+    /// The answer that stands for it: RFC 3261 §16.8, §16.9.
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::Silent => 408,
+            Self::NoConnection | Self::Refused(_) => 503,
+        }
+    }
+
+    /// In words, for people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "silence",
+            Self::NoConnection => "no connection",
+            Self::Refused(error) => error.name(),
+        }
     }
 }
 
@@ -174,8 +204,8 @@ impl<'r> Detour<'r> {
 pub(crate) enum Failure<'r> {
     /// It has said nothing at all.
     Silent,
-    /// Nothing could be sent to it.
-    Unreachable,
+    /// Nothing could be sent to it: why.
+    Unreachable(&'static str),
     /// It said 503.
     Refused(&'r Message<'r>),
 }
@@ -184,7 +214,7 @@ impl Failure<'_> {
     fn name(self) -> &'static str {
         match self {
             Self::Silent => "silence",
-            Self::Unreachable => "no connection",
+            Self::Unreachable(why) => why,
             Self::Refused(_) => "503",
         }
     }

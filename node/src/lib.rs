@@ -41,6 +41,7 @@ mod gruu;
 mod health;
 mod history;
 mod hop;
+mod icmp;
 mod identify;
 mod in_path;
 mod maddr;

@@ -8,7 +8,7 @@ use offhook_transaction::{ClientId, ClientState, ClientVerdict, ServerId};
 
 use crate::beyond::Leg;
 use crate::context::Cancel;
-use crate::failover::Detour;
+use crate::failover::{Detour, Lost};
 use crate::hop;
 use crate::settings::Settings;
 use crate::settle::{Final, Upward, write_without_our_via};
@@ -201,23 +201,23 @@ impl Switchboard {
         }
     }
 
-    /// A branch has failed without a response: `status` stands in for one (§16.7: 408 for silence, 503 for transport).
+    /// A branch has failed without a response: a status stands in for one (§16.7: 408 for silence, 503 for transport).
     pub(crate) fn branch_failed(
         &mut self,
         settings: &Settings,
         now_ms: u64,
         id: ClientId,
-        status: u16,
+        lost: Lost,
         out: &mut Outbox,
     ) {
         let Some(record) = self.transactions.client(id) else { return };
         if record.user.server.is_none() {
-            return self.errand_failed(settings, now_ms, id, status, out);
+            return self.errand_failed(settings, now_ms, id, lost, out);
         }
         let is_invite = matches!(record.state(), ClientState::Invite(_));
-        let detour = Detour::unanswered(status, record.user.heard, is_invite);
-        self.branch_over(settings, now_ms, (id, status), detour, out);
-        self.end_early_dialogs(now_ms, id, status, out);
+        let detour = Detour::unanswered(lost, record.user.heard, is_invite);
+        self.branch_over(settings, now_ms, (id, lost.status()), detour, out);
+        self.end_early_dialogs(now_ms, id, lost.status(), out);
     }
 
     /// A branch is over, and there is no response that could be passed on: it goes on elsewhere, or what goes upstream is made up.

@@ -12,7 +12,7 @@ use offhook_digest::NonceKey;
 use offhook_journal::{Event, EventKind, Journal};
 use offhook_locate::Finding;
 use offhook_location::{Location, LocationError};
-use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket, TlsFailure, WebSocketFailure};
+use offhook_net::{ConnectionId, Engine, Flow, IcmpError, Outbox, Ticket, TlsFailure, WebSocketFailure};
 use offhook_proxy::CookieKey;
 use offhook_seal::Ring;
 use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine, Transport};
@@ -28,6 +28,7 @@ use crate::closed::ClosedConnections;
 use crate::deliver::Deliveries;
 use crate::drain::Drain;
 use crate::enrol::Enrolments;
+use crate::failover::Lost;
 use crate::health::Health;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
@@ -306,9 +307,16 @@ impl Engine for Shard {
             }
             if shard.switchboard.transactions.client_transport_failed(now_ms, id) {
                 // §16.9: as if a 503 had come.
-                shard.switchboard.branch_failed(&shard.settings, now_ms, id, 503, out);
+                shard.switchboard.branch_failed(&shard.settings, now_ms, id, Lost::NoConnection, out);
                 shard.send_stranded(now_ms, out);
             }
+        });
+    }
+
+    fn icmp_error(&mut self, now_ms: u64, to: &Flow, error: IcmpError, quoted: &[u8], out: &mut Outbox) {
+        self.guarded(now_ms, "an ICMP error", |shard| {
+            shard.switchboard.icmp_error(&shard.settings, now_ms, (to, error, quoted), out);
+            shard.send_stranded(now_ms, out);
         });
     }
 

@@ -5,6 +5,7 @@ use offhook_sip::{Message, Name, NameAddr};
 use offhook_transaction::{ClientId, ClientState, Due, InviteClient, ServerId, ServerVerdict, TransactionId};
 
 use crate::context::{Cancel, Upstream};
+use crate::failover::Lost;
 use crate::hop;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -29,7 +30,7 @@ impl Switchboard {
                         out.push(record.response(), record.user.reply_to, 0);
                     }
                 }
-                Due::ClientTimedOut(id) => self.branch_failed(settings, now_ms, id, 408, out),
+                Due::ClientTimedOut(id) => self.branch_failed(settings, now_ms, id, Lost::Silent, out),
                 Due::UserTimer(TransactionId::Client(id)) => self.timer_c(settings, now_ms, id, out),
                 Due::UserTimer(TransactionId::Server(id)) => self.say_trying(settings, now_ms, id, out),
                 Due::ClientEnded(id, branch) => self.unlink_branch(id, &branch),
@@ -94,7 +95,7 @@ impl Switchboard {
         }
         let others_wait = record.user.server.is_some_and(|server| self.ring_ms(server).is_some());
         let cancelled = record.user.cancel;
-        self.branch_failed(settings, now_ms, id, 408, out);
+        self.branch_failed(settings, now_ms, id, Lost::Silent, out);
         if others_wait && cancelled != Cancel::Sent {
             // Its turn is over, and Timer B may not be: should it wake up yet, it is cancelled (§9.1).
             return self.want_cancel(id);
@@ -127,7 +128,7 @@ impl Switchboard {
             }
             return;
         }
-        self.branch_failed(settings, now_ms, id, 408, out);
+        self.branch_failed(settings, now_ms, id, Lost::Silent, out);
     }
 
     /// Branches that went on after an answer (RFC 3841 §9.1 `no-cancel`) end with the request's transaction: later answers

@@ -14,7 +14,7 @@ use offhook_journal::{Counters, EventKind, Journal};
 use offhook_ladder::{Ladder, Site, Stage, User};
 use offhook_locate::Finding;
 use offhook_location::{Limits, Location};
-use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
+use offhook_net::{ConnectionId, Engine, Flow, IcmpError, Outbox, Ticket};
 use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, TrunkStanding, Whereabouts};
 use offhook_seal::Ring;
 use offhook_simnet::NameServer;
@@ -335,6 +335,10 @@ impl Engine for Exchange {
 
     fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox) {
         self.watch(|shard| shard.send_failed(now_ms, ticket, out));
+    }
+
+    fn icmp_error(&mut self, now_ms: u64, to: &Flow, error: IcmpError, quoted: &[u8], out: &mut Outbox) {
+        self.watch(|shard| shard.icmp_error(now_ms, to, error, quoted, out));
     }
 
     fn connection_closed(&mut self, now_ms: u64, connection: ConnectionId, out: &mut Outbox) {

@@ -25,6 +25,7 @@ mod gruu;
 mod guessing;
 mod headers;
 mod history;
+mod icmp;
 mod identity;
 mod ipv6;
 mod maddr;

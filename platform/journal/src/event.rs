@@ -217,7 +217,13 @@ events! {
     NameUnresolved "name.unresolved" Info { name: &'a str, why: &'a str, status: u16 }
         "{name} leads nowhere: {why} (answered {status})";
 
-    /// A next hop failed and is passed over until it answers: silence, 503, or no connection.
+    /// The network says that a request did not reach a phone or a next hop (ICMP): nobody listens at that port, the host is off,
+    /// a firewall refuses. Its branch has failed; another one may go on.
+    TargetUnreachable "target.unreachable" Info
+        { to: &'a [u8], target: SocketAddr, why: &'a str, call_id: &'a [u8] }
+        "the request for {to} has not reached {target}: {why} (Call-ID {call_id})";
+
+    /// A next hop failed and is passed over until it answers: silence, 503, no connection, or what the network says.
     TargetDead "target.dead" Warn { target: SocketAddr, transport: &'a str, why: &'a str }
         "{target} ({transport}) is taken for dead: {why}";
 

@@ -76,6 +76,7 @@ fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
         (Event::NameStale { question: "A example.org", error: "request timed out" }, "no answer to A example.org, an old one is used: request timed out"),
         (Event::NameStrange { name: "sip:example.org", dropped: 3 }, "3 records of sip:example.org cannot be used"),
         (Event::NameUnresolved { name: "sip:example.org", why: "there is no such name, or it has no address", status: 404 }, "sip:example.org leads nowhere: there is no such name, or it has no address (answered 404)"),
+        (Event::TargetUnreachable { to: b"sip:alice@example.com", target: source, why: "port unreachable", call_id: b"a84b4c76e66710" }, "the request for sip:alice@example.com has not reached 192.0.2.7:5060: port unreachable (Call-ID a84b4c76e66710)"),
         (Event::TargetDead { target: source, transport: "udp", why: "silence" }, "192.0.2.7:5060 (udp) is taken for dead: silence"),
         (Event::TargetAlive { target: source, transport: "udp" }, "192.0.2.7:5060 (udp) answers again"),
         (Event::TrunkRegistered { trunk: "provider", aor: "sip:4930123@example.net", target: source, expires_s: 3600 }, "sip:4930123@example.net is registered at provider for 3600 s (at 192.0.2.7:5060)"),

@@ -30,6 +30,10 @@ const V6_PARAMETER: u8 = 4;
 const V6_NEXT_HEADER: u8 = 1;
 
 impl IcmpError {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Network, Self::Host, Self::Protocol, Self::Port, Self::Prohibited, Self::Parameter];
+
     /// From the type and code of IPv4. `None`: not an error that matters here.
     pub(crate) fn of_v4(kind: u8, code: u8) -> Option<Self> {
         match (kind, code) {

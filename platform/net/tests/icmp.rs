@@ -80,7 +80,8 @@ fn an_error_is_handed_to_the_shard_that_has_sent() {
     assert!(told.iter().all(|(shard, ..)| *shard == sender), "{told:?}");
     let mut whom: Vec<SocketAddr> = told.iter().map(|(_, to, ..)| *to).collect();
     let mut expected = targets.clone();
-    (whom.sort_unstable(), expected.sort_unstable());
+    whom.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(whom, expected);
     let handed_over = || server.counters.iter().map(|counters| counters.handed_over.get()).sum::<u64>();
     eventually("handed over", || handed_over() > 0);

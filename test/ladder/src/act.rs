@@ -1,7 +1,7 @@
 //! What phones do: they build a message, write the ladder's own headers over it, and send it.
 
 use offhook_net::Flow;
-use offhook_simnet::{Event, NodeId};
+use offhook_simnet::{Entry, Event, NodeId};
 
 use crate::failure::Problem;
 use crate::message::Message;
@@ -26,6 +26,13 @@ impl Stage {
             }
             What::Close => {
                 self.close(from, to);
+                Vec::new()
+            }
+            What::Icmp(error) => {
+                let of_pair = |entry: &Entry| (entry.from, entry.to) == (to, Some(from));
+                let last = self.world.trace().iter().rposition(|e| of_pair(e) && e.message().is_some());
+                let last = last.ok_or_else(|| cannot_send(step, "nothing was sent there"))?;
+                self.world.unreachable(last, *error);
                 Vec::new()
             }
             _ if step.options.again => self.send_again(step)?,

@@ -136,6 +136,7 @@ pub(crate) fn describe(what: &What) -> String {
         What::Response { status, method, .. } => words(status.to_string(), method),
         What::Raw(bytes) => format!("{:?}", String::from_utf8_lossy(bytes)),
         What::Close => "close".to_owned(),
+        What::Icmp(error) => format!("icmp {}", error.name()),
     }
 }
 

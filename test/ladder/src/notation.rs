@@ -1,5 +1,6 @@
 //! What the text of a ladder says, line by line; `reading.rs` makes it from the text.
 
+use offhook_net::IcmpError;
 use offhook_sip::Transport;
 
 /// The server's name in every ladder.
@@ -58,10 +59,19 @@ pub(crate) struct Step {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum What {
-    Request { method: String, target: Option<String> },
-    Response { status: u16, method: Option<String>, reason: Option<String> },
+    Request {
+        method: String,
+        target: Option<String>,
+    },
+    Response {
+        status: u16,
+        method: Option<String>,
+        reason: Option<String>,
+    },
     Raw(Vec<u8>),
     Close,
+    /// `icmp port unreachable`: the last datagram did not arrive, and who sent it is told why.
+    Icmp(IcmpError),
 }
 
 #[derive(Clone, Default, PartialEq, Eq, Debug)]

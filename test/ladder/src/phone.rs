@@ -142,7 +142,7 @@ impl Phone {
         let (method, status) = match what {
             What::Request { method, .. } => (Some(method), None),
             What::Response { method, status, .. } => (method.as_ref(), Some(*status)),
-            What::Raw(_) | What::Close => return None,
+            What::Raw(_) | What::Close | What::Icmp(_) => return None,
         };
         let call = match (method.map(String::as_str), status) {
             (Some("REGISTER"), None) => self.call_by_id(&self.registration_id())?,

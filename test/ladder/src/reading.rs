@@ -1,5 +1,6 @@
 //! The text of a ladder becomes lines. Nothing here knows SIP beyond the words of a first line.
 
+use offhook_net::IcmpError;
 use offhook_sip::Transport;
 
 use crate::failure::Problem;
@@ -168,6 +169,11 @@ fn read_what(words: &[&str]) -> Result<What, String> {
     let capitals = |word: &str| word.chars().all(|c| c.is_ascii_uppercase());
     match words {
         ["close"] => Ok(What::Close),
+        ["icmp", error @ ..] => {
+            let name = error.join(" ");
+            let known = IcmpError::ALL.into_iter().find(|known| known.name() == name);
+            known.map(What::Icmp).ok_or_else(|| format!("`{name}` is no ICMP error"))
+        }
         [status, rest @ ..] if status.parse::<u16>().is_ok_and(|s| (100..700).contains(&s)) => {
             let method = rest.first().filter(|word| METHODS.contains(word)).map(|word| (*word).to_owned());
             let reason = rest[usize::from(method.is_some())..].join(" ");
@@ -178,7 +184,10 @@ fn read_what(words: &[&str]) -> Result<What, String> {
         [method, target] if capitals(method) => {
             Ok(What::Request { method: (*method).to_owned(), target: Some((*target).to_owned()) })
         }
-        _ => Err(format!("`{}` is neither METHOD [target], status, close nor \"bytes\"", words.join(" "))),
+        _ => Err(format!(
+            "`{}` is neither METHOD [target], status, close, icmp nor \"bytes\"",
+            words.join(" ")
+        )),
     }
 }
 
@@ -283,6 +292,7 @@ mod tests {
         assert_eq!((lines[0].number, &lines[0].kind), (3, &registered));
         let Kind::Step(raw) = &lines[1].kind else { panic!() };
         assert_eq!(raw.what, What::Raw(b"\r\n".to_vec()));
+        assert_eq!(step("proxy <- a icmp port unreachable").what, What::Icmp(IcmpError::Port));
     }
 
     #[test]
@@ -299,6 +309,8 @@ mod tests {
             ("given it rains", 1),
             ("a -> b INVITE bob now", 1),
             ("a -> b BYE #x", 1),
+            ("a -> b icmp", 1),
+            ("a -> b icmp source quench", 1),
         ] {
             assert_eq!(read(text).unwrap_err().0, line, "{text}");
         }

@@ -2,11 +2,17 @@
 
 use std::net::SocketAddr;
 
-use offhook_net::{ConnectionId, Engine};
+use offhook_net::{ConnectionId, Engine, Flow, IcmpError};
+
+use offhook_sip::Transport;
 
 use crate::node::{Shard, boxed};
 use crate::trace::{Event, Loss};
+use crate::world::What;
 use crate::{NodeId, Realm, Rng, World};
+
+/// What a Linux host quotes of the payload of a datagram, bytes: its answer has 576 in all (RFC 1812 §4.3.2.3).
+const QUOTED_BYTES: usize = 520;
 
 impl World {
     /// Nothing passes between the two any more. Datagrams are lost; streams hold their breath.
@@ -104,6 +110,25 @@ impl World {
     /// afterwards what was lost.
     pub fn set_lost(&mut self, entry: usize) {
         self.trace.lost(entry, Loss::Scripted);
+    }
+
+    /// A datagram of the trace has not arrived after all, and whoever sent it learns why: its host, or a router, sends an ICMP
+    /// error with the beginning of it. Panics if the entry is no datagram.
+    pub fn unreachable(&mut self, entry: usize, error: IcmpError) {
+        let sent = &self.trace.entries[entry];
+        let (node, (source, remote)) = (sent.from, sent.wire);
+        let quoted = sent.message().expect("a datagram").iter().take(QUOTED_BYTES).copied().collect();
+        let listener =
+            self.nodes[node.index()].listener(Transport::Udp, source).expect("its sender is not translated");
+        let flow = Flow { transport: Transport::Udp, listener, connection: ConnectionId::NONE, remote };
+        self.forge_icmp(node, flow, error, quoted);
+        self.set_lost(entry);
+    }
+
+    /// An ICMP error arrives at a node, of whoever has sent it: about a datagram for `to`, quoting this.
+    pub fn forge_icmp(&mut self, node: NodeId, to: Flow, error: IcmpError, quoted: Vec<u8>) {
+        let shard = self.nodes[node.index()].shard_for(to.remote);
+        self.schedule(self.now_ms, node, shard, What::IcmpError { to, error, quoted });
     }
 
     /// The node takes no more bytes from its streams; they stay open.

@@ -59,7 +59,11 @@ impl World {
             // To a shard that does not exist: lost, as in the real loop.
             if usize::from(mail.shard) < self.nodes[node.index()].shards.len() {
                 let bytes = out.bytes(mail.bytes.clone()).to_vec();
-                self.schedule(self.now_ms, node, mail.shard, What::HandedOver { by: mail.from, bytes });
+                let what = match mail.error {
+                    Some(error) => What::IcmpError { to: mail.from, error, quoted: bytes },
+                    None => What::HandedOver { by: mail.from, bytes },
+                };
+                self.schedule(self.now_ms, node, mail.shard, what);
             }
         }
     }
@@ -171,7 +175,10 @@ impl World {
             }
             What::SendFailed(ticket) if alive => inputs.push(Input::SendFailed(ticket)),
             What::HandedOver { by, bytes } if alive => inputs.push(Input::Receive(by, bytes)),
-            What::SendFailed(_) | What::HandedOver { .. } => {}
+            What::IcmpError { to, error, quoted } if alive => {
+                inputs.push(Input::IcmpError(to, error, quoted));
+            }
+            What::SendFailed(_) | What::HandedOver { .. } | What::IcmpError { .. } => {}
             What::Knock { stream, trace } => self.knock(stream, trace, alive),
             What::Segment { stream, side, chunk } => self.segment(stream, side, chunk, inputs),
             What::Accepted { stream } => self.accepted(stream),

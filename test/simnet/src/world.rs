@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 
-use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
+use offhook_net::{ConnectionId, Engine, Flow, IcmpError, Outbox, Ticket};
 
 use crate::link::Links;
 use crate::nat::NatBox;
@@ -43,6 +43,11 @@ pub(crate) enum What {
         bytes: Vec<u8>,
     },
     SendFailed(Ticket),
+    IcmpError {
+        to: Flow,
+        error: IcmpError,
+        quoted: Vec<u8>,
+    },
     /// Somebody wants to open a stream to this node.
     Knock {
         stream: usize,
@@ -82,6 +87,7 @@ pub(crate) enum Input {
     Receive(Flow, Vec<u8>),
     Unframeable(Flow, Vec<u8>),
     SendFailed(Ticket),
+    IcmpError(Flow, IcmpError, Vec<u8>),
     Closed(ConnectionId),
 }
 
@@ -355,6 +361,7 @@ fn tell(engine: &mut dyn Resident, now_ms: u64, input: &Input, out: &mut Outbox)
         Input::Receive(flow, bytes) => engine.receive(now_ms, flow, bytes, out),
         Input::Unframeable(flow, head) => engine.unframeable(now_ms, flow, head, out),
         Input::SendFailed(ticket) => engine.send_failed(now_ms, *ticket, out),
+        Input::IcmpError(to, error, quoted) => engine.icmp_error(now_ms, to, *error, quoted, out),
         Input::Closed(connection) => engine.connection_closed(now_ms, *connection, out),
     }
 }
