@@ -16,7 +16,7 @@ use offhook_cdr::MemorySpool;
 use offhook_config::Config;
 use offhook_journal::{Counters, EventKind, Journal};
 use offhook_location::{Limits, Location};
-use offhook_net::{ConnectionId, Engine, Flow, Listener, Outbox, Ticket};
+use offhook_net::{ConnectionId, Engine, Flow, IcmpError, Listener, Outbox, Ticket};
 use offhook_node::{Drain, Held, Resources, Secrets, Settings, Shard, Whereabouts};
 use offhook_seal::Ring;
 use offhook_sip::{Message, Transport};
@@ -33,6 +33,9 @@ const PAST_MAX: usize = 64;
 const WAITS_MS: [u64; 8] = [1, 20, 200, 500, 1_500, 4_000, 32_000, 181_000];
 const STATUSES: [u16; 12] = [100, 180, 183, 200, 202, 302, 401, 407, 486, 487, 503, 603];
 const METHODS: [&str; 8] = ["INVITE", "BYE", "INFO", "UPDATE", "PRACK", "OPTIONS", "MESSAGE", "SUBSCRIBE"];
+
+/// What a shard gives to another: to which, by which flow, what, and the error if it is a quote.
+type Mail = (usize, Flow, Vec<u8>, Option<IcmpError>);
 
 /// The world in small.
 struct Play<'i> {
@@ -132,6 +135,7 @@ impl<'i> Play<'i> {
             }
             13 => self.fails(),
             14 => self.closes(phone),
+            _ if what & 0x80 != 0 => self.bounces(),
             _ => self.moves(phone),
         }
         true
@@ -243,6 +247,19 @@ impl<'i> Play<'i> {
         }
     }
 
+    /// The network says that something has not arrived, and quotes it, perhaps spoilt or cut off.
+    fn bounces(&mut self) {
+        let (back, error, length) = (self.below(8), self.below(IcmpError::ALL.len()), self.below(256) * 4);
+        let Some((phone, to, mut quoted)) = self.got.iter().rev().nth(back).cloned() else { return };
+        if self.below(4) == 0 {
+            self.spoil(&mut quoted);
+        }
+        quoted.truncate(if length == 0 { usize::MAX } else { length });
+        self.step(phone % SHARDS, |shard, now_ms, out| {
+            shard.icmp_error(now_ms, &to, IcmpError::ALL[error], &quoted, out);
+        });
+    }
+
     fn closes(&mut self, phone: usize) {
         let connection =
             ConnectionId { index: (phone % SHARDS) as u32 * 0x100_0000 + phone as u32, generation: 1 };
@@ -325,17 +342,20 @@ impl<'i> Play<'i> {
         act(&mut self.shards[number], self.now_ms, &mut out);
         let mut mails = self.flush(number, &mut out);
         let mut hops = 0;
-        while let Some((shard, from, bytes)) = mails.pop() {
+        while let Some((shard, from, bytes, error)) = mails.pop() {
             hops += 1;
             assert!(hops < 8, "handed over in a circle");
             let mut out = Outbox::new();
-            self.shards[shard].receive(self.now_ms, &from, &bytes, &mut out);
+            match error {
+                Some(error) => self.shards[shard].icmp_error(self.now_ms, &from, error, &bytes, &mut out),
+                None => self.shards[shard].receive(self.now_ms, &from, &bytes, &mut out),
+            }
             mails.extend(self.flush(shard, &mut out));
         }
     }
 
     /// The end of a batch: what was sent is heard by the phones; what other shards get is given back.
-    fn flush(&mut self, number: usize, out: &mut Outbox) -> Vec<(usize, Flow, Vec<u8>)> {
+    fn flush(&mut self, number: usize, out: &mut Outbox) -> Vec<Mail> {
         self.shards[number].commit(self.now_ms, out);
         for one in out.outgoing() {
             let bytes = out.bytes(one.bytes.clone());
@@ -354,7 +374,10 @@ impl<'i> Play<'i> {
         self.tickets.drain(..old_tickets);
         let mails = out.handed_over().iter().filter(|mail| usize::from(mail.shard) < SHARDS);
         mails
-            .map(|mail| (usize::from(mail.shard), mail.from, out.bytes(mail.bytes.clone()).to_vec()))
+            .map(|mail| {
+                let bytes = out.bytes(mail.bytes.clone()).to_vec();
+                (usize::from(mail.shard), mail.from, bytes, mail.error)
+            })
             .collect()
     }
 
