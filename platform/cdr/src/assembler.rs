@@ -6,7 +6,7 @@
 //!                                          3. archive: the records
 //!                                          4. store: where they are, number of the turn, length of the files: one
 //!                                             transaction
-//!                                          5. segments that are read to their end are removed
+//!                                          5. segments that are read to their end are used again, or removed
 //! ```
 //! A turn with records happens when its fourth step does; a crash before undoes the others. A turn without records is
 //! only the second step, and one in which nothing has happened is none. Where a step fails, nothing more is read until it
@@ -21,11 +21,11 @@ use crate::archive::{Archive, Span};
 use crate::call::Call;
 use crate::error::CdrError;
 use crate::files::{self, FileOptions, Files};
+use crate::folder::SpoolFolder;
 use crate::joiner::{Joiner, Policy};
 use crate::open_calls::{OpenCalls, Positions, TurnFrames};
 use crate::record::Entry;
 use crate::segments::{self, Segment};
-use crate::spool::SpoolFolder;
 use crate::table::{self, Commit, FilePosition};
 use crate::tail::Tail;
 
@@ -85,7 +85,6 @@ pub struct Assembler {
     /// Whether all runs before this one have been read.
     caught_up: bool,
     next_forget_ms: u64,
-    buffer: Vec<u8>,
     /// What was written for a turn that is over: memory for the next.
     spare: (TurnFrames, Commit),
     turn: Turn,
@@ -133,7 +132,6 @@ impl Assembler {
             unstored: None,
             caught_up: false,
             next_forget_ms: 0,
-            buffer: Vec::new(),
             spare: <(TurnFrames, Commit)>::default(),
             turn: Turn::default(),
         })
@@ -235,8 +233,7 @@ impl Assembler {
             Some(tail) => tail,
             None => {
                 let known = self.positions.get(&segment).copied();
-                let opened =
-                    Tail::open(self.folder.path(), segment, known).map_err(CdrError::io("open", &path))?;
+                let opened = Tail::open(&self.folder, segment, known).map_err(CdrError::io("read", &path))?;
                 let Some(tail) = opened else {
                     self.turn.damaged_bytes += if is_closed { unread(&path) } else { 0 };
                     return Ok(());
@@ -244,30 +241,23 @@ impl Assembler {
                 tail
             }
         };
-        let mut facts = 0;
-        loop {
-            let damaged = tail.damaged_bytes;
-            let joiner = &mut self.joiner;
-            let more = tail.read(is_closed, &mut self.buffer, |payload| {
-                facts += 1;
-                joiner.take(segment.run, segment.shard, payload)
-            });
-            let more = more.map_err(CdrError::io("read", &path))?;
-            self.turn.damaged_bytes += tail.damaged_bytes - damaged;
-            self.positions.insert(segment, (tail.salt, tail.position));
-            if facts >= FACTS_PER_COMMIT {
-                facts = 0;
-                if let Err(error) = self.commit(now_ms) {
-                    self.tails.insert(segment, tail);
-                    return Err(error);
-                }
-            }
-            if !more {
-                break;
-            }
-        }
+        let read = self.read_on(segment, &mut tail, now_ms);
         self.tails.insert(segment, tail);
-        Ok(())
+        read
+    }
+
+    /// Takes what a segment has by now.
+    fn read_on(&mut self, segment: Segment, tail: &mut Tail, now_ms: u64) -> Result<(), CdrError> {
+        loop {
+            let joiner = &mut self.joiner;
+            let read = tail.read(FACTS_PER_COMMIT, |fact| joiner.take(segment.run, segment.shard, fact));
+            self.turn.damaged_bytes += read.damaged_bytes;
+            self.positions.insert(segment, (tail.salt, tail.position as u64));
+            if !read.is_more {
+                return Ok(());
+            }
+            self.commit(now_ms)?;
+        }
     }
 
     fn commit(&mut self, now_ms: u64) -> Result<(), CdrError> {
@@ -355,13 +345,13 @@ impl Assembler {
         let closed = self.segments.iter().enumerate().filter(|(index, segment)| is_closed(*index, segment));
         let closed: Vec<Segment> = closed.map(|(_, segment)| *segment).collect();
         if closed.is_empty() {
-            return Ok(());
+            return self.folder.give_back_room().map_err(CdrError::io("clear", self.folder.path()));
         }
         self.log.sync().map_err(CdrError::io("write", &self.log.path()))?;
         for segment in closed {
-            let path = segment.path(self.folder.path());
-            std::fs::remove_file(&path).map_err(CdrError::io("remove", &path))?;
             self.tails.remove(&segment);
+            let removed = self.folder.remove(segment);
+            removed.map_err(CdrError::io("remove", &segment.path(self.folder.path())))?;
             self.positions.remove(&segment);
             self.segments.retain(|other| *other != segment);
         }

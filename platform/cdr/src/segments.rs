@@ -1,6 +1,7 @@
 //! Names of the spool's files: `spool-SHARD.RUN.NUMBER.log`. A run is one life of the server; in it each shard writes
 //! its segments one after the other. Each is a header and frames as in [`offhook_frames`]; a payload is what was written at
-//! a time: [facts](crate::Fact), each with its length (2) before it.
+//! a time: [facts](crate::Fact), each with its length (2) before it. Behind the last frame are zeros, and behind these may be
+//! anything. `spare-RUN.NUMBER.log` is room that waits for its use.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,11 @@ pub(crate) struct Segment {
 impl Segment {
     pub(crate) fn path(&self, folder: &Path) -> PathBuf {
         folder.join(format!("spool-{}.{}.{}.log", self.shard, self.run, self.number))
+    }
+
+    /// What its header has.
+    pub(crate) const fn generation(self) -> u64 {
+        (self.run as u64) << 32 | self.number as u64
     }
 
     fn from_name(name: &str) -> Option<Self> {
@@ -57,6 +63,24 @@ pub(crate) fn list(folder: &Path) -> io::Result<Vec<Segment>> {
     }
     segments.sort_unstable();
     Ok(segments)
+}
+
+/// A file of room that waits for its use.
+pub(crate) fn spare_path(folder: &Path, run: u32, number: u32) -> PathBuf {
+    folder.join(format!("{SPARE}{run}.{number}.log"))
+}
+
+const SPARE: &str = "spare-";
+
+/// Removes what an earlier run has left: nobody has it in memory any more.
+pub(crate) fn remove_spares(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(SPARE)) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,97 +1,100 @@
-//! Reads one segment of the spool as far as it has been written.
+//! Reads one segment of the spool as far as it has been written: in the memory of the shard that writes it, or, where an
+//! earlier life of the server has, in its file.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 
-use offhook_frames::{
-    FRAME_BYTES_MAX, FRAME_HEADER_BYTES, HEADER_BYTES, Header, frame_payload, next_candidate,
-};
+use offhook_frames::{FRAME_HEADER_BYTES, HEADER_BYTES, Header, frame_length, frame_payload, next_candidate};
+use offhook_mapped::{END_BYTES, Reader};
 
+use crate::folder::SpoolFolder;
 use crate::segments::{FILE, Segment, each_fact};
-
-/// Read at a time. Several times the longest frame.
-const READ_BYTES: usize = 512 * 1024;
 
 /// One segment, and how far it has been read.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    file: File,
+    bytes: Bytes,
     pub(crate) salt: u32,
     /// Where reading goes on: after the last whole frame.
-    pub(crate) position: u64,
-    /// Bytes that belong to no frame.
+    pub(crate) position: usize,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Live(Reader),
+    File(Vec<u8>),
+}
+
+/// What came of reading.
+pub(crate) struct Read {
+    /// There are more facts.
+    pub(crate) is_more: bool,
+    /// Bytes that belong to no frame, or say nothing.
     pub(crate) damaged_bytes: u64,
 }
 
 impl Tail {
-    /// Opens a segment. `known` says how far it was read before, for this salt. `None`: it has no header (yet).
+    /// Opens a segment. `known` says how far it was read before, for this salt. `None`: it has no header of its own.
     pub(crate) fn open(
-        folder: &Path,
+        folder: &SpoolFolder,
         segment: Segment,
         known: Option<(u32, u64)>,
     ) -> io::Result<Option<Self>> {
-        let file = File::open(segment.path(folder))?;
-        let mut head = [0; HEADER_BYTES];
-        let length = fill(&file, &mut head, 0)?;
-        let Ok(header) = Header::parse(&head[..length], FILE) else { return Ok(None) };
-        let begin = HEADER_BYTES as u64;
-        let position = known.filter(|(salt, _)| *salt == header.salt).map_or(begin, |(_, position)| position);
-        Ok(Some(Self { file, salt: header.salt, position, damaged_bytes: 0 }))
+        let bytes = match folder.live(segment) {
+            Some(reader) => Bytes::Live(reader),
+            None => Bytes::File(std::fs::read(segment.path(folder.path()))?),
+        };
+        let header = Header::parse(bytes.all(), FILE).ok();
+        let Some(Header { salt, .. }) = header.filter(|its| its.generation == segment.generation()) else {
+            return Ok(None);
+        };
+        let known = known.filter(|(its, _)| *its == salt).map(|(_, position)| position as usize);
+        Ok(Some(Self { bytes, salt, position: known.unwrap_or(HEADER_BYTES) }))
     }
 
-    /// Takes the next facts; `false`: there are no more now. In a closed segment what is left behind the last frame
-    /// belongs to none; in one that is still written, the rest of a frame may be on its way.
-    pub(crate) fn read(
-        &mut self,
-        is_closed: bool,
-        buffer: &mut Vec<u8>,
-        mut take: impl FnMut(&[u8]) -> bool,
-    ) -> io::Result<bool> {
-        buffer.resize(READ_BYTES, 0);
-        let length = fill(&self.file, buffer, self.position)?;
-        let bytes = &buffer[..length];
-        let (mut at, mut good) = (0, 0);
-        while at < length {
-            match frame_payload(&bytes[at..], self.salt) {
-                Some(payload) => {
-                    self.damaged_bytes += (at - good) as u64;
-                    at += FRAME_HEADER_BYTES + payload.len();
-                    let no_fact = each_fact(payload, |fact| {
-                        if !take(fact) {
-                            self.damaged_bytes += fact.len() as u64;
-                        }
-                    });
-                    self.damaged_bytes += no_fact as u64;
-                    good = at;
-                }
-                None => at += next_candidate(&bytes[at..]),
+    /// Takes the next facts, about so many at most.
+    pub(crate) fn read(&mut self, facts_max: usize, mut take: impl FnMut(&[u8]) -> bool) -> Read {
+        let bytes = self.bytes.all();
+        let (mut facts, mut damaged) = (0, 0);
+        let mut at = self.position;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if facts >= facts_max {
+                return Read { is_more: true, damaged_bytes: damaged as u64 };
             }
+            let Some(payload) = frame_payload(rest, self.salt) else {
+                at += next_candidate(rest);
+                continue;
+            };
+            damaged += at - self.position;
+            let no_fact = each_fact(payload, |fact| {
+                facts += 1;
+                damaged += if take(fact) { 0 } else { fact.len() };
+            });
+            damaged += no_fact;
+            at += FRAME_HEADER_BYTES + payload.len();
+            self.position = at;
         }
-        let ended = length < READ_BYTES;
-        let read = match (ended, is_closed) {
-            (true, true) => length,
-            (true, false) => good,
-            // Not one frame in all that: the damage is longer than what is read at a time.
-            (false, _) if good == 0 => length - FRAME_BYTES_MAX,
-            (false, _) => good,
-        };
-        self.damaged_bytes += (read.max(good) - good) as u64;
-        self.position += read as u64;
-        Ok(!ended)
+        let rest = bytes.get(self.position..).unwrap_or_default();
+        damaged += torn_bytes(rest);
+        self.position += rest.len();
+        Read { is_more: false, damaged_bytes: damaged as u64 }
     }
 }
 
-fn fill(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match file.read_at(&mut buffer[length..], position + length as u64) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+impl Bytes {
+    fn all(&self) -> &[u8] {
+        match self {
+            Self::Live(reader) => reader.bytes(),
+            Self::File(bytes) => bytes,
         }
     }
-    Ok(length)
+}
+
+/// How much of what stands behind the last whole frame was meant to be another. Zeros say that none was; what an earlier use
+/// of the room has left behind a torn one is not counted.
+fn torn_bytes(rest: &[u8]) -> usize {
+    let end = rest.get(..END_BYTES).unwrap_or(rest);
+    match end.iter().all(|byte| *byte == 0) {
+        true => 0,
+        false => frame_length(rest).unwrap_or(rest.len()).min(rest.len()),
+    }
 }

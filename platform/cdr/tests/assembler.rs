@@ -1,6 +1,7 @@
 //! Spool, joiner, tables and files together, with crashes between and in the middle of everything.
 
 mod facts;
+mod spooled;
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -16,9 +17,11 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use facts::{answered, begun};
+use spooled::frames_end;
 
 const START_MS: u64 = 1_795_248_903_123;
 const SHARDS: u8 = 2;
+const TORN: [u8; 3] = [0xf5, 0xff, 9];
 
 /// The records of a server, without the server.
 struct House {
@@ -43,7 +46,7 @@ impl House {
         let append = |path: &PathBuf, bytes: &[u8]| {
             OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
         };
-        self.spool_files().iter().for_each(|path| append(path, &[0xf5, 0xff, 9]));
+        self.spool_files().iter().for_each(tear);
         self.named("records-").iter().for_each(|path| append(path, b"half a record"));
         if let Some(newest) = self.files().last() {
             append(newest, b"{\"half a li");
@@ -99,6 +102,15 @@ impl House {
         let store = Store::open(self.dir.path()).unwrap();
         offhook_cdr::list(&store, &self.folder(), &Filter { limit: 10_000, ..Filter::default() }).unwrap()
     }
+}
+
+/// The first bytes of a frame stand behind the last one.
+fn tear(segment: &PathBuf) {
+    let mut bytes = std::fs::read(segment).unwrap();
+    let end = frames_end(&bytes);
+    bytes.resize(bytes.len().max(end + TORN.len()), 0);
+    bytes[end..end + TORN.len()].copy_from_slice(&TORN);
+    std::fs::write(segment, bytes).unwrap();
 }
 
 fn open(dir: &TempDir, format: FileFormat) -> (SpoolFolder, Vec<Spool>, Assembler) {
@@ -247,6 +259,66 @@ fn segments_of_the_spool_go_when_they_are_in_the_store() {
     assert!(house.assembler.open_calls() <= 100, "the table of open calls has its bound");
     let store = Store::open(house.dir.path()).unwrap();
     assert_eq!(offhook_cdr::losses(&store).unwrap(), (0, 7_900), "and says whom it has dropped");
+}
+
+/// A busy hour leaves room for more segments than a quiet one needs.
+#[test]
+fn room_is_used_again_and_given_back() {
+    let mut house = House::new(FileFormat::JsonLines);
+    let long = "x".repeat(900);
+    let mut facts = 0u32;
+    let mut note = |house: &mut House, times: u32| {
+        for number in facts..facts + times {
+            let call_id = format!("{number}");
+            let mut fact = begun(&call_id, u64::from(number) + 1);
+            (fact.agent, fact.contact) = (long.as_bytes(), long.as_bytes());
+            house.note(0, &Fact::Begun(fact));
+        }
+        facts += times;
+    };
+    note(&mut house, 6_000);
+    house.turn();
+    let spares = house.named("spare-").len();
+    assert!(spares > 8, "{spares} segments were read");
+    note(&mut house, 3_000);
+    assert!(house.named("spare-").len() < spares - 3, "and are written again");
+    house.turn();
+    for _ in 0..20 {
+        house.turn();
+    }
+    assert_eq!(house.named("spare-").len(), 2);
+    house.crash();
+    assert_eq!(house.named("spare-").len(), 0, "nobody has them in memory");
+}
+
+/// Behind what a segment has may stand what an earlier use of its room has left: it is neither taken nor called damaged. What
+/// was torn is.
+#[test]
+fn what_an_earlier_use_has_left_is_nobodys() {
+    let long = "x".repeat(900);
+    for (is_torn, facts_read) in [(false, 700), (true, 699)] {
+        let mut house = House::new(FileFormat::JsonLines);
+        for number in 0..1_800u32 {
+            let call_id = format!("{number:04}");
+            let mut fact = begun(&call_id, u64::from(number) + 1);
+            (fact.agent, fact.contact) = (long.as_bytes(), long.as_bytes());
+            house.note(0, &Fact::Begun(fact));
+            if number == 1_099 {
+                house.turn(); // the first segments are read, and used again
+            }
+        }
+        let newest = house.spool_files().pop().unwrap();
+        let mut segment = std::fs::read(&newest).unwrap();
+        let end = frames_end(&segment);
+        assert!(segment[end + 8..].iter().any(|byte| *byte != 0), "its room was used before");
+        segment[end - 1] ^= u8::from(is_torn);
+        std::fs::write(&newest, &segment).unwrap();
+        (house.folder, house.spools, house.assembler) = open(&house.dir, house.format);
+        let turn = house.assembler.turn(house.now_ms).unwrap();
+        assert_eq!(turn.cut_short, facts_read, "each call is one too many");
+        assert_eq!(turn.damaged_bytes > 0, is_torn);
+        assert!(turn.damaged_bytes < 2_500, "{}: one frame", turn.damaged_bytes);
+    }
 }
 
 /// A spool of another format is not read as if it were of this one: what is lost by it is told.

@@ -1,19 +1,23 @@
 //! What a spool writes, and when.
 
+mod spooled;
+
 use std::path::Path;
 
 use offhook_cdr::{Assembler, Fact, Options, Policy, SpoolFolder};
 use offhook_store::Store;
 use tempfile::TempDir;
 
+use spooled::frames_end;
+
 const RANG: Fact<'static> = Fact::Rang { leg: 1 };
 const HEARD: Fact<'static> = Fact::Heard { leg: 1 };
 
-/// Bytes of all its segments.
+/// Bytes of all its segments, without the room behind them.
 fn written(dir: &Path) -> u64 {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
     let spools = entries.filter(|entry| entry.file_name().to_str().unwrap().starts_with("spool-"));
-    spools.map(|entry| entry.metadata().unwrap().len()).sum()
+    spools.map(|entry| frames_end(&std::fs::read(entry.path()).unwrap()) as u64).sum()
 }
 
 /// A server with little to do writes each fact alone, and each write costs it more than the fact.

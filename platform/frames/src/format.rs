@@ -146,7 +146,8 @@ fn split_frame(bytes: &mut [u8]) -> Option<(&mut [u8], &mut [u8])> {
     bytes.split_at_mut_checked(length)
 }
 
-fn frame_length(bytes: &[u8]) -> Option<usize> {
+/// The length of the frame that `bytes` begins with, by its header, whether that checks or not.
+pub fn frame_length(bytes: &[u8]) -> Option<usize> {
     let header: &[u8; FRAME_HEADER_BYTES] = bytes.first_chunk()?;
     Some(FRAME_HEADER_BYTES + usize::from(u16::from_le_bytes([header[2], header[3]])))
 }
