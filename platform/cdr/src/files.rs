@@ -26,6 +26,9 @@ const ROWS: usize = 4;
 
 const DAY_MS: u64 = 86_400_000;
 
+/// Lines are written when there are so many bytes of them: they have not left the processor's cache by then.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// Who calls whom concerns only the server's own user.
 const FILE_MODE: u32 = 0o600;
 
@@ -193,7 +196,7 @@ impl Page<'_> {
             }
         }
         self.at.last = entry.id;
-        Ok(())
+        if self.files.lines.len() >= PIECE_BYTES { self.pour() } else { Ok(()) }
     }
 
     /// All of it is on disk then. Says where the files are, to be noted in the store.
@@ -205,8 +208,15 @@ impl Page<'_> {
 
     /// Writes what is there, and waits until it is on disk.
     fn write(&mut self) -> Result<(), CdrError> {
+        self.pour()?;
+        let Some(file) = &self.file else { return Ok(()) };
+        file.sync_data().map_err(CdrError::io("write", &self.files.path(&self.at)))
+    }
+
+    /// Writes what is there.
+    fn pour(&mut self) -> Result<(), CdrError> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        let written = file.write_all(&self.files.lines).and_then(|()| file.sync_data());
+        let written = file.write_all(&self.files.lines);
         written.map_err(CdrError::io("write", &self.files.path(&self.at)))?;
         self.at.length += self.files.lines.len() as u64;
         self.files.lines.clear();
