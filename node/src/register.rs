@@ -103,11 +103,13 @@ impl Switchboard {
         let tag = self.stateless_tag(arrival.parts);
         let now_ms = arrival.now_ms;
         let (closed, shard) = (&self.closed, self.shard);
+        let date_line = if policy.date { self.date_line.at(now_ms) } else { b"" };
         let headers = Headers {
             aor,
             gruus: &self.gruus,
             service_route: &arrival.settings.service_route,
             flow_timer_s: policy.flow_timer_s,
+            date_line,
         };
         let start = out.begin();
         let arena = out.arena();

@@ -226,6 +226,7 @@ fn policy(config: &Config) -> Policy {
         bindings_per_aor_max: keys.bindings_per_aor_max,
         path_must_be_supported: keys.path_must_be_supported,
         flow_timer_s: keys.flow_timer_s,
+        date: keys.date,
     }
 }
 

@@ -25,6 +25,7 @@ use crate::arrival::Arrival;
 use crate::certified::Certified;
 use crate::checks::Checks;
 use crate::closed::ClosedConnections;
+use crate::date_line::DateLine;
 use crate::deliver::Deliveries;
 use crate::drain::Drain;
 use crate::enrol::Enrolments;
@@ -170,6 +171,7 @@ impl Shard {
             whereabouts,
             hash_key: secrets.hashes,
             at_work: 0,
+            date_line: DateLine::default(),
             unsettled: Vec::new(),
             aor: Vec::new(),
             order: Vec::new(),
@@ -414,6 +416,10 @@ impl Engine for Shard {
 
     fn note_wait(&mut self, waited_ms: u32) {
         self.switchboard.admission.note_wait(waited_ms);
+    }
+
+    fn note_clock(&mut self, ahead_ms: i64) {
+        self.switchboard.date_line.ahead_ms = ahead_ms;
     }
 
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {

@@ -23,6 +23,7 @@ use crate::certified::Certified;
 use crate::checks::Checks;
 use crate::closed::ClosedConnections;
 use crate::context::{Downstream, Upstream};
+use crate::date_line::DateLine;
 use crate::deliver::Deliveries;
 use crate::drain::Drain;
 use crate::enrol::Enrolments;
@@ -103,6 +104,8 @@ pub(crate) struct Switchboard {
     pub hash_key: [u8; 16],
     /// Requests forwarded that wait for their final response.
     pub at_work: u64,
+    /// What time we tell.
+    pub date_line: DateLine,
     /// The 200s to REGISTER in the outbox that wait for the disk, by index.
     pub unsettled: Vec<usize>,
     /// The address-of-record at hand.

@@ -366,6 +366,10 @@ impl Engine for Exchange {
         self.shard.note_wait(waited_ms);
     }
 
+    fn note_clock(&mut self, ahead_ms: i64) {
+        self.shard.note_clock(ahead_ms);
+    }
+
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {
         self.keep_messages(now_ms, out);
         self.watch(|shard| shard.commit(now_ms, out));

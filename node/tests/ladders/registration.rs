@@ -1,8 +1,9 @@
 //! Registrations: RFC 3261 §10, the flows of RFC 3665 §2 with digest, Path, and the order of updates.
 
 use offhook_journal::EventKind;
+use offhook_net::Engine;
 
-use crate::exchange::{OPEN, Observed, ladder, open_ladder, scene_on_disk};
+use crate::exchange::{Exchange, OPEN, Observed, ladder, open_ladder, scene, scene_on_disk};
 
 /// Bob's phone is switched on: it is challenged, answers, and is told what is registered and for how long. The
 /// challenge leaves no state behind. RFC 3665 §2.1, RFC 3261 §10.3, RFC 3261 §22.2, RFC 3261 §20.7, RFC 3261 §20.44.
@@ -21,6 +22,54 @@ fn a_phone_registers() {
     ",
     )
     .leaves_nothing();
+}
+
+/// Every 200 says what time it is: to one who registers, asks, or leaves; that to other requests does not.
+/// RFC 3261 §10.3, RFC 3261 §20.17.
+#[test]
+fn a_phone_is_told_the_time() {
+    let mut stage = open_ladder(
+        "
+        bob    -> proxy            REGISTER
+        bob    <- proxy            200
+            Date: Thu, 01 Jan 2026 00:00:00 GMT
+        +61.5s bob -> proxy        REGISTER
+            Contact:
+            !Expires
+        bob    <- proxy            200
+            Date: Thu, 01 Jan 2026 00:01:01 GMT
+        bob    -> proxy            OPTIONS sip:{proxy.host}
+        bob    <- proxy            200
+            !Date
+    ",
+    );
+    // The machine had started with a wrong clock, and has found a time server.
+    let proxy = stage.proxy();
+    stage.world_mut().engine_mut::<Exchange>(proxy).note_clock(86_400_000);
+    stage.play(
+        "
+        bob    -> proxy            REGISTER
+            Contact: *
+            Expires: 0
+        bob    <- proxy            200
+            Date: Fri, 02 Jan 2026 00:01:01 GMT
+    ",
+    );
+    stage.leaves_nothing();
+}
+
+/// Where phones have a better clock, and nobody wants to hear of this one. RFC 3261 §10.3.
+#[test]
+fn no_phone_is_told_the_time() {
+    scene("access.authenticate_register = false\nregistrar.date = false")
+        .run(
+            "
+        bob    -> proxy            REGISTER
+        bob    <- proxy            200
+            !Date
+    ",
+        )
+        .leaves_nothing();
 }
 
 /// Bob has a second device: the list in the 200 names both. RFC 3665 §2.2, RFC 3261 §10.3 step 8.

@@ -32,6 +32,10 @@ section! {
         /// that register flows; 0 tells none.
         flow_timer_s: u32 = 120, within 0..=3_600,
             because "RFC 5626 §4.4.1 falls back to it, and it is short enough for the NAT on the way";
+        /// Whether a phone that registers is told what time it is: Date (RFC 3261 §10.3). What is told is the clock of this
+        /// machine.
+        date: bool = true,
+            because "RFC 3261 §10.3 recommends it: desk phones that reach no time server show what their registrar says";
         /// The way that registered phones shall send their requests: Service-Route (RFC 3608), each value a URI with
         /// `lr`.
         service_route: Vec<RouteUri> = Vec::new(),

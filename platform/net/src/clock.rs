@@ -21,6 +21,12 @@ impl Clock {
     pub fn now_ms(&self) -> u64 {
         self.started_ms + self.started.elapsed().as_millis() as u64
     }
+
+    /// How far the machine's clock is ahead of this one, ms; negative: behind.
+    pub(crate) fn machine_ahead_ms(&self) -> i64 {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        since_epoch.as_millis() as i64 - self.now_ms() as i64
+    }
 }
 
 #[cfg(test)]
@@ -34,5 +40,14 @@ mod tests {
         let readings: Vec<u64> = (0..1000).map(|_| clock.now_ms()).collect();
         assert!(readings.is_sorted());
         assert!(readings[0] - wall_ms < 10_000, "{} is not near {wall_ms}", readings[0]);
+    }
+
+    /// As after somebody has set the machine's clock forward by a day.
+    #[test]
+    fn the_machine_may_be_ahead() {
+        let now = Clock::start();
+        assert!(now.machine_ahead_ms().abs() < 10_000);
+        let set = Clock { started_ms: now.started_ms - 86_400_000, ..now };
+        assert!((86_390_000..86_410_000).contains(&set.machine_ahead_ms()));
     }
 }

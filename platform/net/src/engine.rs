@@ -61,6 +61,10 @@ pub trait Engine {
     /// as there is none. An engine that has too much to do learns it here.
     fn note_wait(&mut self, _waited_ms: u32) {}
 
+    /// How far the machine's clock is ahead of `now_ms` by now, ms, or behind it where that is negative: somebody has set it
+    /// since the process began. Told about once a second, by a loop that is awake.
+    fn note_clock(&mut self, _ahead_ms: i64) {}
+
     /// Sources whose new requests the kernel shall sift, and how many thousandths of these it lets through; at most
     /// [`crate::SIEVED_MAX`], none for an end of it. `None`: nothing has changed since this was last asked, once in each
     /// turn.

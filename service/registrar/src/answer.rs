@@ -19,6 +19,8 @@ pub struct Headers<'x> {
     pub service_route: &'x str,
     /// Flow-Timer, seconds, or 0.
     pub flow_timer_s: u32,
+    /// The whole line of Date (RFC 3261 §20.17), or empty.
+    pub date_line: &'x [u8],
 }
 
 /// Writes a Contact line for each binding, with the seconds it has left, and what the phone must know of the way.
@@ -33,6 +35,7 @@ pub fn write_headers<'x>(
     for binding in bindings {
         write_contact(binding, gruus, now_ms, out);
     }
+    out.extend_from_slice(headers.date_line);
     if !registration.path.is_empty() {
         write_line(b"Path", registration.path, out);
         out.extend_from_slice(b"Supported: path\r\n");

@@ -34,6 +34,8 @@ pub struct Policy {
     pub path_must_be_supported: bool,
     /// How long a phone on a connection may be silent, seconds: Flow-Timer (RFC 5626 §4.4). 0 says nothing.
     pub flow_timer_s: u32,
+    /// Whether a 200 says what time it is (§10.3, last paragraph).
+    pub date: bool,
 }
 
 impl Default for Policy {
@@ -45,6 +47,7 @@ impl Default for Policy {
             bindings_per_aor_max: 10,
             path_must_be_supported: true,
             flow_timer_s: 120,
+            date: true,
         }
     }
 }

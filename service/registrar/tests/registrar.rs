@@ -36,7 +36,8 @@ impl Registrar {
         decide(&registration, &mut next, NOW_MS, &policy).map_err(|r| r.status())?;
         self.bindings = next;
         let mut out = Vec::new();
-        let headers = Headers { aor: b"a@b", gruus: &gruus(), service_route: "", flow_timer_s: 120 };
+        let headers =
+            Headers { aor: b"a@b", gruus: &gruus(), service_route: "", flow_timer_s: 120, date_line: b"" };
         write_headers(&registration, &self.bindings, &headers, NOW_MS, &mut out);
         Ok(String::from_utf8(out).expect("ASCII").replace("\r\n", "|"))
     }

@@ -64,11 +64,11 @@ class Pair:
 # RFC 3665 §2.1, RFC 3261 §10.3
 @table.row(table.REGISTER)
 def register(pair):
-    pair.alone("bob registers: challenged, then 200 with his Contact", """
+    pair.alone("bob registers: challenged, then 200 with his Contact and the time", """
         -> REGISTER expires=120
         <- 401 challenge
         -> REGISTER auth expires=120
-        <- 200 has=<sip:bob@%s:%d
+        <- 200 has=<sip:bob@%s:%d "has=Date: "
         """ % (pair.bob.bracketed, pair.bob_port), account=pair.bob)
 
 

@@ -51,6 +51,9 @@ const EVENTS_MAX: usize = 64;
 /// fails again goes on in the next turn, after others had theirs.
 const SETTLE_ROUNDS: usize = 4;
 
+/// How often the engine is told how the machine's clock has been set, ms.
+const CLOCK_TOLD_EVERY_MS: u64 = 1_000;
+
 /// Owns the sockets of a shard and drives an engine.
 pub struct Loop<E> {
     engine: E,
@@ -63,6 +66,8 @@ pub struct Loop<E> {
     shard: u8,
     clock: Clock,
     now_ms: u64,
+    /// When it is told of the machine's clock again.
+    clock_due_ms: u64,
     epoll: Arc<Epoll>,
     ready: Ready,
     ports: Vec<UdpPort>,
@@ -119,6 +124,7 @@ impl<E: Engine> Loop<E> {
             shard,
             clock,
             now_ms: clock.now_ms(),
+            clock_due_ms: 0,
             epoll,
             ready: Ready::new(EVENTS_MAX),
             ports,
@@ -183,6 +189,10 @@ impl<E: Engine> Loop<E> {
         self.now_ms = self.clock.now_ms();
         self.counters.turns.add(1);
         self.resume_errors();
+        if self.now_ms >= self.clock_due_ms {
+            self.clock_due_ms = self.now_ms + CLOCK_TOLD_EVERY_MS;
+            self.engine.note_clock(self.clock.machine_ahead_ms());
+        }
         let mut go_on = true;
         for index in 0..count {
             let event = self.ready.event(index);
