@@ -1,4 +1,5 @@
-//! Character classes of RFC 3261 §25.1, as one table, and the linear whitespace that folding leaves in values.
+//! Character classes of RFC 3261 §25.1: a table where characters are looked at one by one, marks of blocks where they are looked at
+//! together; and the linear whitespace that folding leaves in values.
 
 use crate::block::{Block, Marks, first};
 
@@ -70,7 +71,8 @@ pub(crate) fn user_len(text: &[u8]) -> usize {
     first(text, not_user).unwrap_or(text.len())
 }
 
-/// No space, no control, none of the delimiters `<>"` and `\\^`\`{|}`; anything else may stand in a URI somewhere.
+/// No space, no control, nothing beyond ASCII, none of `< > " { } \ ^ |` and the backtick; anything else may stand in a URI
+/// somewhere.
 #[inline(always)]
 fn not_uri(block: Block) -> Marks {
     let brackets = block.is(b'<') | block.is(b'>') | block.is(b'{') | block.is(b'}');
@@ -164,7 +166,7 @@ pub(crate) fn is_whole_token(s: &[u8]) -> bool {
 
 /// Whether two texts are the same in any case of letters. Nearly all are written in the usual one.
 #[inline(always)]
-pub(crate) fn same_in_any_case(a: &[u8], b: &[u8]) -> bool {
+pub fn same_in_any_case(a: &[u8], b: &[u8]) -> bool {
     a == b || a.eq_ignore_ascii_case(b)
 }
 

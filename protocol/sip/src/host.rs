@@ -173,6 +173,9 @@ mod tests {
         for (text, host, port) in [
             ("192.0.2.1", "192.0.2.1", None),
             ("192.0.2.1:5070", "192.0.2.1", Some(5070)),
+            ("192.0.2.1.example:5070", "192.0.2.1.example", Some(5070)),
+            ("192.0.2.1a", "192.0.2.1a", None),
+            ("192.0.2.1999x", "192.0.2.1999x", None),
             ("Example.COM.", "Example.COM.", None),
             ("my_pbx:05060", "my_pbx", Some(5060)),
             ("[2001:DB8::10]:5070", "[2001:db8::10]", Some(5070)),
@@ -208,6 +211,8 @@ mod tests {
             "a..b",
             "a..",
             "1.2.3.4.",
+            "1.2.3.4567",
+            "1.2.3.4x:",
             "1.2.3",
             "1.2.3.256",
             "a.1",
@@ -217,6 +222,25 @@ mod tests {
             "h\u{e9}",
         ] {
             assert_eq!(parsed(text), None, "{text}");
+        }
+    }
+
+    /// RFC 3261 §25.1 `hostname`: long ones are read as short ones, wherever something stands in them.
+    #[test]
+    fn names_of_every_length() {
+        for len in 1..50 {
+            let name = |at: usize, marks: &[u8]| {
+                let mut name = vec![b'a'; len + 2];
+                name[at..at + marks.len()].copy_from_slice(marks);
+                is_name(&name)
+            };
+            for at in 0..len {
+                assert_eq!(name(at, b"."), at > 0, "a dot at {at} of {}", len + 2);
+                assert!(!name(at, b".."), "two dots at {at} of {}", len + 2);
+                assert!(!name(at, b"/"), "no character of a name at {at} of {}", len + 2);
+                assert!(name(at, b"1"), "a digit at {at} of {}", len + 2);
+            }
+            assert!(!name(len, b".1"), "a number behind the last dot of {}", len + 2);
         }
     }
 

@@ -37,7 +37,7 @@ pub mod stream;
 mod transport;
 mod uri;
 
-pub use chars::trim;
+pub use chars::{same_in_any_case, trim};
 pub use error::{Malformed, NotSip};
 pub use essentials::Essentials;
 pub use header::{

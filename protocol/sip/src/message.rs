@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use arrayvec::ArrayVec;
 
-use crate::chars::{has_blanks, is_token, number, offset};
+use crate::chars::{has_blanks, number, offset, token_len};
 use crate::header::{self, CSeq, Contact, NameAddr, OptionTags, Values, Via};
 use crate::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
 use crate::line::{Line, LineEnds};
@@ -240,7 +240,7 @@ impl<'a> Message<'a> {
     /// The text of a header line as it was written, without its colon: for unknown headers.
     pub fn name_text(&self, line: &Line) -> &'a [u8] {
         let whole = self.bytes.get(line.whole()).unwrap_or_default();
-        &whole[..whole.iter().take_while(|&&c| is_token(c)).count()]
+        &whole[..token_len(whole)]
     }
 
     /// The value of a line, folds included.

@@ -1,6 +1,6 @@
 //! The first line: RFC 3261 §7.1 and §7.2.
 
-use crate::chars::{are_uri, is_token, number, trim};
+use crate::chars::{are_uri, number, token_len, trim};
 use crate::{Malformed, Method, NotSip};
 
 /// What the first line says.
@@ -52,7 +52,7 @@ fn status_line(line: &[u8]) -> Result<(StartLine<'_>, Option<Malformed>), NotSip
 /// `Method SP Request-URI SP SIP-Version`, with one space each and nothing behind: readers that forgive more would read
 /// another URI than we do.
 fn request_line(line: &[u8]) -> Result<(StartLine<'_>, Option<Malformed>), NotSip> {
-    let method_len = line.iter().take_while(|&&c| is_token(c)).count();
+    let method_len = token_len(line);
     let (method_text, rest) = line.split_at(method_len);
     let request = |uri| StartLine::Request { method: Method::from_token(method_text), method_text, uri };
     match rest.strip_prefix(b" ").and_then(before_version) {

@@ -150,6 +150,17 @@ fn heads_without_end() {
     assert_eq!(Message::parse(b"OPTIONS sip:a SIP/2.0").err(), Some(NotSip::NoStartLine));
 }
 
+/// RFC 3261 §7.3.1: the empty line is CRLF; who takes a line feed alone for one reads another body than others do.
+#[test]
+fn an_empty_line_is_crlf() {
+    for empty in ["\n", "\r\r\n"] {
+        let text = format!("OPTIONS sip:a SIP/2.0\r\nX: y\r\n{empty}Z: w\r\n\r\n");
+        let message = Message::parse(text.as_bytes()).expect("a message");
+        assert!(message.fault().is_some(), "{empty:?}");
+        assert_eq!(message.headers_end() + 2, text.len(), "{empty:?}");
+    }
+}
+
 #[test]
 fn bounds() {
     let lines =

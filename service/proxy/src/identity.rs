@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::{IpAddr, SocketAddr};
 
-use offhook_sip::{Host, HostPort, Transport, Uri};
+use offhook_sip::{Host, HostPort, Transport, Uri, same_in_any_case};
 
 /// One of our addresses, as peers write it.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ impl Identity {
 
     fn place_of(&self, name: &[u8]) -> Option<usize> {
         match &self.domains[..] {
-            [only] => (only.as_bytes() == name || only.as_bytes().eq_ignore_ascii_case(name)).then_some(0),
+            [only] => same_in_any_case(only.as_bytes(), name).then_some(0),
             _ => place_in(&self.places, name),
         }
     }

@@ -41,18 +41,11 @@ impl<'a> Contact<'a> {
     }
 
     fn address(value: &'a [u8]) -> Option<Self> {
-        // Of each parameter the first counts, as it is written.
-        let (mut q, mut expires, mut instance, mut reg_id) = (None, None, None, None);
-        let name_addr = NameAddr::read(value, |param| {
-            let place = match param.name.len() {
-                1 if param.is(b"q") => &mut q,
-                7 if param.is(b"expires") => &mut expires,
-                13 if param.is(b"+sip.instance") => &mut instance,
-                6 if param.is(b"reg-id") => &mut reg_id,
-                _ => return,
-            };
-            place.get_or_insert(param.text());
-        })?;
+        let name_addr = NameAddr::parse(value)?;
+        let [q, expires, instance, reg_id] = name_addr
+            .params()
+            .pick([b"q", b"expires", b"+sip.instance", b"reg-id"])
+            .map(|param| param.map(|param| param.text()));
         Some(Self::Address {
             name_addr,
             q_milli: if_present(q, q_milli)?,
@@ -103,6 +96,7 @@ mod tests {
             ("<sip:a@b>", (None, None, None, None)),
             ("sip:a@b;q=0.7;expires=60", (Some(700), Some(60), None, None)),
             ("<sip:a@b;q=0.1>;Q = 1 ; EXPIRES=0", (Some(1000), Some(0), None, None)),
+            ("<sip:a@b>;q=0.1;q=0.2;expires=1;expires=2", (Some(100), Some(1), None, None)),
             (
                 "<sip:c@192.0.2.2;transport=tcp>;reg-id=1;+sip.instance=\"<urn:uuid:0C67446E-F1A1>\"",
                 (None, None, Some("urn:uuid:0C67446E-F1A1"), Some(1)),

@@ -2,7 +2,7 @@
 //! (RFC 3261 §20.10, §20.20, §20.34, §20.39).
 
 use crate::chars::{are_uri, is_lws, is_token, is_whole_token, trim, trim_start, uri_len};
-use crate::params::{Param, Params, quoted_end, unquote};
+use crate::params::{Params, quoted_end, unquote};
 use crate::{Malformed, Uri};
 
 /// A display name, a URI and header parameters, as text.
@@ -21,11 +21,6 @@ pub struct NameAddr<'a> {
 impl<'a> NameAddr<'a> {
     /// Parses one value. `*` of Contact is not one (RFC 3261 §10.2.2): look for it first.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
-        Self::read(value, |_| {})
-    }
-
-    /// The same, showing every parameter on the way.
-    pub(super) fn read(value: &'a [u8], mut see: impl FnMut(Param<'a>)) -> Option<Self> {
         let value = trim(value);
         let (display, uri, params) = match display_name(value)? {
             Some((display, rest)) => {
@@ -47,7 +42,6 @@ impl<'a> NameAddr<'a> {
                 if param.name.len() == 3 && param.is(b"tag") {
                     tag.get_or_insert(param.text().unwrap_or_default());
                 }
-                see(param);
             });
         is_legal.then_some(Self { display, uri, params, tag })
     }

@@ -334,6 +334,16 @@ mod tests {
         }
     }
 
+    /// RFC 3261 §20.42: `received` is an address as everybody writes it.
+    #[test]
+    fn every_octet_of_an_address() {
+        for octet in 0..=u8::MAX {
+            let mut out = Vec::new();
+            write_ip([octet, 0, octet, 255].into(), &mut out);
+            assert_eq!(String::from_utf8(out).expect("ASCII"), format!("{octet}.0.{octet}.255"));
+        }
+    }
+
     /// RFC 3581 §4 and RFC 3261 §18.2.1; a `received` written by the sender is not believed.
     #[test]
     fn received_and_rport() {
@@ -352,6 +362,16 @@ mod tests {
             mended("SIP/2.0/UDP pc ; branch=z9hG4bK1;received=8.8.8.8"),
             "SIP/2.0/UDP pc ; branch=z9hG4bK1;received=192.0.2.9"
         );
+        for (text, want) in [
+            ("h;rport", "h;received=192.0.2.9;rport=4444"),
+            ("h ; rport ; branch=1", "h ; branch=1;received=192.0.2.9;rport=4444"),
+            ("h;a=1 ;\r\n rport", "h;a=1;received=192.0.2.9;rport=4444"),
+            ("h;rport;branch=1;rport=7", "h;branch=1;received=192.0.2.9;rport=4444"),
+            ("h;received=8.8.8.8;a; RPORT = 9;b", "h;a;b;received=192.0.2.9;rport=4444"),
+            ("h;rport;oc;a", "h;a;received=192.0.2.9;rport=4444"),
+        ] {
+            assert_eq!(mended(&format!("SIP/2.0/UDP {text}")), format!("SIP/2.0/UDP {want}"), "{text}");
+        }
         assert_eq!(via("SIP/2.0/UDP 10.0.0.1:99;rport").reply_address(source), source);
         assert_eq!(via("SIP/2.0/UDP 10.0.0.1:99").reply_address(source).port(), 99);
     }

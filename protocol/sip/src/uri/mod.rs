@@ -3,7 +3,7 @@
 mod equality;
 mod escape;
 
-use crate::chars::{are_uri, find, is_token, is_user, same_in_any_case, uri_mark, user_len};
+use crate::chars::{are_uri, find, is_user, same_in_any_case, token_len, uri_mark, user_len};
 use crate::host::{Host, HostPort};
 use crate::params::{Param, Params};
 use crate::{Malformed, Transport};
@@ -181,7 +181,7 @@ fn scheme_of(text: &[u8]) -> Option<(&[u8], &[u8])> {
     {
         return Some((scheme, &text[4..]));
     }
-    let (scheme, rest) = text.split_at(text.iter().take_while(|&&c| is_token(c)).count());
+    let (scheme, rest) = text.split_at(token_len(text));
     Some((scheme, rest.strip_prefix(b":")?)).filter(|_| !scheme.is_empty())
 }
 
@@ -240,6 +240,10 @@ mod tests {
             "sip:a@b@c",
             "sip:a b@c",
             "sip:a@b:x",
+            "sip:a[b@c",
+            "sip:a#b@c",
+            "sip:a:b:c@d",
+            "sip:a:b[c@d",
             "sip:a%4@b",
             "sip:a%zz@b",
             "sip:a@b;x=%",
