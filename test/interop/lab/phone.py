@@ -53,6 +53,10 @@ class Phone:
         """Every message it sent and got so far, one header a line."""
         raise NotImplementedError
 
+    def messages(self):
+        """The same, each from its start line on."""
+        return re.split(r"(?m)^(?=[A-Z]+ sips?:\S+ SIP/2\.0$|SIP/2\.0 \d{3} )", self.trace())[1:]
+
     def registers_sent(self):
         """How many REGISTER requests left the phone so far."""
         return len(re.findall(r"(?m)^REGISTER sip:", self.trace()))

@@ -6,6 +6,7 @@
 A flow is noted under the phone that begins it. A page that says something else than what was played fails the run.
 """
 
+import difflib
 import functools
 import threading
 
@@ -92,12 +93,12 @@ def _cell(title, column):
 def compare(page):
     """What is wrong with the page, or nothing."""
     with open(page) as file:
-        before, _, rest = file.read().partition(BEGIN)
+        _, _, rest = file.read().partition(BEGIN)
     said, end, _ = rest.partition(END)
     if not end:
         return "%s has no table" % page
-    wrong = sorted(set(said.splitlines()) ^ set(drawn().splitlines()))
-    return "\n".join(wrong) if said != drawn() else ""
+    changes = difflib.unified_diff(said.splitlines(), drawn().splitlines(), "the page", "what was played", lineterm="", n=0)
+    return "\n".join(changes)
 
 
 def draw(page):
