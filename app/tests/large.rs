@@ -44,7 +44,7 @@ fn a_large_request_goes_by_tcp() {
     let place = Place::with(&format!("{OPEN}[dns]\nservers = [\"{dns}\"]\nprivate_addresses = true\n"));
     let server = Server::start(&place);
     let alice = port();
-    let far = port();
+    let far = port_at("127.0.0.53:0");
     let at = far.local_addr().unwrap();
     let uri = format!("sip:bob@far.test:{}", at.port());
     let large = format!("Subject: {}\r\n", "x".repeat(LARGE_BYTES));
@@ -69,7 +69,7 @@ fn a_large_request_goes_by_tcp() {
     assert!(text.contains("\r\nVia: SIP/2.0/UDP ") && text.contains(&large), "{text}");
 }
 
-/// `far.test` has the address 127.0.0.1; of everything else there is nothing.
+/// `far.test` has an address where nobody else opens connections; of everything else there is nothing.
 fn answer_names(socket: &UdpSocket) {
     let mut question = [0; 512];
     while let Ok((len, from)) = socket.recv_from(&mut question) {
@@ -84,14 +84,18 @@ fn answer_names(socket: &UdpSocket) {
         answer[2..4].copy_from_slice(&[0x84, 0x00]);
         answer[4..12].copy_from_slice(&[0, 1, 0, u8::from(asks_address), 0, 0, 0, 0]);
         if asks_address {
-            answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
+            answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 53]);
         }
         let _ = socket.send_to(&answer, from);
     }
 }
 
 fn port() -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    port_at("127.0.0.1:0")
+}
+
+fn port_at(address: &str) -> UdpSocket {
+    let socket = UdpSocket::bind(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }

@@ -25,8 +25,18 @@ pub fn resolve(asked: &[Ask]) -> Result<Vec<Listener>, NetError> {
     let interfaces = interfaces()?;
     let written: HashSet<_> = asked.iter().map(|(transport, local, _)| (*transport, *local)).collect();
     let mut listeners: Vec<Listener> = Vec::new();
+    // Until all are chosen, or the kernel could choose one of them twice.
+    let mut held = Vec::new();
     for (transport, local, advertise) in asked {
-        let local_port = choose_port(*transport, *local)?;
+        let local_port = match local.port() {
+            0 => {
+                let chosen = choose_port(*transport, *local)?;
+                let port = chosen.local_addr().ok().and_then(|at| at.as_socket()).map_or(0, |at| at.port());
+                held.push(chosen);
+                port
+            }
+            written => written,
+        };
         let spread = local.ip().is_unspecified();
         for (ip, prefix_bits) in addresses(local.ip(), &interfaces) {
             // Scope and flow label stay as they were written.
@@ -79,20 +89,17 @@ fn is_link_local_v6(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-/// The port written, or for 0 one that is free. Of a wildcard address it is free on every address at once, so that
-/// all of them get the same.
-fn choose_port(transport: Transport, local: SocketAddr) -> Result<u16, NetError> {
-    if local.port() != 0 {
-        return Ok(local.port());
-    }
-    let try_bind = || -> io::Result<u16> {
+/// A socket at a port that is free. Of a wildcard address it is free on every address at once, so that all of them get the
+/// same.
+fn choose_port(transport: Transport, local: SocketAddr) -> Result<Socket, NetError> {
+    let try_bind = || -> io::Result<Socket> {
         let (kind, protocol) = kind_of_socket(transport);
         let socket = Socket::new(Domain::for_address(local), kind, protocol)?;
         if local.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         socket.bind(&local.into())?;
-        Ok(socket.local_addr()?.as_socket().map_or(0, |a| a.port()))
+        Ok(socket)
     };
     try_bind().map_err(|e| NetError::listening(transport, local, e))
 }
@@ -120,6 +127,16 @@ mod tests {
     fn check(ip: &str, expected: &[(&str, u8)]) {
         let expected: Vec<(IpAddr, u8)> = expected.iter().map(|(ip, p)| (ip.parse().unwrap(), *p)).collect();
         assert_eq!(addresses(ip.parse().unwrap(), &machine()), expected);
+    }
+
+    #[test]
+    fn no_port_is_chosen_twice() {
+        let asked = [Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss].repeat(50);
+        let asked: Vec<_> = asked.into_iter().map(|t| (t, "127.0.0.1:0".parse().unwrap(), None)).collect();
+        for _ in 0..10 {
+            let ports: HashSet<_> = resolve(&asked).unwrap().iter().map(|l| l.local.port()).collect();
+            assert_eq!(ports.len(), asked.len());
+        }
     }
 
     #[test]
