@@ -29,6 +29,7 @@ mod challenge;
 mod checks;
 mod closed;
 mod context;
+mod copies;
 mod date_line;
 mod deliver;
 mod drain;

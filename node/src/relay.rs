@@ -15,11 +15,11 @@ use offhook_sip::{Hint, Line, Message, Method, Name, Refusal, Transport};
 use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
 use crate::admit::Admitted;
-use crate::alias;
 use crate::arrival::Arrival;
 use crate::beyond;
 use crate::breadth::breadth;
 use crate::context::{Cancel, Downstream, Rest, Upstream};
+use crate::copies::arrived_at;
 use crate::edge;
 use crate::fate::Fate;
 use crate::in_path;
@@ -306,11 +306,11 @@ impl Switchboard {
         let dialled = proving(target, texts, out);
         let flow = self.reusing(dialled, out);
         let leg = beyond::leg(passage, target);
-        let (record_route, arrived_at) =
-            (self.record_route(passage, target, leg, upstream.user.stays), arrived_at(passage, target));
+        let record_route = self.record_route(passage, target, leg, upstream.user.stays);
+        let has_two = arrived_at(passage, target).is_some();
         let path = texts.text(&target.path);
         let added = Additions {
-            record_routes: record_route.map_or(0, |_| 1 + u8::from(arrived_at.is_some())),
+            record_routes: record_route.map_or(0, |_| 1 + u8::from(has_two)),
             routes: Additions::routes_of(path),
             to_registered: target.registered,
         };
@@ -332,24 +332,12 @@ impl Switchboard {
             return;
         };
         let start = out.begin();
+        let branch = Branch::Stateful(Place { shard: self.shard, transaction: client.to_bits() });
         let copy = Forward {
-            parts: arrival.parts,
-            routed: &screened.routed,
-            target: target.uri.as_ref().map(|uri| texts.text(uri)),
-            path,
-            local,
-            mended_via: arrival.mended_via,
-            branch: Branch::Stateful(Place { shard: self.shard, transaction: client.to_bits() }),
-            loop_mark: screened.loop_mark(&self.cookies),
             record_route,
-            arrived_at,
-            path_entry: edge::path_entry(passage),
             max_breadth,
-            spent_credentials: passage.spent,
-            offers_overload_control: self.neighbours.knows(target.flow.remote),
-            offers_reuse: alias::is_offered(&dialled),
             extras: extras.as_ref(),
-            renumber: self.renumber(passage, leg),
+            ..self.copy_for(passage, (target, texts), (local, &dialled), (branch, leg))
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         let end = out.begin();
@@ -382,7 +370,7 @@ impl Switchboard {
         targets: &mut Targets,
         out: &mut Outbox,
     ) {
-        let Passage { arrival, screened, .. } = *passage;
+        let arrival = passage.arrival;
         let names = targets.take_names();
         if !names.is_empty() {
             return self.park_loose(arrival, names);
@@ -394,28 +382,15 @@ impl Switchboard {
         let told = self.told(passage, None, target, targets);
         let extras = told.as_ref().map(|told| told.extras(passage));
         let start = out.begin();
+        // A connection belongs to its shard; a datagram leaves by any.
+        let branch = Branch::Stateless(match arrival.from.transport.is_reliable() {
+            true => self.shard,
+            false => ANY_SHARD,
+        });
         let copy = Forward {
-            parts: arrival.parts,
-            routed: &screened.routed,
-            target: target.uri.as_ref().map(|uri| targets.text(uri)),
-            path: targets.text(&target.path),
-            local,
-            mended_via: arrival.mended_via,
-            // A connection belongs to its shard; a datagram leaves by any.
-            branch: Branch::Stateless(match arrival.from.transport.is_reliable() {
-                true => self.shard,
-                false => ANY_SHARD,
-            }),
-            loop_mark: screened.loop_mark(&self.cookies),
             record_route: self.record_route(passage, target, leg, false).map(in_path::without_state),
-            arrived_at: arrived_at(passage, target),
-            path_entry: edge::path_entry(passage),
-            max_breadth: None,
-            spent_credentials: passage.spent,
-            offers_overload_control: self.neighbours.knows(target.flow.remote),
-            offers_reuse: alias::is_offered(&dialled),
             extras: extras.as_ref(),
-            renumber: self.renumber(passage, leg),
+            ..self.copy_for(passage, (target, targets), (local, &dialled), (branch, leg))
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         out.send(start, self.reusing(dialled, out), 0);
@@ -474,10 +449,4 @@ fn proving(target: &Target, texts: &Targets, out: &mut Outbox) -> Flow {
         flow.connection = out.toward(name);
     }
     flow
-}
-
-fn arrived_at<'m>(passage: &Passage<'_, 'm, '_>, target: &Target) -> Option<&'m offhook_proxy::Local> {
-    let from = passage.arrival.from;
-    let settings: &'m crate::Settings = passage.arrival.settings;
-    (from.listener != target.flow.listener).then(|| settings.identity.local(from.listener)).flatten()
 }
