@@ -59,12 +59,12 @@ impl Switchboard {
 
     /// Of a request of our own others tell: `target.dead`, `trunk.unregistered`.
     fn note_unreachable(&mut self, now_ms: u64, id: ClientId, error: IcmpError) {
-        if !self.journal.logs(EventKind::TargetUnreachable) {
-            return self.journal.count(EventKind::TargetUnreachable);
-        }
         let Some(record) = self.transactions.client(id).filter(|record| record.user.server.is_some()) else {
             return;
         };
+        if !self.journal.logs(EventKind::TargetUnreachable) {
+            return self.journal.count(EventKind::TargetUnreachable);
+        }
         let Ok(request) = Message::parse(record.request()) else { return };
         let event = Event::TargetUnreachable {
             to: request.to().map(|to| to.uri).unwrap_or_default(),

@@ -41,6 +41,8 @@ fn object(shard: usize, counters: &NetCounters, uptime_s: u64) -> Value {
         "batches_out": counters.batches_out.get(),
         "datagrams_lost": counters.datagrams_lost.get(),
         "datagrams_malformed": counters.datagrams_malformed.get(),
+        "icmp_errors": counters.icmp_errors.get(),
+        "icmp_pauses": counters.icmp_pauses.get(),
         "stream_messages_in": counters.stream_messages_in.get(),
         "stream_messages_out": counters.stream_messages_out.get(),
         "pings": counters.pings.get(),

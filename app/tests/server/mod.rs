@@ -172,6 +172,13 @@ impl Server {
         self.tls.expect("the configuration has a listener by TLS")
     }
 
+    /// Its listener by UDP over IPv6.
+    #[track_caller]
+    pub fn udp_ipv6(&self) -> SocketAddr {
+        let named = self.listeners.split(", ").find(|listener| listener.starts_with("udp ["));
+        named.expect("the configuration has such a listener")["udp ".len()..].parse().unwrap()
+    }
+
     /// Its first listener by this transport.
     #[track_caller]
     pub fn listener(&self, transport: &str) -> SocketAddr {

@@ -7,7 +7,7 @@ use offhook_ladder::{Ladder, Stage};
 use offhook_net::{Flow, IcmpError};
 use offhook_sip::Transport;
 
-use crate::exchange::{OPEN, Observed, open_ladder, scene, scene_of_shards};
+use crate::exchange::{OPEN, Observed, open_ladder, scene, scene_of_shards, scene_with_messages};
 
 /// One phone has left its port, the other is busy: the caller hears that at once. RFC 3261 §18.4, RFC 3261 §16.9.
 #[test]
@@ -226,6 +226,83 @@ fn the_dead_are_found_at_once() {
         alice  <- proxy                200
     ",
     );
+}
+
+/// The other way of a phone is tried at once, even where a router may find one in a moment. RFC 5626 §7, RFC 3261 §18.4.
+#[test]
+fn a_flow_that_is_gone() {
+    open_ladder(
+        "
+        desk   -> proxy            REGISTER bob
+            Supported: path, outbound
+            Contact: <sip:bob@{desk};ob>;reg-id=1;+sip.instance=\"<urn:uuid:d1>\"
+        desk   <- proxy            200
+        +1s desk2 -> proxy         REGISTER bob
+            Supported: path, outbound
+            Contact: <sip:bob@{desk2};ob>;reg-id=2;+sip.instance=\"<urn:uuid:d1>\"
+        desk2  <- proxy            200
+        alice  -> proxy            INVITE bob
+                  proxy -> desk2   INVITE
+                  proxy <- desk2   icmp host unreachable
+                  proxy -> desk    INVITE
+                  proxy <- desk    486
+                  proxy -> desk    ACK
+        alice  <- proxy            486
+        alice  -> proxy            ACK
+    ",
+    )
+    .leaves_nothing();
+}
+
+/// A message for a phone that is gone is kept at once, and delivered when it is back. RFC 3428 §7, RFC 3261 §18.4.
+#[test]
+fn a_message_for_a_phone_that_is_gone_is_kept() {
+    let mut stage = scene_with_messages(OPEN).run(
+        "
+        given bob is registered
+        alice  -> proxy            MESSAGE bob
+                  proxy -> bob     MESSAGE
+                  proxy <- bob     icmp port unreachable
+        alice  <- proxy            202
+    ",
+    );
+    assert_eq!(stage.exchange().messages(), 1);
+    stage.play(
+        "
+        +30s      proxy -> bob     MESSAGE
+                  proxy <- bob     icmp port unreachable
+    ",
+    );
+    assert_eq!(stage.exchange().messages(), 1, "it is still gone");
+    stage.play(
+        "
+        +10s   bob -> proxy        REGISTER
+        bob    <- proxy            200
+                  proxy -> bob     MESSAGE
+                  proxy <- bob     200
+    ",
+    );
+    assert_eq!(stage.exchange().messages(), 0);
+    stage.leaves_nothing();
+}
+
+/// A registrar of a trunk that is gone is left for the next at once. RFC 3261 §18.4, RFC 3261 §10.2.7.
+#[test]
+fn a_registration_goes_to_the_next_target() {
+    let registers = PAIR.replace(
+        "domain =",
+        "user = \"4930123\"\n    password = \"correct horse\"\n    register = true\n    domain =",
+    );
+    let stage = pair(scene(&format!("{registers}{OPEN}"))).run(
+        "
+                  proxy -> first       REGISTER
+                  proxy <- first       icmp port unreachable
+                  proxy -> second      REGISTER
+                  proxy <- second      200
+    ",
+    );
+    let count = |kind| stage.exchange().count(kind);
+    assert_eq!((count(EventKind::TargetDead), count(EventKind::TrunkRegistered)), (1, 1));
 }
 
 /// The phone's shard hears the error, the caller's has sent: it is handed over. RFC 3261 §18.4.

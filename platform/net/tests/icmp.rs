@@ -8,9 +8,12 @@ use offhook_net::{Flow, IcmpError, Limits, Outbox};
 use offhook_sip::Transport::Udp;
 use server::{SENT_BY, Server, Told, eventually, hear, phone};
 
-/// An address of this machine where nobody listens.
-fn closed(ip: &str) -> SocketAddr {
-    phone(ip).local_addr().unwrap()
+/// Addresses of this machine where nobody listens, and which the system gives to nobody who does not ask for them.
+fn closed<const N: usize>(ip: &str) -> [SocketAddr; N] {
+    let first = 10_000 + (std::process::id() % 10_000) as u16;
+    let mut sockets = (first..32_000).filter_map(|port| UdpSocket::bind((ip, port)).ok());
+    let sockets: [UdpSocket; N] = std::array::from_fn(|_| sockets.next().unwrap());
+    sockets.map(|socket| socket.local_addr().unwrap())
 }
 
 fn errors(server: &Server, count: usize) -> Vec<(usize, SocketAddr, IcmpError, Vec<u8>)> {
@@ -27,7 +30,7 @@ fn errors(server: &Server, count: usize) -> Vec<(usize, SocketAddr, IcmpError, V
 #[test]
 fn a_port_where_nobody_listens_is_told_and_nobody_else_suffers() {
     for (ip, listen) in [("127.0.0.1", "127.0.0.1:0"), ("::1", "[::1]:0")] {
-        let (gone, vanished) = (closed(ip), closed(ip));
+        let [gone, vanished] = closed(ip);
         // Of one size they would leave as one, and loopback would answer once.
         let for_nobody = |n: usize| [b"for nobody ".to_vec(), vec![b'0'; n]].concat();
         let receive = move |from: &Flow, _: &[u8], out: &mut Outbox| {
@@ -64,11 +67,8 @@ fn a_port_where_nobody_listens_is_told_and_nobody_else_suffers() {
 #[test]
 fn an_error_is_handed_to_the_shard_that_has_sent() {
     const SHARDS: usize = 3;
-    let nobody: Vec<UdpSocket> = (0..40).map(|_| phone("127.0.0.1")).collect();
-    let targets: Vec<SocketAddr> = nobody.iter().map(|socket| socket.local_addr().unwrap()).collect();
-    drop(nobody);
+    let targets: [SocketAddr; 40] = closed("127.0.0.1");
     let server = Server::start_shards(SHARDS, &[(Udp, "127.0.0.1:0")], Limits::default(), |shard| {
-        let targets = targets.clone();
         Box::new(move |from, _, out| {
             let text = [SENT_BY, shard.to_string().as_bytes()].concat();
             targets.iter().for_each(|target| out.push(&text, Flow { remote: *target, ..*from }, 0));
@@ -79,7 +79,7 @@ fn an_error_is_handed_to_the_shard_that_has_sent() {
     let sender = usize::from(told[0].3[SENT_BY.len()] - b'0');
     assert!(told.iter().all(|(shard, ..)| *shard == sender), "{told:?}");
     let mut whom: Vec<SocketAddr> = told.iter().map(|(_, to, ..)| *to).collect();
-    let mut expected = targets.clone();
+    let mut expected = targets.to_vec();
     whom.sort_unstable();
     expected.sort_unstable();
     assert_eq!(whom, expected);
@@ -90,7 +90,7 @@ fn an_error_is_handed_to_the_shard_that_has_sent() {
 /// Too many errors are not heard for the rest of the second. Datagrams come and go all the while.
 #[test]
 fn a_flood_of_errors_stops_nothing() {
-    let gone = closed("127.0.0.1");
+    let [gone] = closed("127.0.0.1");
     let receive = move |from: &Flow, message: &[u8], out: &mut Outbox| {
         if message == b"flood" {
             // Of one size they would leave as one, and loopback would answer once.
