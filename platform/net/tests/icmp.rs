@@ -3,6 +3,7 @@
 mod server;
 
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use offhook_net::{Flow, IcmpError, Limits, Outbox};
 use offhook_sip::Transport::Udp;
@@ -10,7 +11,9 @@ use server::{SENT_BY, Server, Told, eventually, hear, phone};
 
 /// Addresses of this machine where nobody listens, and which the system gives to nobody who does not ask for them.
 fn closed<const N: usize>(ip: &str) -> [SocketAddr; N] {
-    let first = 10_000 + (std::process::id() % 10_000) as u16;
+    // Each test has its own, each process too.
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + (std::process::id() % 10_000) as u16 + TAKEN.fetch_add(100, Relaxed);
     let mut sockets = (first..32_000).filter_map(|port| UdpSocket::bind((ip, port)).ok());
     let sockets: [UdpSocket; N] = std::array::from_fn(|_| sockets.next().unwrap());
     sockets.map(|socket| socket.local_addr().unwrap())
