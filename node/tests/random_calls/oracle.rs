@@ -222,6 +222,7 @@ impl<'a> Oracle<'a> {
                 }
             }
             Cause::Failed(ticket) => self.failed(step.shard, *ticket),
+            Cause::Icmp(to, quoted) => self.not_arrived(step.shard, to, quoted),
             Cause::Time => self.time_passed(step.shard),
             Cause::Closed => self.closed = true,
             Cause::Located(finding) => self.located(step.shard, finding),

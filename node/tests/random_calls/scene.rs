@@ -121,6 +121,9 @@ impl Scene {
             self.world.run_until(self.dice.between(2_000, LAST_CALL_MS));
             self.restart_an_exchange();
         }
+        if is_told_of_the_dead(seed) {
+            self.world.hosts_answer();
+        }
         if seed % 11 == 10 {
             self.world.run_until(self.world.elapsed_ms() + self.dice.between(2_000, LAST_CALL_MS));
             self.restart_a_phone();
@@ -349,6 +352,11 @@ fn engines(
         Sniffer::new(exchange, log, began_ms, number, life)
     };
     (0..shards).map(one).collect()
+}
+
+/// In some evenings a host whose phone or exchange is gone says so.
+fn is_told_of_the_dead(seed: u64) -> bool {
+    seed % 11 == 10 || seed % 30 == 29
 }
 
 /// In some evenings an exchange dies, and comes back.

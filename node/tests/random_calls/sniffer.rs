@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use offhook_locate::Finding;
-use offhook_net::{ConnectionId, Engine, Flow, Outbox, Ticket};
+use offhook_net::{ConnectionId, Engine, Flow, IcmpError, Outbox, Ticket};
 
 use crate::exchange::Exchange;
 
@@ -20,6 +20,8 @@ pub(crate) enum Cause {
     HandedOver,
     /// What was sent with this ticket did not leave.
     Failed(Ticket),
+    /// A host says that nobody listens there: to what was sent where, and how it began.
+    Icmp(Flow, Vec<u8>),
     /// A connection is gone.
     Closed,
     /// Time has passed.
@@ -112,6 +114,11 @@ impl Engine for Sniffer {
     fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox) {
         let cause = Cause::Failed(ticket);
         self.listen(now_ms, cause, out, |exchange, out| exchange.send_failed(now_ms, ticket, out));
+    }
+
+    fn icmp_error(&mut self, now_ms: u64, to: &Flow, error: IcmpError, quoted: &[u8], out: &mut Outbox) {
+        let cause = Cause::Icmp(*to, quoted.to_vec());
+        self.listen(now_ms, cause, out, |exchange, out| exchange.icmp_error(now_ms, to, error, quoted, out));
     }
 
     fn connection_closed(&mut self, now_ms: u64, connection: ConnectionId, out: &mut Outbox) {

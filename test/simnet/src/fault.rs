@@ -112,17 +112,39 @@ impl World {
         self.trace.lost(entry, Loss::Scripted);
     }
 
+    /// From now on hosts say so where a datagram comes to a port that nobody listens at, or to a process that is dead.
+    pub fn hosts_answer(&mut self) {
+        self.hosts_answer = true;
+    }
+
     /// A datagram of the trace has not arrived after all, and whoever sent it learns why: its host, or a router, sends an ICMP
-    /// error with the beginning of it. Panics if the entry is no datagram.
+    /// error with the beginning of it. Panics if the entry is no datagram, or its sender is behind a translator.
     pub fn unreachable(&mut self, entry: usize, error: IcmpError) {
-        let sent = &self.trace.entries[entry];
-        let (node, (source, remote)) = (sent.from, sent.wire);
-        let quoted = sent.message().expect("a datagram").iter().take(QUOTED_BYTES).copied().collect();
-        let listener =
-            self.nodes[node.index()].listener(Transport::Udp, source).expect("its sender is not translated");
-        let flow = Flow { transport: Transport::Udp, listener, connection: ConnectionId::NONE, remote };
+        let (node, flow, quoted) = self.quote(entry).expect("a datagram of somebody who is not translated");
         self.forge_icmp(node, flow, error, quoted);
         self.set_lost(entry);
+    }
+
+    /// A host answers to a datagram that nobody takes, if hosts do.
+    pub(crate) fn answer_by_icmp(&mut self, entry: usize) {
+        let quote = if self.hosts_answer { self.quote(entry) } else { None };
+        let Some((node, to, quoted)) = quote else { return };
+        let host = self.trace.entries[entry].to.unwrap_or(node);
+        let shard = self.nodes[node.index()].shard_for(to.remote);
+        for at_ms in self.links.datagram((host, node), self.now_ms, &mut self.rng) {
+            let what = What::IcmpError { to, error: IcmpError::Port, quoted: quoted.clone() };
+            self.schedule(at_ms, node, shard, what);
+        }
+    }
+
+    /// Who sent a datagram, by which flow, and how it began.
+    fn quote(&self, entry: usize) -> Option<(NodeId, Flow, Vec<u8>)> {
+        let sent = &self.trace.entries[entry];
+        let (source, remote) = sent.wire;
+        let quoted = sent.message()?.iter().take(QUOTED_BYTES).copied().collect();
+        let listener = self.nodes[sent.from.index()].listener(Transport::Udp, source)?;
+        let flow = Flow { transport: Transport::Udp, listener, connection: ConnectionId::NONE, remote };
+        Some((sent.from, flow, quoted))
     }
 
     /// An ICMP error arrives at a node, of whoever has sent it: about a datagram for `to`, quoting this.

@@ -137,7 +137,10 @@ impl World {
             }
             Err(why) => {
                 let event = Event::Message(bytes);
-                self.record(from, to, route.wire, Transport::Udp, event, Fate::Lost(why));
+                let entry = self.record(from, to, route.wire, Transport::Udp, event, Fate::Lost(why));
+                if why == Loss::NobodyListens {
+                    self.answer_by_icmp(entry);
+                }
             }
         }
     }
@@ -168,7 +171,10 @@ impl World {
         let alive = slot.life == scheduled.life && slot.up;
         let at_ms = self.elapsed_ms();
         match scheduled.what {
-            What::Datagram { trace, .. } if !alive => self.trace.lost(trace, Loss::Down),
+            What::Datagram { trace, .. } if !alive => {
+                self.trace.lost(trace, Loss::Down);
+                self.answer_by_icmp(trace);
+            }
             What::Datagram { by, bytes, trace } => {
                 self.trace.arrived(trace, at_ms, by);
                 inputs.push(Input::Receive(by, bytes));

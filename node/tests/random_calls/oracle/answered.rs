@@ -1,6 +1,6 @@
 //! A response comes, or time passes: RFC 3261 §17.1, §16.7, §16.8, §16.9.
 
-use offhook_net::Ticket;
+use offhook_net::{Flow, Ticket};
 
 use super::packet::{Packet, via_key};
 use super::transactions::{Asking, Cancelling, Resend, Serving, T4_MS, TIMEOUT_MS, TIMER_C_MS};
@@ -210,6 +210,22 @@ impl<'a> Oracle<'a> {
             if !known {
                 self.finished(index, 503, None);
             }
+        }
+    }
+
+    /// §18.4, §17.1.4: what nobody was there to take has failed, if nothing was heard before.
+    pub(super) fn not_arrived(&mut self, shard: u8, to: &Flow, quoted: &[u8]) {
+        let its = |&&i: &&usize| {
+            let client = &self.clients[i];
+            let (flow, is_new) = (client.flow, client.state == Asking::Calling);
+            let same_way = flow.transport == to.transport && flow.remote == to.remote;
+            client.shard == shard && is_new && same_way && client.request.bytes.starts_with(quoted)
+        };
+        let Some(&index) = self.asking.iter().find(its) else { return };
+        let known = self.clients[index].finished;
+        self.ends_now(index);
+        if !known {
+            self.finished(index, 503, None);
         }
     }
 
