@@ -39,7 +39,8 @@ impl Switchboard {
         if place.shard != self.shard {
             return out.hand_over_error(place.shard, *to, error, quoted);
         }
-        let Some(id) = ClientId::from_bits(place.transaction) else { return };
+        let named = ClientId::from_bits(place.transaction);
+        let Some(id) = named.and_then(|id| self.transactions.find_client(id, request.method)) else { return };
         let Some(record) = self.transactions.client(id) else { return };
         let Some(repeated) = unheard(record) else { return };
         if !is_about(record, to, request.method) || error.is_soft() && !repeated && !self.has_other_way(id) {
@@ -85,7 +86,8 @@ fn unheard(record: &Record) -> Option<bool> {
     }
 }
 
-/// Whether this request was sent there. The ACK and the CANCEL of an INVITE have its branch and another method.
+/// Whether this request was sent there. The CANCEL and the ACK of an INVITE have its branch and another method: the first is a
+/// transaction of its own, the second is none.
 fn is_about(record: &Record, to: &Flow, method: &[u8]) -> bool {
     let sent_to = &record.user.flow;
     let same_method = record
