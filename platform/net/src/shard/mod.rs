@@ -28,7 +28,7 @@ use udp::UdpPort;
 
 use crate::fallout::Fallout;
 use crate::mailbox::{Mail, Mailboxes};
-use crate::sys::{Epoll, Event, Interest, Ready, ReceiveBatch, SendBatch};
+use crate::sys::{Alarm, Epoll, Event, Interest, Ready, ReceiveBatch, SendBatch};
 use crate::tcp::Streams;
 use crate::{
     Clock, Engine, Flow, Limits, Listener, NetCounters, NetError, Outbox, Outgoing, ShardSockets, Stopper,
@@ -46,6 +46,10 @@ const SEND_BATCH: usize = 2 * RECEIVE_BATCH;
 
 /// Sockets that one wait reports. The others come with the next: the kernel reports them in turn.
 const EVENTS_MAX: usize = 64;
+
+/// What is due so soon is waited for by the wait itself: an alarm would be set anew for each turn. What is due later has an
+/// alarm, which is set some fifty times a second at most.
+const ALARM_FROM_MS: u64 = 20;
 
 /// Rounds of sending and telling what failed within one turn. An engine that answers each failure with a send that
 /// fails again goes on in the next turn, after others had theirs.
@@ -69,6 +73,7 @@ pub struct Loop<E> {
     /// When it is told of the machine's clock again.
     clock_due_ms: u64,
     epoll: Arc<Epoll>,
+    alarm: Alarm,
     ready: Ready,
     ports: Vec<UdpPort>,
     /// By listener.
@@ -114,6 +119,8 @@ impl<E: Engine> Loop<E> {
             ports.push(UdpPort::new(listener, socket));
         }
         epoll.add(mailboxes.bell(shard), Token::Mail.pack(), Interest::READ)?;
+        let alarm = Alarm::new()?;
+        epoll.add(alarm.as_fd(), Token::Alarm.pack(), Interest::READ)?;
         let streams = Streams::new(shard, limits, listeners, tcp, tls, (epoll.clone(), counters.clone()))?;
         Ok(Self {
             engine,
@@ -126,6 +133,7 @@ impl<E: Engine> Loop<E> {
             now_ms: clock.now_ms(),
             clock_due_ms: 0,
             epoll,
+            alarm,
             ready: Ready::new(EVENTS_MAX),
             ports,
             port_of,
@@ -184,7 +192,7 @@ impl<E: Engine> Loop<E> {
 
     /// Once round; says whether to go on.
     fn turn(&mut self) -> Result<bool, NetError> {
-        let patience_ms = self.patience_ms();
+        let patience_ms = self.patience_ms()?;
         let count = self.epoll.wait(&mut self.ready, patience_ms)?;
         self.now_ms = self.clock.now_ms();
         self.counters.turns.add(1);
@@ -221,14 +229,20 @@ impl<E: Engine> Loop<E> {
     }
 
     /// How long nothing is to be done but wait; `None` is for ever.
-    fn patience_ms(&mut self) -> Option<u64> {
+    fn patience_ms(&mut self) -> io::Result<Option<u64>> {
         if !self.fallout.is_empty() {
-            return Some(0);
+            return Ok(Some(0));
         }
         let deadlines = [self.engine.deadline_ms(), self.streams.deadline_ms()];
-        let next_ms = deadlines.into_iter().flatten().min()?;
+        let Some(next_ms) = deadlines.into_iter().flatten().min() else { return Ok(None) };
         // The loop may have been busy since `now_ms`. Waiting too long by that is worse than one look at the clock.
-        Some(next_ms.saturating_sub(self.clock.now_ms()))
+        let now_ms = self.clock.now_ms();
+        let patience_ms = next_ms.saturating_sub(now_ms);
+        if patience_ms < ALARM_FROM_MS {
+            return Ok(Some(patience_ms));
+        }
+        self.alarm.ring_by(now_ms, next_ms)?;
+        Ok(None)
     }
 
     /// Deals with one ready socket; `false` if it says to stop.
@@ -236,6 +250,7 @@ impl<E: Engine> Loop<E> {
         match Token::unpack(event.token) {
             Token::Stop => return false,
             Token::Mail => self.read_mail(),
+            Token::Alarm => self.alarm.quiet(), // the deadlines are looked at in each turn
             Token::Datagrams(port) => {
                 // What peers say comes first: an error counts where nothing was heard.
                 self.receive_datagrams(port);

@@ -8,6 +8,8 @@ pub(crate) enum Token {
     Stop,
     /// Other shards have posted something.
     Mail,
+    /// The alarm has rung: something is due.
+    Alarm,
     /// The UDP socket at this place of the shard's list.
     Datagrams(usize),
     /// The listening socket at this place of the shard's list.
@@ -25,6 +27,7 @@ impl Token {
         match self {
             Self::Stop => 0,
             Self::Mail => 1,
+            Self::Alarm => 2,
             Self::Datagrams(place) => DATAGRAMS | place as u64,
             Self::Accept(place) => ACCEPT | place as u64,
             Self::Connection(id) => u64::from(id.generation) << 32 | u64::from(id.index),
@@ -41,6 +44,7 @@ impl Token {
             DATAGRAMS => Self::Datagrams(place),
             ACCEPT => Self::Accept(place),
             _ if place == 1 => Self::Mail,
+            _ if place == 2 => Self::Alarm,
             _ => Self::Stop,
         }
     }
@@ -62,7 +66,7 @@ mod tests {
         let places = [Token::Datagrams(0), Token::Datagrams(1_023), Token::Accept(0), Token::Accept(1_023)];
         let connections =
             [ConnectionId::new(0, 0, 1), ConnectionId::new(255, 7, 9), last].map(Token::Connection);
-        for token in [Token::Stop, Token::Mail].into_iter().chain(places).chain(connections) {
+        for token in [Token::Stop, Token::Mail, Token::Alarm].into_iter().chain(places).chain(connections) {
             assert_eq!(Token::unpack(token.pack()), token);
         }
     }

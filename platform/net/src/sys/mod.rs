@@ -5,6 +5,7 @@
 compile_error!("offhook-net speaks to Linux: epoll, recvmmsg, eventfd, SO_REUSEPORT");
 
 mod address;
+mod alarm;
 mod arrival;
 mod datagrams;
 mod descriptors;
@@ -19,6 +20,7 @@ mod sctp;
 mod segments;
 mod sieve;
 
+pub(crate) use alarm::Alarm;
 pub(crate) use datagrams::ReceiveBatch;
 pub(crate) use descriptors::raise_descriptor_limit;
 pub(crate) use epoll::{Epoll, Event, Interest, Ready};
