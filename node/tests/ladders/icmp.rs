@@ -385,6 +385,30 @@ fn what_others_make_up_ends_nothing() {
     stage.leaves_nothing();
 }
 
+/// Nor does an error about another method, whatever the branch. RFC 3261 §18.4, RFC 3261 §17.1.3.
+#[test]
+fn an_error_about_another_method() {
+    let mut stage = open_ladder(
+        "
+        given bob is registered
+        alice  -> proxy            OPTIONS bob
+                  proxy -> bob     OPTIONS
+    ",
+    );
+    let (proxy, (options, bob)) = (stage.proxy(), sent_to_bob(&stage));
+    for method in ["MESSAGE", "INVITE", "ACK", "CANCEL", "OPTION", "OPTIONSS"] {
+        let quoted = options.replacen("OPTIONS", method, 1).into_bytes();
+        stage.world_mut().forge_icmp(proxy, bob, IcmpError::Port, quoted);
+    }
+    stage.play(
+        "
+        +100ms    proxy <- bob     200
+        alice  <- proxy            200
+    ",
+    );
+    stage.leaves_nothing();
+}
+
 /// A host quotes what it has room for: the branch is enough. RFC 3261 §18.4.
 #[test]
 fn a_quote_that_is_cut_off_behind_the_branch() {
