@@ -29,7 +29,7 @@ fn request(choice: u8, message: &Message<'_>, parts: Essentials<'_>) {
     let local = Local::new(Transport::Udp, "192.0.2.1:5060".parse().expect("an address"), None);
     let identity = Identity::new(vec!["b".to_owned()], vec![local.clone()]);
     let key = CookieKey::new([1; 16], Ring::of_one([2; 32]).seals(0));
-    let Ok(screened) = screen(message, parts, &identity, &key) else { return };
+    let Ok(screened) = screen(message, &parts, &identity, &key) else { return };
     let wish = Wish { expires_s: 1800, min_s: 120 };
     let Ok(session_timer) = Demand::of(wish, screened.method, message) else { return };
     let trust = Trust { from: choice & 1 != 0, to: choice & 2 != 0 };
