@@ -20,21 +20,50 @@ const DIAL_MS_MAX: u64 = 10_000;
 struct Seen {
     /// When its INVITEs arrived: one of them, perhaps not the first, was taken.
     arrived_ms: Vec<u64>,
+    /// The branches by which they came.
+    branches: HashSet<Vec<u8>>,
     /// It was forwarded without state: such calls leave no record.
     stateless: bool,
     /// The numbers of its attempts.
     attempts: Vec<u32>,
-    rang_ms: Option<u64>,
+    /// When one of them was told in vain, and that was acknowledged: the record is written then, and a copy that comes by another
+    /// way after it is a call of its own.
+    given_up_ms: Option<u64>,
+    /// When the caller was first told that it rings.
+    rang: Option<Told>,
     /// When the caller was sent the first 2xx.
-    answered_ms: Option<u64>,
-    /// That was over a connection.
-    answered_by_stream: bool,
+    answered: Option<Told>,
     /// The tags of those who answered.
     callees: Vec<Vec<u8>>,
     /// The refusals that the caller was sent: one, unless the INVITE came by several branches.
     refused: Vec<u16>,
     /// Who sent the first BYE whose good end the exchange passed on, or which led nowhere, and when that was.
     ended: Option<(EndedBy, u64)>,
+}
+
+/// When the caller was sent something.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    sent_ms: u64,
+    /// Over a connection, which may have had to be opened anew.
+    by_stream: bool,
+}
+
+impl Told {
+    fn of(sent: &Entry) -> Self {
+        Self { sent_ms: sent.sent_ms, by_stream: sent.transport.is_reliable() }
+    }
+
+    /// Whether it was noted when it was sent, or, over a connection, before that.
+    fn is_noted(told: Option<Self>, noted_ms: Option<u64>, epoch_ms: u64) -> bool {
+        match (told, noted_ms) {
+            (Some(Self { sent_ms, by_stream }), Some(noted_ms)) => {
+                let late_ms_max = if by_stream { DIAL_MS_MAX } else { 1 };
+                (noted_ms..noted_ms + late_ms_max).contains(&(sent_ms + epoch_ms))
+            }
+            (told, noted_ms) => told.is_none() && noted_ms.is_none(),
+        }
+    }
 }
 
 type Calls = BTreeMap<(Vec<u8>, Vec<u8>), Seen>;
@@ -55,23 +84,25 @@ pub(crate) fn wrong(world: &World, exchange: NodeId, plan: &Plan) -> Vec<String>
             [record] => compare(call, record, epoch_ms, &mut wrong),
             [] => wrong.push(format!("no record of {call_id}: {call:?}")),
             // Redialled under the same Call-ID after a refusal, or the same Call-ID from two callers.
-            _ if its.len() <= others.max(call.attempts.len()) => {}
+            _ if its.len() <= others.max(call.attempts.len()) + usize::from(call.came_again()) => {}
             _ => wrong.push(format!("{} records of {call_id}: {call:?}\n{its:?}", its.len())),
         }
     }
     wrong
 }
 
+impl Seen {
+    /// A copy came after the record was written.
+    fn came_again(&self) -> bool {
+        self.given_up_ms.is_some_and(|given_up_ms| self.arrived_ms.iter().any(|at_ms| *at_ms > given_up_ms))
+    }
+}
+
 fn compare(call: &Seen, record: &Record, epoch_ms: u64, wrong: &mut Vec<String>) {
     let at = |ms: u64| ms + epoch_ms;
     let is_answered = record.outcome == Outcome::Answered;
-    let is_then = match (record.answer_ms, call.answered_ms.map(at)) {
-        (Some(noted_ms), Some(sent_ms)) if call.answered_by_stream => {
-            (noted_ms..noted_ms + DIAL_MS_MAX).contains(&sent_ms)
-        }
-        (noted_ms, sent_ms) => noted_ms == sent_ms,
-    };
-    let is_right = is_then && is_answered == call.answered_ms.is_some();
+    let is_then = Told::is_noted(call.answered, record.answer_ms, epoch_ms);
+    let is_right = is_then && is_answered == call.answered.is_some();
     // Where he was told different things by several branches, one of them.
     let is_told = is_answered || call.refused.is_empty() || call.refused.contains(&record.status);
     let mut complain = |what: &str| wrong.push(format!("{what}: {call:?}\n{record:?}"));
@@ -82,7 +113,7 @@ fn compare(call: &Seen, record: &Record, epoch_ms: u64, wrong: &mut Vec<String>)
     if !call.arrived_ms.iter().any(|arrived_ms| record.start_ms == at(*arrived_ms)) {
         complain("the record begins at another time");
     }
-    if record.ring_ms != call.rang_ms.map(at) && call.attempts.len() == 1 {
+    if !Told::is_noted(call.rang, record.ring_ms, epoch_ms) && call.attempts.len() == 1 {
         complain("the record rings at another time");
     }
     let told = call.ended.map(|(by, ended_ms)| (Some(by), Some(at(ended_ms))));
@@ -96,12 +127,22 @@ fn calls(world: &World, exchange: NodeId) -> Calls {
     let mut calls = sent(world, exchange);
     for entry in world.trace().iter().filter(|entry| entry.to == Some(exchange)) {
         let Some(message) = entry.message().and_then(|bytes| Message::parse(bytes).ok()) else { continue };
-        let (Fate::Arrived { at_ms, .. }, Some(Method::Invite)) = (entry.fate, message.method()) else {
+        let (Fate::Arrived { at_ms, .. }, Some(method)) = (entry.fate, message.method()) else { continue };
+        let (Ok(call_id), Ok(from), Ok(via)) = (message.call_id(), message.from(), message.top_via()) else {
             continue;
         };
-        let (Ok(call_id), Ok(from)) = (message.call_id(), message.from()) else { continue };
-        if let Some(call) = calls.get_mut(&(call_id.to_vec(), from.tag().unwrap_or_default().to_vec())) {
-            call.arrived_ms.push(at_ms);
+        let key = (call_id.to_vec(), from.tag().unwrap_or_default().to_vec());
+        let Some(call) = calls.get_mut(&key) else { continue };
+        match method {
+            Method::Invite => {
+                call.arrived_ms.push(at_ms);
+                call.branches.insert(via.branch().to_vec());
+            }
+            // RFC 3261 §17.1.1.3: it has the branch of its INVITE. An ACK to a 2xx has its own.
+            Method::Ack if call.branches.contains(via.branch()) => {
+                call.given_up_ms.get_or_insert(at_ms);
+            }
+            _ => {}
         }
     }
     calls
@@ -179,15 +220,12 @@ fn sent(world: &World, exchange: NodeId) -> Calls {
 }
 
 fn answer(call: &mut Seen, status: u16, callee: Vec<u8>, sent: &Entry) {
-    let sent_ms = sent.sent_ms;
     match status {
         101..=199 => {
-            call.rang_ms.get_or_insert(sent_ms);
+            call.rang.get_or_insert(Told::of(sent));
         }
         200..=299 => {
-            if call.answered_ms.is_none() {
-                (call.answered_ms, call.answered_by_stream) = (Some(sent_ms), sent.transport.is_reliable());
-            }
+            call.answered.get_or_insert(Told::of(sent));
             if !call.callees.contains(&callee) {
                 call.callees.push(callee);
             }

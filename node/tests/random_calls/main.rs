@@ -52,9 +52,9 @@ const FOUND_IN_PLAIN_EVENINGS: [u64; 4] = [
 ];
 
 /// The same, with names and a provider.
-const FOUND: [u64; 11] = [
-    5_001_767, // a name leads nowhere, and two copies of a request for a route without state wait for it
-    5_003_882, // a provider's first word comes after Timer B
+const FOUND: [u64; 15] = [
+    5_001_767,  // a name leads nowhere, and two copies of a request for a route without state wait for it
+    5_003_882,  // a provider's first word comes after Timer B
     5_007_428, // a server says 503 when the request has been answered by another one, and its transaction is gone
     5_013_771, // a server that was left takes the call when its caller has been refused, and hangs up
     5_016_825, // a name leads nowhere, and then somewhere, while a request is repeated
@@ -64,6 +64,10 @@ const FOUND: [u64; 11] = [
     7_006_569, // there an exchange is killed while a request waits for a name
     7_007_047, // there its repetition has waited in vain, and the ACK goes on
     7_092_454, // a machine of a provider that was left takes the call too late, and hangs up
+    10_017_641, // nobody is there for a message, and somebody is for its repetition
+    10_044_379, // a call was declined and has its record when a copy of it comes by another way, and is taken
+    10_073_959, // the connection for a 180 is gone and has to be opened anew
+    10_088_786, // nobody is there for an OPTIONS, and for its repetition its credentials have been used
 ];
 
 /// So many bad evenings are enough to look at.

@@ -54,8 +54,8 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
         let refusals = client.finals.iter().filter(|(status, _)| *status >= 300).count();
         let answers = client.finals.len() - refusals;
         let too_many = refusals > 1 || (refusals == 1 && answers > 0);
-        let too_many = too_many && !found_late(client);
         let too_many = too_many || (client.what != What::Invite && client.finals.len() > 1);
+        let too_many = too_many && !found_late(client);
         // A late copy of a REGISTER that the next one has overtaken fails: RFC 3261 §10.3 step 7.
         let is_overtaken = client.what == What::Register && client.finals.iter().any(|(s, _)| *s == 400);
         if too_many && !scene.disturbed && !is_challenge(client) && !is_overtaken {
@@ -103,7 +103,7 @@ fn was_left(scene: &Scene, bye: &Client) -> bool {
     (scene.far.is_some() || scene.provider.is_some()) && !scene.people().any(knows)
 }
 
-/// A refusal for want of anybody to ring leaves no state behind either: a copy of the INVITE that was on its way meanwhile,
+/// A refusal for want of anybody to reach leaves no state behind either: a copy of the request that was on its way meanwhile,
 /// or its repetition, may find somebody. If it has credentials they have been used by then (RFC 7616 §5.4), and it is
 /// challenged: who has the refusal is done, and who has lost it tries again. Who acknowledges the refusal while the copy
 /// rings has left: that ringing ends in a 487, in a 408 where the phone says nothing, or as the phone says in the same moment.
