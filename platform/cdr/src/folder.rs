@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use offhook_frames::{HEADER_BYTES, Header, seal};
 use offhook_mapped::{Reader, Writer};
 
-use crate::segments::{self, FILE, Segment};
+use crate::segments::{self, FILE, SHARDS_MAX, Segment};
 use crate::spool::{Medium, PENDING_BYTES_MAX, Spool};
 
 /// A segment has this length: a thousand calls. Made in a moment, for a shard waits for it.
@@ -43,9 +43,6 @@ const RUN_FILE: &str = "run";
 /// Who calls whom concerns only the server's own user.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
-
-/// Shards of one server: more than it can be given.
-const SHARDS_MAX: usize = 256;
 
 /// The folder of the spool in one run of the server.
 #[derive(Clone, Debug)]

@@ -8,12 +8,10 @@ use foldhash::fast::RandomState as Quick;
 
 use crate::calls::Place;
 use crate::leg::LegKey;
+use crate::segments::SHARDS_MAX;
 
 /// Slots of a shard that have a place of their own, 24 bytes each. Transactions beyond are searched for.
 const SLOTS_MAX: usize = 1 << 18;
-
-/// Shards of one server: more than it can be given.
-const SHARDS_MAX: usize = 256;
 
 /// INVITEs and their calls.
 #[derive(Default)]

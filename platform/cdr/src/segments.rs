@@ -11,6 +11,9 @@ use offhook_frames::Kind;
 /// What their headers say that they are.
 pub(crate) const FILE: Kind = Kind { magic: *b"offhookC", format: 2 };
 
+/// Shards of one server: more than it can be given.
+pub(crate) const SHARDS_MAX: usize = 256;
+
 /// One file of the spool. Ordered as they are to be read: a run after the other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct Segment {
