@@ -1,10 +1,10 @@
 //! What a command may send to a running server: no panic, an answer that is whole, and a question that was understood
 //! means the same when it is written anew.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use offhook_control::{Desk, Question};
+use offhook_fuzz::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
     let mut desk = Desk::default();

@@ -1,9 +1,9 @@
 //! WWW-Authenticate headers of strangers: no panic; a challenge that was read says the same after it was written.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use offhook_digest::Challenge;
+use offhook_fuzz::fuzz_target;
 
 fuzz_target!(|value: &[u8]| {
     let Ok(challenge) = Challenge::parse(value) else { return };

@@ -1,10 +1,10 @@
 //! Authorization headers of strangers: no panic; what is read lies within what was sent; an answer without the
 //! password is never right.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use offhook_digest::{Credentials, Ha1, unescape, verify};
+use offhook_fuzz::fuzz_target;
 
 fuzz_target!(|value: &[u8]| {
     let Ok(credentials) = Credentials::parse(value) else { return };

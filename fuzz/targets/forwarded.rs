@@ -1,9 +1,9 @@
 //! Any request that is let on becomes a copy with session timer, identity and history, and any response loses them again:
 //! what comes out is a message, says what it must, and keeps its body and every header that is nobody's business.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_proxy::asserted::{Statement, Trust};
 use offhook_proxy::forward::{self, Branch, Extras, Forward};
 use offhook_proxy::history::{How, Mapped, Past, Story};

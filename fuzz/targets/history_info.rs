@@ -2,9 +2,9 @@
 //! is added is bounded, one line, behind theirs, and reads as entries with an index that begins as their last one does.
 //! RFC 7044 §5, §10.1.2, §10.3.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_proxy::history::{How, Mapped, Past, Story};
 use offhook_sip::limits::HEADER_LINES_MAX;
 use offhook_sip::{Message, Name, NameAddr, Scratch, Splice};

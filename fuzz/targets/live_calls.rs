@@ -4,16 +4,16 @@
 //!
 //! No panic; what is sent is SIP and goes to somebody who took part; and when all timers have passed, nothing is left.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use libfuzzer_sys::fuzz_target;
 use offhook_accounts::Directory;
 use offhook_cdr::MemorySpool;
 use offhook_config::Config;
+use offhook_fuzz::fuzz_target;
 use offhook_journal::{Counters, EventKind, Journal};
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, IcmpError, Listener, Outbox, Ticket};

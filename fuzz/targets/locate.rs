@@ -1,11 +1,13 @@
 //! Rules for numbers and records of services from strangers' zones: no panic, an outcome within its bound, and an end in
 //! time that depends on the length alone. The first line is the number, the second the services, the rest the rule.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_locate::limits::{ENUM_CHAIN_MAX, ENUM_URI_BYTES_MAX};
-use offhook_locate::{Abilities, Answer, Domain, EnumNext, EnumSearch, Naptr, Next, Number, Reach, Record, Search, Wanted};
+use offhook_locate::{
+    Abilities, Answer, Domain, EnumNext, EnumSearch, Naptr, Next, Number, Reach, Record, Search, Wanted,
+};
 use offhook_sip::Transport;
 
 fuzz_target!(|text: &[u8]| {

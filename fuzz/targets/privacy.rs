@@ -1,9 +1,9 @@
 //! Privacy and what it hides, by strangers: no panic; `none` hides nothing, wishes that cannot be granted are refused only if
 //! they are critical, and a granted `history` is wished no more. RFC 3323 §4.2, §5, RFC 7044 §10.1.2.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_proxy::history::{How, Story};
 use offhook_proxy::privacy::Privacy;
 use offhook_sip::limits::HEADER_LINES_MAX;

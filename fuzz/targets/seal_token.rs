@@ -1,9 +1,9 @@
 //! Tokens of strangers: no panic, and nothing opens that we did not make. The first byte chooses the purpose; behind a line
 //! feed stands what the token would be bound to. What we make ourselves opens, and with any one letter changed does not.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_seal::{Purpose, Ring, STATE_BYTES_MAX};
 
 fuzz_target!(|input: &[u8]| {

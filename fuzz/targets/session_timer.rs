@@ -1,9 +1,9 @@
 //! Session-Expires, Min-SE and Supported by a stranger: no panic; an interval that goes on is no shorter than 90 s and than
 //! Min-SE, `refresher` and all that stands behind the number stay, and a refusal is a 422. RFC 4028 §4, §5, §8.1.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_proxy::forward::{self, Branch, Extras, Forward};
 use offhook_proxy::session_timer::{Demand, Wish};
 use offhook_proxy::{CookieKey, Identity, Local, Place, screen};

@@ -1,15 +1,15 @@
 //! A whole shard eats anything: datagrams cut from the input, a millisecond or a minute apart. It never panics, and when
 //! time has passed nothing is left.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use libfuzzer_sys::fuzz_target;
 use offhook_accounts::Directory;
-use offhook_config::Config;
 use offhook_cdr::MemorySpool;
+use offhook_config::Config;
+use offhook_fuzz::fuzz_target;
 use offhook_journal::{EventKind, Journal};
 use offhook_location::{Limits, Location};
 use offhook_net::{ConnectionId, Engine, Flow, Listener, Outbox};

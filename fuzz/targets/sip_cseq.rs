@@ -1,8 +1,8 @@
 //! CSeq values of strangers: no panic; the number is below 2³¹; what is written again reads the same.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_sip::CSeq;
 
 fuzz_target!(|value: &[u8]| {

@@ -1,9 +1,9 @@
 //! Streams of strangers: no panic; however the bytes arrive, the same messages come out, and each is as long as its
 //! Content-Length says.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_sip::Message;
 use offhook_sip::stream::{Frame, frame};
 

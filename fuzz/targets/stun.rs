@@ -1,11 +1,11 @@
 //! Datagrams that look like STUN, from either family: no panic, what is no sound Binding request gets nothing, and an answer is
 //! no longer than it may be, names the request's transaction and says its own length. RFC 5389 §6, §15.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
 use std::net::SocketAddr;
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_stun::{ANSWER_BYTES_MAX, answer, is_stun};
 
 /// Type, length, cookie and transaction.

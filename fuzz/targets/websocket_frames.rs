@@ -1,8 +1,8 @@
 //! Frames of strangers: no panic; however the bytes arrive, the same comes of them; nothing is held beyond its bound.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_websocket::limits::CLIENT_HEAD_BYTES_MAX;
 use offhook_websocket::{Input, Reader, Violation};
 

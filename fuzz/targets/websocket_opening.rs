@@ -1,9 +1,9 @@
 //! Opening handshakes of strangers: no panic; one that is judged is judged the same when more has come; answers are
 //! whole, and never long.
 
-#![no_main]
+#![cfg_attr(not(test), no_main)]
 
-use libfuzzer_sys::fuzz_target;
+use offhook_fuzz::fuzz_target;
 use offhook_websocket::limits::OPENING_BYTES_MAX;
 use offhook_websocket::{Opening, Origin, Policy, open};
 

@@ -77,9 +77,10 @@ fn host() -> Result<String> {
 fn build(target: &str, host: &str) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--release", "--target", host, "--target-dir", "target", "--bin", target])
+        .args(["build", "--profile", "fuzz", "--package", "offhook-fuzz", "--features", "libfuzzer"])
+        .args(["--target", host, "--target-dir", "fuzz/target", "--bin", target])
         .env("RUSTFLAGS", COVERAGE)
-        .current_dir(folder())
+        .current_dir(project_root())
         .status()?;
     ensure!(status.success(), "{target} does not build");
     Ok(())
@@ -92,7 +93,7 @@ fn fuzz(target: &str, host: &str, seconds: u64) -> Result<Verdict> {
     for made in [&corpus, "artifacts"] {
         fs::create_dir_all(folder().join(made))?;
     }
-    let mut command = Command::new(folder().join("target").join(host).join("release").join(target));
+    let mut command = Command::new(folder().join("target").join(host).join("fuzz").join(target));
     command.current_dir(folder()).arg(corpus);
     if folder().join(&seeds).is_dir() {
         command.arg(seeds);
@@ -129,16 +130,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_target_is_declared_and_has_seeds() {
+    fn every_target_is_declared_and_tested_and_has_seeds() {
         let mut declared = targets().expect("fuzz/Cargo.toml can be read");
         let files = fs::read_dir(folder().join("targets")).expect("there are targets").flatten();
         let mut written: Vec<String> =
             files.filter_map(|file| Some(file.path().file_stem()?.to_string_lossy().into_owned())).collect();
+        written.retain(|name| name != "main");
         declared.sort();
         written.sort();
         assert_eq!(declared, written);
+        let tested = fs::read_to_string(folder().join("targets/main.rs")).expect("they are tested");
         for target in &declared {
             assert!(folder().join("seeds").join(target).is_dir(), "seeds/{target} is missing");
+            assert!(tested.contains(&format!("    {target}: ")), "{target} is missing in targets/main.rs");
         }
     }
 }

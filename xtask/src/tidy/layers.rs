@@ -67,6 +67,11 @@ const LAYERS: &[Layer] = &[
         uses: &["test", "node", "api", "web", "service", "platform", "media", "protocol"],
         reason: "what is measured is what runs; nothing that runs needs what measures it",
     },
+    Layer {
+        folder: "fuzz",
+        uses: &["test", "node", "api", "web", "service", "platform", "media", "protocol"],
+        reason: "strangers' bytes are tried on everything that reads them; nothing that runs needs what tries",
+    },
     Layer { folder: "xtask", uses: &[], reason: "chores must build when the product does not" },
 ];
 
