@@ -3,7 +3,7 @@
 
 use arrayvec::ArrayVec;
 use offhook_location::StoredFlow;
-use offhook_sip::{Hint, Message, Name, NameAddr, Refusal, Scheme, Uri, header};
+use offhook_sip::{Contact, Hint, Message, Name, NameAddr, Refusal, Scheme, Uri};
 
 use crate::Policy;
 
@@ -71,9 +71,6 @@ pub struct Registration<'r, 'a> {
     /// Whether the phone takes GRUUs: RFC 5627 §5.2.
     pub takes_gruu: bool,
 }
-
-/// RFC 5626 §4.2: 1 to 2^31 - 1.
-const REG_ID_MAX: u32 = i32::MAX as u32;
 
 /// So much of a User-Agent is kept: enough to tell a phone by.
 const USER_AGENT_BYTES_MAX: usize = 80;
@@ -192,11 +189,18 @@ fn read_contacts<'a>(
     // §10.3: a malformed Expires counts as the default.
     let expires_s = message.seconds(Name::Expires).unwrap_or_default();
     let mut star = false;
-    for value in message.values(Name::Contact) {
-        if value == b"*" {
-            star = true;
-        } else if wanted.try_push(read_contact(value, expires_s, policy)?).is_err() {
-            return Err(Refusal::new(403).because("Too many contacts"));
+    for contact in message.contacts() {
+        match contact? {
+            Contact::Star => star = true,
+            Contact::Address { .. } if wanted.is_full() => {
+                return Err(Refusal::new(403).because("Too many contacts"));
+            }
+            Contact::Address { name_addr, q_milli, expires_s: own_s, instance, reg_id } => {
+                let uri = uri_of(&name_addr)?;
+                let expires_s = granted_s(own_s.or(expires_s), policy)?;
+                let q_milli = q_milli.unwrap_or(1000);
+                wanted.push(Wanted { contact: name_addr, uri, expires_s, q_milli, instance, reg_id });
+            }
         }
     }
     match (star, wanted.is_empty()) {
@@ -206,38 +210,23 @@ fn read_contacts<'a>(
     }
 }
 
-fn read_contact<'a>(
-    value: &'a [u8],
-    expires_s: Option<u32>,
-    policy: &Policy,
-) -> Result<Wanted<'a>, Refusal<'a>> {
-    let bad = || Refusal::new(400).because("Malformed Contact");
-    let contact = NameAddr::parse(value).ok_or_else(bad)?;
+/// The URI of a Contact that can be called, with as many parameters as are kept.
+fn uri_of<'a>(contact: &NameAddr<'a>) -> Result<Uri<'a>, Refusal<'a>> {
     let uri = contact.parsed_uri()?;
     if !matches!(uri.scheme, Scheme::Sip | Scheme::Sips) {
         return Err(Refusal::new(400).because("Contact must be a SIP URI"));
     }
-    let [expires, q, instance, reg_id] =
-        contact.params().pick([b"expires", b"q", b"+sip.instance", b"reg-id"]).map(|param| param?.text());
     if contact.params_text().len() > CONTACT_PARAMS_BYTES_MAX {
         return Err(Refusal::new(413).because("Contact parameters too long"));
     }
-    let own_expires_s = expires.and_then(header::seconds);
-    let asked_s = own_expires_s.or(expires_s).unwrap_or(policy.expires_default_s);
-    // §10.3 step 7: what is shorter than our minimum, but not a removal, is refused with the minimum.
+    Ok(uri)
+}
+
+/// §10.3 step 7: what is shorter than our minimum, but not a removal, is refused with the minimum.
+fn granted_s<'a>(asked_s: Option<u32>, policy: &Policy) -> Result<u32, Refusal<'a>> {
+    let asked_s = asked_s.unwrap_or(policy.expires_default_s);
     if asked_s > 0 && asked_s < policy.expires_min_s {
         return Err(Refusal::new(423).with(Hint::MinExpires(policy.expires_min_s)));
     }
-    let q_milli = match q {
-        Some(q) => header::q_milli(q).ok_or_else(bad)?,
-        None => 1000,
-    };
-    Ok(Wanted {
-        contact,
-        uri,
-        expires_s: asked_s.min(policy.expires_max_s),
-        q_milli,
-        instance: instance.unwrap_or_default(),
-        reg_id: reg_id.and_then(header::seconds).filter(|id| *id <= REG_ID_MAX).unwrap_or(0),
-    })
+    Ok(asked_s.min(policy.expires_max_s))
 }

@@ -114,6 +114,19 @@ fn lifetimes_and_equal_contacts() {
     assert_eq!(r.contacts(), ["sip:a@host.EXAMPLE;transport=UDP"]);
 }
 
+/// RFC 3261 §10.2.1.1: "Malformed values SHOULD be treated as equivalent to 3600", whatever Expires says; a parameter without
+/// a value is none. RFC 3261 §20.10.
+#[test]
+fn a_malformed_lifetime_is_an_hour() {
+    for (params, want) in [(";expires=soon", 3600), (";expires=\"-1\"", 3600), (";expires", 7200), ("", 7200)]
+    {
+        let mut r = Registrar::default();
+        let answer = r.register("x 1", &format!("Contact: <sip:a@1.1.1.1>{params}\nExpires: 7200"));
+        let granted = answer.expect("accepted");
+        assert!(granted.ends_with(&format!(";expires={want}|")), "{params}: {granted}");
+    }
+}
+
 /// RFC 3261 §10.3 step 7: all or nothing; and the bound on devices.
 #[test]
 fn a_refused_register_changes_nothing() {

@@ -150,9 +150,12 @@ pub(crate) fn name_addr(value: &[u8]) {
 
 /// One Contact value of any bytes.
 pub(crate) fn contact(value: &[u8]) {
-    let Ok(Contact::Address { q_milli, reg_id, instance, .. }) = Contact::parse(value) else { return };
+    let Ok(Contact::Address { name_addr, q_milli, reg_id, instance, .. }) = Contact::parse(value) else {
+        return;
+    };
     assert!(NameAddr::parse(value).is_some());
-    assert!(q_milli.is_none_or(|q| q <= 1000) && reg_id != Some(0) && instance != Some(b""));
+    assert!(q_milli.is_none_or(|q| q <= 1000) && reg_id <= i32::MAX as u32);
+    assert!(instance.is_empty() || name_addr.params().has(b"+sip.instance"));
 }
 
 /// Two lists of parameters of any bytes, as what is wanted and what is there: RFC 3841 §7.2.4.
