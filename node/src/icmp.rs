@@ -11,6 +11,10 @@
 //!
 //! A router says "network" or "host unreachable" also while it looks for another way. Where the request can go to another
 //! address at once, it does; else its first repetition, half a second later, decides.
+//!
+//! Errors about responses change nothing. RFC 6026 §8.8 has the server transaction "remain in the current state", so a refusal
+//! goes again until Timer H, and its user, the proxy, has no other use for the news. What RFC 3263 §5 would try next, the host
+//! in the Via, is one that a sender of datagrams can write there as he likes, and his the error too.
 
 use offhook_journal::{Event, EventKind};
 use offhook_net::{Flow, IcmpError, Outbox};

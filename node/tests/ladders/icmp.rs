@@ -385,6 +385,44 @@ fn what_others_make_up_ends_nothing() {
     stage.leaves_nothing();
 }
 
+/// An error about a response ends nothing either: a refusal goes again until it is acknowledged, and a call that was taken
+/// stays one. RFC 6026 §8.8: the server transaction "MUST remain in the current state".
+#[test]
+fn an_error_about_a_response() {
+    for error in ["port unreachable", "host unreachable"] {
+        let stage = open_ladder(&format!(
+            "
+        given bob is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     486
+                  proxy -> bob     ACK
+        alice  <- proxy            486
+        alice  -> proxy            icmp {error}
+        +500ms alice <- proxy      486 (again)
+        alice  -> proxy            icmp {error}
+        +200ms alice -> proxy      INVITE bob (again)
+        alice  <- proxy            486 (again)
+        alice  -> proxy            ACK
+        alice  -> proxy            INVITE bob #2
+                  proxy -> bob     INVITE #2
+                  proxy <- bob     180 #2
+        alice  <- proxy            180 #2
+        alice  -> proxy            icmp {error}
+                  proxy <- bob     200 #2
+        alice  <- proxy            200 #2
+        alice  -> proxy            icmp {error}
+        +500ms    proxy <- bob     200 #2 (again)
+        alice  <- proxy            200 #2 (again)
+        alice  -> proxy            ACK #2
+                  proxy -> bob     ACK #2
+    "
+        ));
+        assert_eq!(stage.exchange().count(EventKind::TargetUnreachable), 0);
+        stage.leaves_nothing();
+    }
+}
+
 /// Nor does an error about another method, whatever the branch. RFC 3261 §18.4, RFC 3261 §17.1.3.
 #[test]
 fn an_error_about_another_method() {
