@@ -30,14 +30,20 @@ macro_rules! targets {
 }
 
 targets! {
+    certificate: MANY,
     control_question: MANY,
     digest_challenge: MANY,
     digest_credentials: MANY,
+    facts: MANY,
     forwarded: MANY,
     history_info: MANY,
     live_calls: FEW,
     locate: MANY,
+    location_log: MANY,
+    preferences: MANY,
     privacy: MANY,
+    redirect: MANY,
+    register: MANY,
     seal_token: MANY,
     session_timer: MANY,
     shard: FEW,
@@ -51,6 +57,7 @@ targets! {
     sip_uri: MANY,
     sip_via: MANY,
     stun: MANY,
+    tokens: MANY,
     websocket_frames: MANY,
     websocket_opening: MANY,
 }
