@@ -36,8 +36,17 @@ pub(crate) enum Errand {
     None,
     /// It registers us there.
     Register,
-    /// It asks whether somebody is there.
+    /// It asks whether somebody is there whom nobody has called yet.
     Check,
+    /// It asks whether who was dead lives again.
+    Probe,
+}
+
+impl Errand {
+    /// Whether it asks who lives. A 408 is no answer to that.
+    pub(crate) const fn is_question(self) -> bool {
+        matches!(self, Self::Check | Self::Probe)
+    }
 }
 
 impl Leg {
@@ -150,8 +159,8 @@ impl Switchboard {
         if leg.errand == Errand::Register {
             return self.registrar_said(settings, now_ms, (id, leg), message, out);
         }
-        if leg.errand == Errand::Check {
-            return self.checked(now_ms, id, message);
+        if leg.errand.is_question() {
+            return self.checked(now_ms, (id, leg.errand), message);
         }
         let status = message.status().unwrap_or(500);
         let challenges = matches!(status, 401 | 407);
@@ -184,8 +193,9 @@ impl Switchboard {
         let why = lost.name();
         match leg.errand {
             Errand::Register => self.registrar_silent(settings, now_ms, (id, leg), why, out),
-            Errand::Check => self.check_failed(now_ms, id, why),
-            // A delivery, a probe, or a CANCEL.
+            Errand::Check => self.check_failed(now_ms, id, why, None),
+            Errand::Probe => {}
+            // A delivery, or a CANCEL.
             Errand::None => self.delivery_said(id, lost.status()),
         }
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use offhook_locate::Hop;
 use offhook_net::Outbox;
-use offhook_sip::Message;
+use offhook_sip::{Message, Name};
 use offhook_transaction::{ClientId, ClientVerdict};
 
 use crate::beyond::{Errand, Leg, number};
@@ -59,34 +59,52 @@ impl Switchboard {
                 }
             }
         }
-        self.tell_dead(settings);
+        self.tell_dead(settings, now_ms);
     }
 
-    /// The answer to such a question.
-    pub(crate) fn checked(&mut self, now_ms: u64, id: ClientId, message: &Message<'_>) {
+    /// The answer to such a question. RFC 3261 §21.5.4: who is busy says when he may be asked again.
+    pub(crate) fn checked(&mut self, now_ms: u64, (id, errand): (ClientId, Errand), message: &Message<'_>) {
         let status = message.status().unwrap_or(500);
-        if self.transactions.response(now_ms, id, status) == ClientVerdict::Pass
-            && matches!(status, 408 | 503)
-        {
-            self.check_failed(now_ms, id, if status == 408 { "408" } else { "503" });
+        let is_new = self.transactions.response(now_ms, id, status) == ClientVerdict::Pass;
+        let retry_after_s = || message.seconds(Name::RetryAfter).ok().flatten().filter(|_| status == 503);
+        match (errand, status) {
+            (Errand::Check, 408) if is_new => self.check_failed(now_ms, id, "408", None),
+            (Errand::Check, 503) if is_new => self.check_failed(now_ms, id, "503", retry_after_s()),
+            (_, 503) if is_new => self.is_still_busy(now_ms, id, retry_after_s()),
+            _ => {}
         }
         self.transactions.stop_user_timer(id);
     }
 
     /// Nobody answered, or nothing could be sent.
-    pub(crate) fn check_failed(&mut self, now_ms: u64, id: ClientId, why: &'static str) {
+    pub(crate) fn check_failed(
+        &mut self,
+        now_ms: u64,
+        id: ClientId,
+        why: &'static str,
+        retry_after_s: Option<u32>,
+    ) {
         let Some(record) = self.transactions.client(id) else { return };
         let hop = hop_of(&record.user.flow);
-        self.take_for_dead(now_ms, hop, None, why);
+        self.take_for_dead(now_ms, hop, retry_after_s, why);
     }
 
-    fn tell_dead(&self, settings: &Settings) {
+    fn is_still_busy(&mut self, now_ms: u64, id: ClientId, retry_after_s: Option<u32>) {
+        let Some(record) = self.transactions.client(id) else { return };
+        if let Some(retry_after_s) = retry_after_s {
+            self.health.wait(now_ms, hop_of(&record.user.flow), retry_after_s);
+        }
+    }
+
+    fn tell_dead(&mut self, settings: &Settings, now_ms: u64) {
         let trunks = settings.routing.trunks().iter().filter(|trunk| trunk.health_check_s > 0);
         let dead: Vec<Hop> = trunks
             .flat_map(|trunk| &trunk.targets)
             .flat_map(|target| self.hops_of(target))
             .filter(|hop| self.health.is_dead(*hop))
             .collect();
+        // Who is asked all the time is dead until he answers.
+        dead.iter().for_each(|hop| self.health.keep(now_ms, *hop));
         if **settings.dead_targets.0.load() != dead {
             settings.dead_targets.0.store(Arc::new(dead));
         }
@@ -95,11 +113,11 @@ impl Switchboard {
     fn learn_dead(&mut self, settings: &Settings, now_ms: u64) {
         let dead = settings.dead_targets.0.load_full();
         if Arc::ptr_eq(&dead, &self.checks.told) {
-            return;
+            return dead.iter().for_each(|hop| self.health.keep(now_ms, *hop));
         }
         let before = std::mem::replace(&mut self.checks.told, dead);
         for hop in self.checks.told.iter() {
-            self.health.note_dead(now_ms, *hop, "no answer", None);
+            self.health.note_told(now_ms, *hop);
         }
         for hop in before.iter().filter(|hop| !self.checks.told.contains(hop)) {
             self.health.note_alive(*hop);

@@ -6,7 +6,8 @@
 //!                                    │ └── every PROBE_EVERY_MS: OPTIONS
 //!                                    └── FORGET_MS without another failure ──► forgotten
 //! ```
-//! Each shard has its own: a dead next hop costs each of them one request.
+//! Each shard has its own: a dead next hop costs each of them one request. What one shard has been told by another
+//! ([`crate::checks`]) it does not ask about, and forgets when it is told so.
 
 use std::collections::HashMap;
 
@@ -55,8 +56,7 @@ impl Health {
         why: &'static str,
         retry_after_s: Option<u32>,
     ) -> bool {
-        let wait_ms =
-            retry_after_s.map_or(PROBE_EVERY_MS, |s| u64::from(s.clamp(1, RETRY_AFTER_MAX_S)) * 1000);
+        let wait_ms = retry_after_s.map_or(PROBE_EVERY_MS, wait_ms);
         let known = self.dead.get(&hop);
         let (since_ms, why) = known.map_or((now_ms, why), |dead| (dead.since_ms, dead.why));
         let (until_ms, probe_ms) = (now_ms + FORGET_MS, now_ms + wait_ms);
@@ -66,6 +66,33 @@ impl Health {
         }
         self.watch.note_dead(hop);
         !is_known
+    }
+
+    /// Another shard knows that this one is dead, and asks it.
+    pub(crate) fn note_told(&mut self, now_ms: u64, hop: Hop) {
+        if self.is_dead(hop) {
+            return self.keep(now_ms, hop);
+        }
+        self.note_dead(now_ms, hop, "no answer", None);
+        self.wait_until(hop, u64::MAX);
+    }
+
+    /// Somebody wants to know about this one: if it is dead, that is not forgotten.
+    pub(crate) fn keep(&mut self, now_ms: u64, hop: Hop) {
+        if let Some(dead) = self.dead.get_mut(&hop) {
+            dead.until_ms = now_ms + FORGET_MS;
+        }
+    }
+
+    /// A dead one has said again for how long: it is asked no sooner.
+    pub(crate) fn wait(&mut self, now_ms: u64, hop: Hop, retry_after_s: u32) {
+        self.wait_until(hop, now_ms + wait_ms(retry_after_s));
+    }
+
+    fn wait_until(&mut self, hop: Hop, probe_ms: u64) {
+        if let Some(dead) = self.dead.get_mut(&hop) {
+            dead.probe_ms = probe_ms;
+        }
     }
 
     /// A next hop has answered. `true` if that is news.
@@ -117,6 +144,10 @@ impl Health {
         due.sort_by_key(|hop| (hop.address, hop.transport));
         due
     }
+}
+
+fn wait_ms(retry_after_s: u32) -> u64 {
+    u64::from(retry_after_s.clamp(1, RETRY_AFTER_MAX_S)) * 1000
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! OPTIONS to next hops that are taken for dead: whatever they answer, they live (RFC 3261 §11).
+//! OPTIONS to next hops that are taken for dead: whatever they answer but that they are busy or reach nobody, they live
+//! (RFC 3261 §11).
 
 use offhook_journal::Event;
 use offhook_locate::Hop;
@@ -21,7 +22,7 @@ impl Switchboard {
             return;
         }
         for hop in self.health.due(now_ms) {
-            self.probe(settings, now_ms, hop, Leg::default(), out);
+            self.probe(settings, now_ms, hop, Leg { errand: Errand::Probe, ..Leg::default() }, out);
         }
     }
 
@@ -80,16 +81,18 @@ impl Switchboard {
         fitting.next().flatten()
     }
 
-    /// The next hop that this request went to has said something; anything but 503 is a sign of life.
+    /// The next hop that this request went to has said something; anything but 503 is a sign of life, and 408 to a call too:
+    /// it is somebody behind it who does not answer.
     #[inline]
     pub(crate) fn note_alive(&mut self, now_ms: u64, asked: ClientId, status: u16) {
         if self.health.is_deaf() {
             return;
         }
         let Some(record) = self.transactions.client(asked) else { return };
-        let hop = hop_of(&record.user.flow);
+        let (hop, is_question) = (hop_of(&record.user.flow), record.user.leg.errand.is_question());
         self.health.watch.note_answer(now_ms, hop, status);
-        if status != 503 && self.health.note_alive(hop) {
+        let lives = status != 503 && !(status == 408 && is_question);
+        if lives && self.health.note_alive(hop) {
             let event = Event::TargetAlive { target: hop.address, transport: hop.transport.name() };
             self.journal.note(now_ms, &event);
         }

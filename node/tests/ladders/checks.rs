@@ -91,3 +91,83 @@ fn other_shards_know() {
         ));
     }
 }
+
+/// A 408 says that nobody was reached, however often it is said. RFC 3261 §11, §21.4.9.
+#[test]
+fn a_timeout_is_no_sign_of_life() {
+    pair(scene(&format!("{PAIR}{OPEN}"))).run(
+        "
+                  proxy -> first       OPTIONS
+                  proxy -> second      OPTIONS
+                  proxy <- first       408
+                  proxy <- second      200
+  +10s            proxy -> first       OPTIONS
+                  proxy <- first       408
+        alice  -> proxy                MESSAGE sip:71@example.com
+                  proxy -> second      MESSAGE
+                  proxy <- second      200
+        alice  <- proxy                200
+    ",
+    );
+}
+
+/// Who says when he is to be asked again is asked no sooner, whatever he was asked. RFC 3261 §21.5.4.
+#[test]
+fn the_busy_say_when_they_are_asked_again() {
+    pair(scene(&format!("{PAIR}{OPEN}"))).run(
+        "
+                  proxy -> first       OPTIONS
+                  proxy -> second      OPTIONS
+                  proxy <- first       503
+            Retry-After: 25
+                  proxy <- second      200
+        +24s
+  +1s             proxy -> first       OPTIONS
+                  proxy <- first       503
+            Retry-After: 60
+        +4s
+  +1s             proxy -> second      OPTIONS
+                  proxy <- second      200
+        +29s
+  +1s             proxy -> second      OPTIONS
+                  proxy <- second      200
+        +24s
+  +1s             proxy -> first       OPTIONS
+                  proxy <- first       200
+    ",
+    );
+}
+
+/// Who has been dead for long is dead, if he is asked all the time and does not answer. RFC 3263 §4.3.
+#[test]
+fn the_dead_are_not_forgotten() {
+    let far_apart = PAIR.replace("health_check_s = 30", "health_check_s = 3600");
+    for shards in [1, 2] {
+        let mut stage = pair(scene_of_shards(&format!("{far_apart}{OPEN}"), shards)).run(
+            "
+                  proxy -> first       OPTIONS
+                  proxy -> second      OPTIONS
+                  proxy <- first       503
+                  proxy <- second      200
+            ",
+        );
+        for _ in 0..61 {
+            stage.play(
+                "
+  +10s            proxy -> first       OPTIONS
+                  proxy <- first       503
+                ",
+            );
+        }
+        for caller in ["alice", "carol", "dave", "erin"] {
+            stage.play(&format!(
+                "
+        {caller} -> proxy              MESSAGE sip:71@example.com
+                  proxy -> second      MESSAGE
+                  proxy <- second      200
+        {caller} <- proxy              200
+                "
+            ));
+        }
+    }
+}
