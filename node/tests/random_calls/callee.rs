@@ -3,7 +3,7 @@
 use offhook_net::{Flow, Outbox};
 use offhook_sip::Transport;
 
-use crate::phone::{Dialog, Errand, Phone, T1_MS, T2_MS, TIMEOUT_MS};
+use crate::phone::{Dialog, Errand, Ill, Phone, T1_MS, T2_MS, TIMEOUT_MS};
 use crate::wire::{Message, uri_of};
 
 /// A request that came.
@@ -90,9 +90,8 @@ impl Phone {
             dialog: None,
         });
         let index = self.servers.len() - 1;
-        let is_busy = self.line.serves.as_ref().is_some_and(|serves| now_ms < serves.busy_until_ms);
         match request.method() {
-            _ if is_busy && request.tag("To").is_empty() => self.say(now_ms, index, 503, out),
+            _ if self.is_ill(now_ms, index, out) => {}
             _ if self.asks_for_proof(now_ms, index, out) => {}
             "REGISTER" => self.registers(now_ms, index, out),
             "INVITE" if !request.tag("To").is_empty() => self.asked_again(now_ms, index, request, out),
@@ -113,6 +112,28 @@ impl Phone {
         }
     }
 
+    /// A server that is not well treats what begins something so. Whether it is.
+    fn is_ill(&mut self, now_ms: u64, index: usize, out: &mut Outbox) -> bool {
+        let ill = self.line.serves.as_ref().and_then(|serves| serves.ill(now_ms));
+        let request = &self.servers[index].request;
+        let Some(ill) = ill.filter(|_| request.tag("To").is_empty()) else { return false };
+        let is_call = request.method() == "INVITE";
+        match ill {
+            Ill::Silent => self.servers[index].state = State::Silent,
+            Ill::Lost if self.asks_whether_i_live(&self.servers[index].request) => {
+                self.say(now_ms, index, 408, out)
+            }
+            Ill::Full if is_call => self.say(now_ms, index, 503, out),
+            Ill::Busy => self.say(now_ms, index, 503, out),
+            Ill::Full | Ill::Lost => return false,
+        }
+        true
+    }
+
+    fn asks_whether_i_live(&self, request: &Message) -> bool {
+        request.method() == "OPTIONS" && request.uri() == format!("sip:{}", self.line.address)
+    }
+
     /// Whether a request is for this phone: by its Contact, or because it serves the domain. Whether a server lives is asked
     /// by its address.
     fn is_meant_by(&self, request: &Message) -> bool {
@@ -120,8 +141,7 @@ impl Phone {
         let own = uri_of(&contact).split(';').next().unwrap_or_default();
         let served = self.line.serves.as_ref().is_some_and(|serves| {
             let (_, host) = request.uri().rsplit_once('@').unwrap_or_default();
-            let is_asked =
-                request.method() == "OPTIONS" && request.uri() == format!("sip:{}", self.line.address);
+            let is_asked = self.asks_whether_i_live(request);
             let is_registered = request.uri().strip_prefix("sip:") == Some(&serves.domain);
             (host == serves.domain && request.tag("To").is_empty()) || is_asked || is_registered
         });

@@ -4,7 +4,7 @@
 use offhook_simnet::Rng;
 use offhook_sip::Transport;
 
-use crate::FOUND_IN_PLAIN_EVENINGS;
+use crate::found::Era;
 
 /// What else there is.
 pub(crate) struct Extras {
@@ -15,16 +15,23 @@ pub(crate) struct Extras {
     /// A provider that numbers go to.
     pub(crate) trunks: bool,
     pub(crate) dice: Rng,
+    /// A row of servers that share calls: the dice for all of it.
+    pub(crate) row: Option<Rng>,
 }
 
 impl Extras {
     /// Those of this seed.
     pub(crate) fn of(seed: u64) -> Self {
+        let era = Era::of(seed);
         let mut dice = Rng::new(seed ^ 0x00e7_7a50);
-        let plain = FOUND_IN_PLAIN_EVENINGS.contains(&seed);
-        let mut has = |permille| dice.permille(permille) && !plain;
+        let mut has = |permille| dice.permille(permille) && era >= Era::Names;
         let (links, names, trunks) = (has(400), has(400), has(400));
-        Self { links, names, trunks, dice }
+        // What came later has dice of its own each, so that all else stays as it was.
+        let later = |since: Era, mark: u64, permille| {
+            let mut dice = Rng::new(seed ^ mark);
+            (dice.permille(permille) && era >= since).then_some(dice)
+        };
+        Self { links, names, trunks, dice, row: later(Era::Rows, 0x0707_e500, 300) }
     }
 
     /// Whether the next call goes far away.

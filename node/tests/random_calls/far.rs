@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use offhook_simnet::{Link, NameServer, Node, NodeId, Rng, Trouble, World, Zone};
 use offhook_sip::Transport;
 
-use crate::lines::{self, door};
+use crate::lines::door;
 use crate::oracle::{Neighbour, Takes, Toward};
-use crate::phone::{Line, Phone, Serves};
+use crate::phone::{Line, Phone, Serves, Spell};
 use crate::scene::{DOMAINS, LAST_CALL_MS};
 
 /// The domain that people call.
@@ -83,6 +83,8 @@ impl Far {
             places: self.places.iter().map(|place| place.address).collect(),
             stateless: self.stateless,
             has_login: false,
+            group: None,
+            trunk: "",
             route: if self.by_rule { "far" } else { "uri" },
         }
     }
@@ -141,7 +143,7 @@ impl Far {
             }
             kind => {
                 let line = self.line(dice, world.now_ms(), (number, address, transport), kind);
-                let node = world.add(far_node(Phone::new(line, dice.next_u64())));
+                let node = world.add(Phone::new(line, dice.next_u64()).into_node());
                 self.nodes.push(node);
                 if kind == 5 {
                     let far_ms = dice.between(500, 4_500);
@@ -164,7 +166,7 @@ impl Far {
         let busy_ms = if kind < 5 { dice.between(10_000, LAST_CALL_MS) } else { 0 };
         let serves = Serves {
             domain: FAR.to_owned(),
-            busy_until_ms: now_ms + busy_ms,
+            spells: vec![Spell::busy_until(now_ms + busy_ms)],
             is_alone: self.stateless,
             asks: None,
             retry_after_s: dice.permille(300).then(|| dice.between(1, 40) as u32),
@@ -225,12 +227,4 @@ impl Far {
             zone.naptr(host, order, service, &srv);
         }
     }
-}
-
-fn far_node(phone: Phone) -> Node {
-    let address = phone.line.address.to_string();
-    let name = phone.line.name.clone();
-    lines::PLAIN
-        .into_iter()
-        .fold(Node::endpoint(&name, phone), |node, transport| node.listen(transport, &address))
 }

@@ -12,13 +12,18 @@
 mod answered;
 mod asked;
 mod copies;
+mod group;
+mod health;
 mod packet;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
+mod proof_group;
+#[cfg(test)]
 mod proof_places;
 mod report;
 mod sent;
+mod standing;
 mod transactions;
 mod trunks;
 mod ways;
@@ -29,11 +34,15 @@ use std::net::SocketAddr;
 use offhook_sip::Transport;
 
 use crate::sniffer::{Cause, Step};
+use group::Spread;
+pub(crate) use group::{Draw, Group, Key};
+use health::Health;
 pub(crate) use packet::{Packet, param};
 use packet::{user_and_host, via_key};
 pub(crate) use report::{Violation, is_given_up, registrations, said};
 use transactions::{Client, Server};
-use ways::{Found, Hop};
+use ways::Found;
+pub(crate) use ways::Hop;
 
 /// What ends after a while may end this much later: one wake-up for many.
 const GRAIN_MS: u64 = 64;
@@ -57,7 +66,10 @@ pub(crate) struct Neighbour {
     pub(crate) stateless: bool,
     /// It asks who we are, and is told.
     pub(crate) has_login: bool,
-    /// What records call the way there.
+    /// Its targets share requests.
+    pub(crate) group: Option<Group>,
+    /// What records call the trunk and the way there.
+    pub(crate) trunk: &'static str,
     pub(crate) route: &'static str,
 }
 
@@ -148,8 +160,9 @@ pub(crate) struct Oracle<'a> {
     places: BTreeSet<SocketAddr>,
     /// What each shard was told of names.
     found: HashMap<(u8, String), Found>,
-    /// Next hops that have failed, by shard, and when they are asked whether they live.
-    dead: HashMap<(u8, Hop), u64>,
+    /// Next hops that have failed.
+    health: Health,
+    spread: Spread,
     /// ACKs that wait for a name: until when, in which shard.
     acks: Vec<(u64, u8, Packet<'a>, offhook_net::Flow)>,
     /// A connection has been closed: who was behind it may not be reached any more.
@@ -161,8 +174,8 @@ pub(crate) struct Oracle<'a> {
     violations: Vec<Violation>,
 }
 
-/// What an exchange did wrong.
-pub(crate) fn violations(facts: &Facts, steps: &[Step]) -> Vec<Violation> {
+/// What an exchange did wrong, and whom it chose among equals.
+pub(crate) fn judge(facts: &Facts, steps: &[Step]) -> (Vec<Violation>, Vec<Draw>) {
     let mut oracle = Oracle {
         facts,
         steps,
@@ -176,7 +189,8 @@ pub(crate) fn violations(facts: &Facts, steps: &[Step]) -> Vec<Violation> {
         registered: BTreeMap::new(),
         places: facts.neighbours.iter().flat_map(|n| n.places.iter().copied()).collect(),
         found: HashMap::new(),
-        dead: HashMap::new(),
+        health: Health::default(),
+        spread: Spread::default(),
         acks: Vec::new(),
         closed: false,
         life: 0,
@@ -190,7 +204,7 @@ pub(crate) fn violations(facts: &Facts, steps: &[Step]) -> Vec<Violation> {
         oracle.step(step);
     }
     oracle.finish();
-    oracle.violations
+    (oracle.violations, oracle.spread.draws)
 }
 
 impl<'a> Oracle<'a> {
@@ -206,7 +220,7 @@ impl<'a> Oracle<'a> {
             self.asking.clear();
             self.by_branch.clear();
             self.found.clear();
-            self.dead.clear();
+            self.health = Health::default();
             self.acks.clear();
         }
         self.forget_ended();
@@ -237,6 +251,7 @@ impl<'a> Oracle<'a> {
         }
         self.leftovers(step.shard);
         if matches!(step.cause, Cause::Time) {
+            self.questions_are_asked(step.shard);
             self.count(step);
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use offhook_net::{ConnectionId, Flow, Outbox};
-use offhook_simnet::{Endpoint, Rng};
+use offhook_simnet::{Endpoint, Node, Rng};
 use offhook_sip::Transport;
 
 use crate::asks::Asks;
@@ -43,8 +43,8 @@ pub(crate) struct Line {
 #[derive(Clone, Debug)]
 pub(crate) struct Serves {
     pub(crate) domain: String,
-    /// It takes nothing new before that, Unix time in ms.
-    pub(crate) busy_until_ms: u64,
+    /// When it is not well.
+    pub(crate) spells: Vec<Spell>,
     /// Nobody between it and the caller ends its ringing: it does so by itself.
     pub(crate) is_alone: bool,
     /// It wants to know who is there.
@@ -53,7 +53,34 @@ pub(crate) struct Serves {
     pub(crate) retry_after_s: Option<u32>,
 }
 
+/// A bad spell of a server: when, in Unix time, ms, and what is the matter.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spell {
+    pub(crate) from_ms: u64,
+    pub(crate) until_ms: u64,
+    pub(crate) what: Ill,
+}
+
+/// How a server treats what begins something while it is not well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ill {
+    /// It says 503.
+    Busy,
+    /// It takes no calls: to those it says 503.
+    Full,
+    /// It says nothing.
+    Silent,
+    /// It says 408 to who asks whether it lives.
+    Lost,
+}
+
 impl Serves {
+    /// What is the matter with it now.
+    pub(crate) fn ill(&self, now_ms: u64) -> Option<Ill> {
+        let is_now = |spell: &&Spell| (spell.from_ms..spell.until_ms).contains(&now_ms);
+        self.spells.iter().find(is_now).map(|spell| spell.what)
+    }
+
     /// Whether it ever believes who is there.
     pub(crate) fn takes_proofs(&self) -> bool {
         self.asks.as_ref().is_none_or(|asks| asks.uses_max > 0)
@@ -116,6 +143,13 @@ pub(crate) struct Phone {
     pub(crate) complaints: Vec<String>,
 }
 
+impl Spell {
+    /// It takes nothing new before that.
+    pub(crate) fn busy_until(until_ms: u64) -> Self {
+        Self { from_ms: 0, until_ms, what: Ill::Busy }
+    }
+}
+
 impl Phone {
     pub(crate) fn new(line: Line, seed: u64) -> Self {
         Self {
@@ -130,6 +164,13 @@ impl Phone {
             made_up: 0,
             complaints: Vec::new(),
         }
+    }
+
+    /// A node in the world that is reached by UDP and TCP.
+    pub(crate) fn into_node(self) -> Node {
+        let (name, address) = (self.line.name.clone(), self.line.address.to_string());
+        let node = Node::endpoint(&name, self);
+        lines::PLAIN.into_iter().fold(node, |node, transport| node.listen(transport, &address))
     }
 
     pub(crate) fn plan(&mut self, at_ms: u64, errand: Errand) {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use offhook_cdr::{Outcome, Record};
 
-use crate::oracle::{Facts, Packet, Takes, param};
+use crate::oracle::{Facts, Packet, param};
 use crate::sniffer::{Cause, Step};
 
 /// A call, as it came and as it went.
@@ -33,8 +33,7 @@ pub(crate) fn wrong(facts: &Facts, steps: &[Step], records: &[Record]) -> Vec<St
 
 fn judge(facts: &Facts, call: &Call<'_>, record: &Record) -> Option<&'static str> {
     let neighbour = facts.neighbour_of(&record.request_uri);
-    let is_number = neighbour.is_some_and(|neighbour| matches!(neighbour.takes, Takes::Numbers { .. }));
-    let trunk = if is_number { "provider" } else { "" };
+    let trunk = neighbour.map_or("", |neighbour| neighbour.trunk);
     let target = record.callee_target.parse().ok();
     let went_there = target.is_some_and(|target: SocketAddr| call.targets.contains(&target));
     let answered = record.outcome == Outcome::Answered;

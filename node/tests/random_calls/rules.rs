@@ -7,7 +7,7 @@ use crate::callee;
 use crate::caller::{Client, State, What};
 use crate::exchange::CALL_MAX_MS;
 use crate::ledger;
-use crate::oracle;
+use crate::oracle::{self, Draw};
 use crate::phone::{Dialog, Phone};
 use crate::records;
 use crate::scene::{Place, SLOW_MS_MAX, Scene};
@@ -20,8 +20,8 @@ const CANCEL_TAKES_MS: u64 = 33_000;
 /// The first one explains the others, as a rule.
 const VIOLATIONS_SHOWN_MAX: usize = 3;
 
-/// Every rule that was broken, in words.
-pub(crate) fn broken(scene: &Scene) -> Vec<String> {
+/// Every rule that was broken, in words; and what was chosen among equals.
+pub(crate) fn broken(scene: &Scene) -> (Vec<String>, Vec<Draw>) {
     let mut broken = Vec::new();
     for node in scene.people() {
         let phone: &Phone = scene.world.endpoint(node);
@@ -36,12 +36,12 @@ pub(crate) fn broken(scene: &Scene) -> Vec<String> {
         servers(scene, phone, &mut broken);
         dialogs(scene, node, phone, &mut broken);
     }
-    exchanges(scene, &mut broken);
+    let draws = exchanges(scene, &mut broken);
     registrations(scene, &mut broken);
-    if scene.world.travelling() > 0 && scene.provider.is_none() {
+    if scene.world.travelling() > 0 && !scene.has_trunks() {
         broken.push(format!("{} messages are still on their way", scene.world.travelling()));
     }
-    broken
+    (broken, draws)
 }
 
 /// Every request of a phone ends; an INVITE in one refusal or in answers, not in both: RFC 3261 §16.7 step 5.
@@ -100,7 +100,7 @@ fn was_left(scene: &Scene, bye: &Client) -> bool {
             .iter()
             .any(|dialog| dialog.is_caller && dialog.call_id == call_id && dialog.remote_tag == tag)
     };
-    (scene.far.is_some() || scene.provider.is_some()) && !scene.people().any(knows)
+    (scene.far.is_some() || scene.has_trunks()) && !scene.people().any(knows)
 }
 
 /// A refusal for want of anybody to reach leaves no state behind either: a copy of the request that was on its way meanwhile,
@@ -223,7 +223,8 @@ fn other_side<'s>(scene: &'s Scene, dialog: &Dialog) -> Option<(&'s Phone, &'s D
 }
 
 /// Each message was right when it was sent, and nothing is left of what passed through.
-fn exchanges(scene: &Scene, broken: &mut Vec<String>) {
+fn exchanges(scene: &Scene, broken: &mut Vec<String>) -> Vec<Draw> {
+    let mut all_draws = Vec::new();
     for Place { node, plan, shards, facts, log, .. } in &scene.exchanges {
         if !scene.torn {
             let wrong = ledger::wrong(&scene.world, *node, plan);
@@ -237,8 +238,8 @@ fn exchanges(scene: &Scene, broken: &mut Vec<String>) {
         for number in 0..*shards {
             let exchange = scene.world.shard::<Sniffer>(*node, number).exchange();
             let held = exchange.held();
-            // A machine of a provider that is dead is asked for ever: what is kept for that the oracle counts.
-            let is_kept = match scene.provider.is_some() {
+            // What a trunk leads to is asked for ever whether it lives: what is kept for that the oracle counts.
+            let is_kept = match scene.has_trunks() {
                 true => held.servers > 0,
                 false => !exchange.is_empty() || held != Held::default(),
             };
@@ -252,11 +253,13 @@ fn exchanges(scene: &Scene, broken: &mut Vec<String>) {
         if plan.drain.at_work() > registered {
             broken.push(format!("{name} counts {} requests at work", plan.drain.at_work()));
         }
-        let violations = oracle::violations(facts, &log.borrow());
+        let (violations, draws) = oracle::judge(facts, &log.borrow());
+        all_draws.extend(draws);
         let total = violations.len();
         let first = violations.into_iter().take(VIOLATIONS_SHOWN_MAX);
         broken.extend(first.map(|violation| format!("{name} (1 of {total}) {violation}")));
     }
+    all_draws
 }
 
 /// RFC 3261 §10.2: the exchange is registered at a machine of its provider, if any of them takes registrations.

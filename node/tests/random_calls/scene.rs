@@ -14,6 +14,7 @@ use crate::far::{FAR, Far};
 use crate::lines::{self, door};
 use crate::oracle::{Facts, Neighbour, Takes, Toward};
 use crate::phone::{Errand, Line, Phone};
+use crate::row::Row;
 use crate::sniffer::{Log, Sniffer};
 use crate::trunk::Provider;
 
@@ -55,6 +56,8 @@ pub(crate) struct Scene {
     pub(crate) far: Option<Far>,
     /// Where numbers go to.
     pub(crate) provider: Option<Provider>,
+    /// Servers that share calls.
+    pub(crate) row: Option<Row>,
     dice: Rng,
     extras: Extras,
 }
@@ -84,6 +87,7 @@ impl Scene {
             perfect: false,
             far: None,
             provider: None,
+            row: None,
             dice: Rng::new(seed ^ 0x5eed),
             extras: Extras::of(seed),
         };
@@ -95,6 +99,7 @@ impl Scene {
         if scene.extras.trunks {
             scene.provider = Some(Provider::new(&mut scene.world, &mut scene.extras.dice));
         }
+        scene.row = scene.extras.row.take().map(|dice| Row::new(&mut scene.world, dice));
         let domains: &[&str] = if seed % 4 == 3 { &DOMAINS } else { &DOMAINS[..1] };
         let auth = scene.dice.permille(500);
         for (index, domain) in domains.iter().enumerate() {
@@ -111,7 +116,13 @@ impl Scene {
     pub(crate) fn people(&self) -> impl Iterator<Item = NodeId> {
         let far = self.far.iter().flat_map(|far| &far.nodes);
         let provider = self.provider.iter().flat_map(|provider| &provider.nodes);
-        self.phones.iter().chain(far).chain(provider).copied()
+        let row = self.row.iter().flat_map(|row| &row.nodes);
+        self.phones.iter().chain(far).chain(provider).chain(row).copied()
+    }
+
+    /// Whether exchanges ask servers for ever whether they live.
+    pub(crate) fn has_trunks(&self) -> bool {
+        self.provider.is_some() || self.row.is_some()
     }
 
     /// Plays it to the end.
@@ -184,7 +195,8 @@ impl Scene {
                 "[[route]]\nname = \"next\"\nmatch = {{ domain = \"{domain}\" }}\nto = \"{to}\"\n{mode}"
             );
             let takes = Takes::Domain(domain);
-            neighbours.push(Neighbour { takes, toward, places, stateless, has_login: false, route: "next" });
+            let (group, has_login, trunk, route) = (None, false, "", "next");
+            neighbours.push(Neighbour { takes, toward, places, stateless, has_login, group, trunk, route });
         }
         if let Some(far) = &self.far {
             text += &far.rule();
@@ -193,6 +205,10 @@ impl Scene {
         if let Some(provider) = self.provider.as_ref().filter(|_| index == 0) {
             text += &provider.rule();
             neighbours.push(provider.neighbour());
+        }
+        if let Some(row) = &self.row {
+            text += &row.rule();
+            neighbours.push(row.neighbour());
         }
         let names = self.far.as_ref().map(|far| far.names.clone()).unwrap_or_default();
         let shards = self.dice.between(1, 3) as u8;
@@ -273,6 +289,7 @@ impl Scene {
                 false => (who, domain),
             };
             let target = format!("sip:{who}@{domain}");
+            let target = self.row.as_mut().and_then(Row::next_call).unwrap_or(target);
             // Some call before anybody is registered.
             let at_ms = now_ms + self.dice.between(FIRST_CALL_MS, LAST_CALL_MS);
             let errand = match self.dice.below(8) {
@@ -281,6 +298,10 @@ impl Scene {
                 _ => Errand::Call(target),
             };
             self.world.endpoint_mut::<Phone>(phone).plan(at_ms, errand);
+        }
+        if let Some((at_ms, errand)) = self.row.as_mut().and_then(Row::late_call) {
+            let phone = self.phones[self.phones.len() - 1];
+            self.world.endpoint_mut::<Phone>(phone).plan(now_ms + at_ms, errand);
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use offhook_simnet::{Node, NodeId, Rng, World};
+use offhook_simnet::{NodeId, Rng, World};
 use offhook_sip::Transport;
 
 use crate::asks::{Asks, PASSWORD, USER};
-use crate::lines::{self, door};
+use crate::lines::door;
 use crate::oracle::{Neighbour, Takes, Toward};
-use crate::phone::{Errand, Line, Phone, Serves};
+use crate::phone::{Errand, Line, Phone, Serves, Spell};
 use crate::scene::LAST_CALL_MS;
 
 /// What stands in front of the numbers that go there.
@@ -46,11 +46,7 @@ impl Provider {
                     let user = ["alice", "bob", "carol", "dave"][dice.below(4) as usize];
                     phone.plan(at_ms, Errand::Call(format!("sip:{user}@a.example")));
                 }
-                let name = phone.line.name.clone();
-                let text = address.to_string();
-                let node = Node::endpoint(&name, phone);
-                let node = lines::PLAIN.into_iter().fold(node, |node, plain| node.listen(plain, &text));
-                provider.nodes.push(world.add(node));
+                provider.nodes.push(world.add(phone.into_node()));
             }
         }
         provider
@@ -80,6 +76,8 @@ impl Provider {
             places: self.places.iter().map(|(_, address)| *address).collect(),
             stateless: false,
             has_login: true,
+            group: None,
+            trunk: "provider",
             route: "numbers",
         }
     }
@@ -90,7 +88,7 @@ fn line(dice: &mut Rng, now_ms: u64, address: SocketAddr, (as_proxy, uses_max): 
     let asks = Asks::new(as_proxy, uses_max, 600 * dice.between(1, 6) as u32);
     let serves = Serves {
         domain: DOMAIN.to_owned(),
-        busy_until_ms: now_ms + busy_ms,
+        spells: vec![Spell::busy_until(now_ms + busy_ms)],
         is_alone: false,
         retry_after_s: None,
         asks: Some(asks),

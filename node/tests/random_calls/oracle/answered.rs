@@ -122,6 +122,7 @@ impl<'a> Oracle<'a> {
         if self.is_registration(index) && response.is_none() {
             self.note_dead(index, None);
         }
+        self.question_ends(index, status, response.as_ref());
         let retry_after_s = response.as_ref().and_then(|r| r.value("Retry-After").parse().ok());
         if status == 503 && self.goes_on(index, retry_after_s) {
             return;

@@ -3,7 +3,7 @@
 use offhook_net::{ConnectionId, Flow};
 use offhook_sip::Transport;
 
-use super::{Facts, violations};
+use super::{Facts, judge};
 use crate::sniffer::{Cause, Sent, Step};
 
 pub(super) const ALICE: &str = "192.0.2.10:5060";
@@ -73,10 +73,25 @@ pub(super) fn time(at_ms: u64, sent: &[(&str, &str)], held: (usize, usize)) -> S
     step(at_ms, Cause::Time, sent, held)
 }
 
+/// Our question whether somebody lives.
+pub(super) fn question(to: &str) -> String {
+    format!(
+        "OPTIONS sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.1:5060;rport;branch=z9hG4bK-q{to}\r\n\
+         Max-Forwards: 1\r\nFrom: <sip:198.51.100.1:5060>;tag=1\r\nTo: <sip:{to}>\r\nCall-ID: q{to}\r\n\
+         CSeq: 1 OPTIONS\r\n\r\n"
+    )
+}
+
+/// An answer to it.
+pub(super) fn response_to(request: &str, status: &str) -> String {
+    let (_, headers) = request.split_once("\r\n").expect("a request");
+    format!("SIP/2.0 {status}\r\n{headers}")
+}
+
 fn complaints(steps: &[Step]) -> Vec<String> {
     let places = vec![(Transport::Udp, "198.51.100.1:5060".parse().expect("an address"))];
     let facts = Facts { places, domain: "a.example".to_owned(), neighbours: Vec::new() };
-    violations(&facts, steps).iter().map(ToString::to_string).collect()
+    judge(&facts, steps).0.iter().map(ToString::to_string).collect()
 }
 
 /// Other bytes in what was sent in a step.

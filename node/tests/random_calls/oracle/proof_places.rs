@@ -3,8 +3,8 @@
 
 use offhook_sip::Transport;
 
-use super::proof::{ALICE, Fault, are_seen, flow, rewrite, time, told};
-use super::{Facts, Neighbour, Takes, Toward, violations};
+use super::proof::{ALICE, Fault, are_seen, flow, question, response_to, rewrite, time, told};
+use super::{Facts, Neighbour, Takes, Toward, judge};
 use crate::sniffer::Step;
 
 const FIRST: &str = "203.0.113.201:5060";
@@ -46,7 +46,9 @@ fn failed_over() -> Vec<Step> {
         ),
         told(160, (ALICE, &request("ACK", via, 70, "", ";tag=2")), &[]),
         time(1_000, &[], (1, 2)),
-        time(40_000, &[], (0, 0)),
+        time(10_500, &[(FIRST, &question(FIRST))], (0, 3)),
+        told(10_600, (FIRST, &response_to(&question(FIRST), "200 OK")), &[]),
+        time(50_000, &[], (0, 0)),
     ]
 }
 
@@ -60,17 +62,21 @@ fn complaints(steps: &[Step]) -> Vec<String> {
         places: far.to_vec(),
         stateless: false,
         has_login: false,
+        group: None,
+        trunk: "",
         route: "far",
     };
     let facts = Facts { places, domain: "a.example".to_owned(), neighbours: vec![neighbour] };
-    violations(&facts, steps).iter().map(ToString::to_string).collect()
+    judge(&facts, steps).0.iter().map(ToString::to_string).collect()
 }
 
 /// What is done wrong, and a word of the complaint.
-const FAULTS: [(&str, Fault); 6] = [
+const FAULTS: [(&str, Fault); 8] = [
     ("the next place was not tried", |s| drop(s[1].sent.remove(1))),
     ("is not the best of", |s| s[0].sent[0].flow = flow(SECOND)),
     ("is not the best of", |s| s[1].sent[1].flow = flow(FIRST)),
+    ("nobody asks", |s| s[5].sent.clear()),
+    ("a request that nobody sent", |s| s[4].sent = s[5].sent.clone()),
     ("a copy that nothing asked for", |s| {
         let second = s[1].sent.remove(1);
         s[4].sent.push(second);

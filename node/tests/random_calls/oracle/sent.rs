@@ -132,10 +132,17 @@ impl<'a> Oracle<'a> {
                 }
             }
             ("CANCEL", Some(invite)) => self.cancel_sent(shard, invite, sent, request),
-            _ if self.is_errand(shard, sent, &request) => {
+            _ if self.registers_us(shard, sent, &request) => {
                 self.opens(shard, sent, request, None);
             }
-            _ => self.copy_sent(shard, sent, request),
+            _ => match self.question(shard, (sent.flow.transport, sent.flow.remote), &request) {
+                Some(question) => {
+                    let index = self.opens(shard, sent, request, None);
+                    self.clients[index].patience_ms = self.patience_of(question);
+                    self.clients[index].question = Some(question);
+                }
+                None => self.copy_sent(shard, sent, request),
+            },
         }
     }
 
@@ -289,6 +296,7 @@ impl<'a> Oracle<'a> {
                 false => invite.then_some(self.now_ms + TIMER_C_MS),
             },
             finished: false,
+            question: None,
             tries: None,
             is_back: false,
             is_left: false,

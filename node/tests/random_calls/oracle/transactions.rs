@@ -3,8 +3,9 @@
 use offhook_net::{Flow, Ticket};
 use offhook_sip::Transport;
 
+use super::health::Question;
 use super::packet::Packet;
-use super::ways::Place;
+use super::ways::{Hop, Place};
 
 pub(crate) const T1_MS: u64 = 500;
 pub(crate) const T2_MS: u64 = 4_000;
@@ -90,6 +91,8 @@ pub(crate) struct Client<'a> {
     /// Timer C, or 64·T1 after a CANCEL (§9.1).
     pub(crate) patience_ms: Option<u64>,
     pub(crate) finished: bool,
+    /// It asks whether somebody lives.
+    pub(crate) question: Option<Question>,
     /// Its numbers are not the caller's: it goes to who may ask us for credentials, and so often it was repeated with them.
     pub(crate) tries: Option<u32>,
     /// It was left, and has woken up.
@@ -174,6 +177,11 @@ impl Server<'_> {
 }
 
 impl Client<'_> {
+    /// Where it was sent.
+    pub(crate) fn hop(&self) -> Hop {
+        (self.flow.transport, self.flow.remote)
+    }
+
     pub(crate) fn is_udp(&self) -> bool {
         self.flow.transport == Transport::Udp
     }

@@ -38,12 +38,10 @@ impl<'a> Oracle<'a> {
         self.expect(!shown, "§22.1", format!("{} is shown the credentials of a trunk", sent.flow.remote));
     }
 
-    /// A request of our own: an OPTIONS to who is dead, or a REGISTER to a trunk, by one shard.
-    pub(super) fn is_errand(&mut self, shard: u8, sent: &Sent, request: &Packet<'a>) -> bool {
+    /// A request of our own: a REGISTER to a trunk, by one shard.
+    pub(super) fn registers_us(&mut self, shard: u8, sent: &Sent, request: &Packet<'a>) -> bool {
         let is_own = request.values("Via").count() == 1;
-        let registers = request.method == "REGISTER" && shard == 0 && self.is_with_login(&sent.flow);
-        let hop = (sent.flow.transport, sent.flow.remote);
-        is_own && (registers || self.is_probe(shard, hop, request))
+        is_own && request.method == "REGISTER" && shard == 0 && self.is_with_login(&sent.flow)
     }
 
     /// Whether a request of our own registers us.

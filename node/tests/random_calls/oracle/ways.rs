@@ -15,6 +15,7 @@ use offhook_net::Flow;
 use offhook_sip::Transport;
 
 use super::packet::{Packet, param, via_key};
+use super::standing::Life;
 use super::transactions::{Asking, Cancelling, Serving};
 use super::{Facts, Neighbour, Oracle, Server, Toward};
 use crate::sniffer::Sent;
@@ -31,12 +32,6 @@ pub(super) const PATIENCE_MS: u64 = 6_000;
 /// A failure to find a name holds for so long, ms.
 const FAILED_MS: u64 = 2_000;
 
-/// What is dead is asked whether it lives so often, ms.
-pub(super) const PROBE_MS: u64 = 10_000;
-
-/// No 503 keeps us away for longer, s.
-const RETRY_AFTER_MAX_S: u64 = 300;
-
 /// RFC 3261 §18.1.1: what is larger goes by a stream, bytes; the copy has so many more than what came.
 const DATAGRAM_BYTES: usize = 1_300;
 const COPY_MORE_BYTES: usize = 200;
@@ -51,9 +46,9 @@ pub(super) struct Found {
 /// A place that a request may go to yet. The least is the next one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Place {
-    is_dead: bool,
-    rank: u32,
-    hop: Hop,
+    pub(super) life: Life,
+    pub(super) rank: u32,
+    pub(super) hop: Hop,
 }
 
 /// What a shard knows of the places of a next hop.
@@ -154,8 +149,10 @@ impl<'a> Oracle<'a> {
         let request = self.servers[server].request.clone();
         let hop = (sent.flow.transport, sent.flow.remote);
         let Some(neighbour) = self.neighbour_of(&request) else { return Vec::new() };
+        let source = self.servers[server].from.remote.ip().to_string();
         if next {
             let mut places = std::mem::take(&mut self.servers[server].places);
+            self.is_spread(neighbour, (&request, source), (hop, &places));
             self.next_place(hop, &mut places);
             return places;
         }
@@ -164,6 +161,7 @@ impl<'a> Oracle<'a> {
                 self.first_place((&request, hop), places)
             }
             Known::Places(mut places) => {
+                self.is_spread(neighbour, (&request, source), (hop, &places));
                 self.next_place(hop, &mut places);
                 places
             }
@@ -249,11 +247,8 @@ impl<'a> Oracle<'a> {
         if reached.is_empty() {
             return Known::Nowhere(answer_of(Nowhere::NoTransport));
         }
-        let place = |(rank, hop): &(u32, Hop)| Place {
-            is_dead: self.dead.contains_key(&(shard, *hop)),
-            rank: *rank,
-            hop: *hop,
-        };
+        let place =
+            |(rank, hop): &(u32, Hop)| Place { life: self.life_of(shard, *hop), rank: *rank, hop: *hop };
         Known::Places(reached.into_iter().map(place).collect())
     }
 
@@ -353,38 +348,12 @@ impl<'a> Oracle<'a> {
             (c.is_left, c.finished, c.is_back) = (false, false, true);
         }
     }
-
-    pub(super) fn note_dead(&mut self, client: usize, retry_after_s: Option<u64>) {
-        let client = &self.clients[client];
-        let hop = (client.flow.transport, client.flow.remote);
-        let wait_ms = retry_after_s.map_or(PROBE_MS, |s| s.clamp(1, RETRY_AFTER_MAX_S) * 1000);
-        self.dead.insert((client.shard, hop), self.now_ms + wait_ms);
-    }
-
-    /// Somebody has said something: anything but 503 is a sign of life.
-    pub(super) fn note_alive(&mut self, client: usize, status: u16) {
-        let client = &self.clients[client];
-        if status != 503 && client.lives_at(self.now_ms) {
-            self.dead.remove(&(client.shard, (client.flow.transport, client.flow.remote)));
-        }
-    }
-
-    /// OPTIONS of our own: to who is dead, and no more often than it must be (RFC 3261 §11).
-    pub(super) fn is_probe(&mut self, shard: u8, hop: Hop, request: &Packet<'a>) -> bool {
-        if request.method != "OPTIONS" || request.values("Via").count() != 1 {
-            return false;
-        }
-        let now_ms = self.now_ms;
-        let Some(due_ms) = self.dead.get_mut(&(shard, hop)).filter(|due_ms| **due_ms <= now_ms) else {
-            return false;
-        };
-        *due_ms = now_ms + PROBE_MS;
-        true
-    }
 }
 
+/// Whether none of the places comes before this one for sure.
 fn is_least(places: &[Place], hop: Hop) -> bool {
-    let key = |place: &Place| (place.is_dead, place.rank);
-    let least = places.iter().map(key).min();
-    places.iter().any(|place| place.hop == hop && Some(key(place)) == least)
+    let Some(place) = places.iter().find(|place| place.hop == hop) else { return false };
+    let is_before = |other: &Place, key: (bool, u32)| (other.life != Life::Alive, other.rank) < key;
+    let fits = |is_dead: bool| !places.iter().any(|other| is_before(other, (is_dead, place.rank)));
+    (place.life != Life::Dead && fits(false)) || (place.life != Life::Alive && fits(true))
 }

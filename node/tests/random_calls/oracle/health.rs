@@ -1,0 +1,199 @@
+//! Who lives: next hops that have failed, and targets that are asked before anybody calls (RFC 3261 §11, RFC 3263 §4.3).
+//!
+//! ```text
+//!   silence, 503, no connection ──► dead ──any answer but 503──► alive; a 408 is no answer to who asks for that
+//!                                     └── asked again and again until then
+//! ```
+//! Each shard knows its own. Of the targets of a group the first shard asks all, and the others soon know what it knows; in
+//! between it is open what they do.
+
+use std::collections::BTreeMap;
+
+use super::packet::Packet;
+use super::standing::{Asks, Life, Standing};
+use super::ways::{Hop, SILENCE_MS};
+use super::{Group, Oracle};
+
+/// What is dead is asked whether it lives so often, ms.
+const PROBE_MS: u64 = 10_000;
+
+/// No 503 keeps us away for longer, s.
+const RETRY_AFTER_MAX_S: u64 = 300;
+
+/// A shard looks so often who is to be asked, ms.
+const LOOKS_MS: u64 = 1_000;
+
+/// So long after the first shard all know what it knows: it tells when it looks, and they hear when they look, ms.
+const TOLD_MS: u64 = 2 * LOOKS_MS;
+
+/// Who failed so long ago and has not been called since may be forgotten, ms.
+const FORGET_MS: u64 = 600_000;
+
+/// The shard that asks for all.
+const FIRST: u8 = 0;
+
+/// The others, as far as there are any.
+const OTHERS: [u8; 3] = [1, 2, 3];
+
+/// What all shards know.
+#[derive(Default, Debug)]
+pub(super) struct Health {
+    standings: BTreeMap<(u8, Hop), Standing>,
+    /// When each target of a group was asked last while it lived.
+    asked: BTreeMap<Hop, u64>,
+    /// Since when each of them lives or was asked.
+    known: BTreeMap<Hop, u64>,
+}
+
+/// A question of ours whether somebody lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Question {
+    /// He has failed.
+    Again,
+    /// Nobody has called him yet: he has little time to answer.
+    Beforehand,
+}
+
+impl<'a> Oracle<'a> {
+    /// Whether a next hop is passed over by a shard, as long as another one lives.
+    pub(super) fn life_of(&self, shard: u8, hop: Hop) -> Life {
+        let Some(standing) = self.health.standings.get(&(shard, hop)) else { return Life::Alive };
+        let life = standing.at(self.now_ms);
+        let is_old = life == Life::Dead && self.now_ms >= standing.failed_ms + FORGET_MS;
+        let is_kept = |shard: u8| {
+            self.group_at(hop).is_some() && (shard == FIRST || self.life_of(FIRST, hop) == Life::Dead)
+        };
+        if is_old && !is_kept(shard) { Life::Unsure } else { life }
+    }
+
+    /// The group that this is a target of.
+    fn group_at(&self, hop: Hop) -> Option<&'a Group> {
+        let facts = self.facts;
+        facts
+            .neighbours
+            .iter()
+            .filter_map(|n| n.group.as_ref())
+            .find(|group| group.weights.contains_key(&hop))
+    }
+
+    pub(super) fn note_dead(&mut self, client: usize, retry_after_s: Option<u64>) {
+        let client = &self.clients[client];
+        let (shard, hop) = (client.shard, client.hop());
+        let wait_ms = retry_after_s.map_or(PROBE_MS, wait_ms);
+        self.learns(shard, hop, Life::Dead);
+        let now_ms = self.now_ms;
+        if let Some(standing) = self.health.standings.get_mut(&(shard, hop)) {
+            standing.failed_ms = now_ms;
+            standing.asks_at(now_ms + wait_ms);
+        }
+    }
+
+    /// Somebody has said something: anything but 503 is a sign of life; 408 to our own question is not.
+    pub(super) fn note_alive(&mut self, client: usize, status: u16) {
+        let client = &self.clients[client];
+        let is_none = status == 503 || (status == 408 && client.question.is_some());
+        if !is_none && client.lives_at(self.now_ms) {
+            self.learns(client.shard, client.hop(), Life::Alive);
+        }
+    }
+
+    fn learns(&mut self, shard: u8, hop: Hop, life: Life) {
+        let (now_ms, before) = (self.now_ms, self.life_of(shard, hop));
+        let standing = self.health.standings.entry((shard, hop)).or_insert(Standing::new(now_ms));
+        standing.learns(now_ms, life);
+        if shard == FIRST && before != life && self.group_at(hop).is_some() {
+            self.health.known.insert(hop, now_ms);
+            self.others_will_know(hop, life);
+        }
+    }
+
+    /// What the first shard knows of one target it tells with all that it knows of the others.
+    fn others_will_know(&mut self, hop: Hop, life: Life) {
+        let now_ms = self.now_ms;
+        let is_dead = |&hop: &Hop| self.group_at(hop).is_some() && self.life_of(FIRST, hop) == Life::Dead;
+        let of_first = self.health.standings.keys().filter(|(shard, other)| *shard == FIRST && *other != hop);
+        let dead: Vec<Hop> = of_first.map(|(_, other)| *other).filter(is_dead).collect();
+        for (hop, life) in dead.into_iter().map(|hop| (hop, Life::Dead)).chain([(hop, life)]) {
+            for shard in OTHERS {
+                let standing = self.health.standings.entry((shard, hop)).or_insert(Standing::new(now_ms));
+                standing.will_be_told(now_ms, now_ms + TOLD_MS, life);
+            }
+        }
+    }
+
+    /// OPTIONS of our own: to who is dead, and no more often than it must be; and to the targets of a group.
+    pub(super) fn question(&mut self, shard: u8, hop: Hop, request: &Packet<'a>) -> Option<Question> {
+        if request.method != "OPTIONS" || request.values("Via").count() != 1 {
+            return None;
+        }
+        let (now_ms, life) = (self.now_ms, self.life_of(shard, hop));
+        let standing = self.health.standings.get_mut(&(shard, hop)).filter(|_| life != Life::Alive);
+        if let Some(standing) = standing.filter(|standing| standing.may_ask(now_ms)) {
+            standing.asks_at(now_ms + PROBE_MS);
+            return Some(Question::Again);
+        }
+        let asked_ms = self.health.asked.get(&hop);
+        let is_due = |group: &Group| asked_ms.is_none_or(|asked_ms| asked_ms + group.check_ms <= now_ms);
+        if shard != FIRST || life == Life::Dead || !self.group_at(hop).is_some_and(is_due) {
+            return None;
+        }
+        self.health.asked.insert(hop, now_ms);
+        self.health.known.insert(hop, now_ms);
+        Some(Question::Beforehand)
+    }
+
+    /// A question of ours was answered so, or not at all: nobody is there, or nobody who can say so.
+    pub(super) fn question_ends(&mut self, client: usize, status: u16, response: Option<&Packet<'a>>) {
+        let question = self.clients[client].question.filter(|_| matches!(status, 408 | 503));
+        let retry_after_s = response.and_then(|response| response.value("Retry-After").parse::<u64>().ok());
+        let c = &self.clients[client];
+        let standing = self.health.standings.get_mut(&(c.shard, c.hop()));
+        match (question, retry_after_s, standing) {
+            (Some(Question::Beforehand), ..) => self.note_dead(client, retry_after_s),
+            (Some(Question::Again), Some(retry_after_s), Some(standing)) => {
+                standing.asks_at(self.now_ms + wait_ms(retry_after_s))
+            }
+            _ => {}
+        }
+    }
+
+    /// How long a question waits for its answer.
+    pub(super) fn patience_of(&self, question: Question) -> Option<u64> {
+        (question == Question::Beforehand).then_some(self.now_ms + SILENCE_MS)
+    }
+
+    /// Who is dead is asked again and again, and the targets of groups all the time.
+    pub(super) fn questions_are_asked(&mut self, shard: u8) {
+        let now_ms = self.now_ms;
+        let is_forgotten = |(&(of, hop), standing): (&(u8, Hop), &Standing)| {
+            let asks = matches!(standing.asks, Asks::Must(at_ms) if at_ms + LOOKS_MS < now_ms);
+            (of == shard && asks && self.life_of(of, hop) == Life::Dead).then_some(hop)
+        };
+        let forgotten: Vec<Hop> = self.health.standings.iter().filter_map(is_forgotten).collect();
+        for hop in forgotten {
+            self.expect(false, "§11", format!("nobody asks {hop:?} whether it lives again"));
+            self.health.standings.remove(&(shard, hop));
+        }
+        if shard == FIRST {
+            self.targets_are_asked();
+        }
+    }
+
+    fn targets_are_asked(&mut self) {
+        let facts = self.facts;
+        for group in facts.neighbours.iter().filter_map(|neighbour| neighbour.group.as_ref()) {
+            for &hop in group.weights.keys() {
+                let known_ms = *self.health.known.entry(hop).or_insert(self.now_ms);
+                let is_late = known_ms + group.check_ms + LOOKS_MS < self.now_ms;
+                if is_late && self.life_of(FIRST, hop) == Life::Alive {
+                    self.expect(false, "§11", format!("nobody asks {hop:?} whether it lives"));
+                    self.health.known.insert(hop, self.now_ms);
+                }
+            }
+        }
+    }
+}
+
+fn wait_ms(retry_after_s: u64) -> u64 {
+    retry_after_s.clamp(1, RETRY_AFTER_MAX_S) * 1000
+}
