@@ -60,6 +60,7 @@ mod probe;
 mod proof;
 mod records;
 mod recurse;
+mod refused;
 mod register;
 mod rehearsal;
 mod relay;

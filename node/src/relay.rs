@@ -12,7 +12,7 @@ use offhook_proxy::session_timer::Demand;
 use offhook_proxy::{ANY_SHARD, Place, Screened};
 use offhook_sip::limits::{HEADER_LINES_MAX, MESSAGE_BYTES_MAX};
 use offhook_sip::{Hint, Line, Message, Method, Name, Refusal, Transport};
-use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
+use offhook_transaction::{OpenError, ServerId, ServerKey};
 
 use crate::admit::Admitted;
 use crate::arrival::Arrival;
@@ -24,7 +24,7 @@ use crate::edge;
 use crate::fate::Fate;
 use crate::in_path;
 use crate::preference;
-use crate::records::Role;
+use crate::refused::{FULL_RETRY_AFTER_S, is_lasting};
 use crate::session_timer;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
@@ -33,9 +33,6 @@ use crate::way::Way;
 
 /// A 100 goes out if nothing better has by then: RFC 3261 §17.2.1 lets us wait this long.
 pub(crate) const TRYING_AFTER_MS: u32 = 200;
-
-/// How long the peer waits when our tables are full.
-const FULL_RETRY_AFTER_S: u32 = 5;
 
 /// What a copy may have more than the request, bytes: a Request-URI, our Via, two Record-Routes and a Path, each with a
 /// token (half of it, with room to spare); History-Info, a statement of who calls, and our credentials for a trunk.
@@ -93,13 +90,13 @@ impl Switchboard {
         let mut targets = std::mem::take(&mut self.targets);
         targets.clear();
         match self.fate_of(&passage, again, &mut targets, out) {
-            Fate::Refused(refusal) if targets.name_leads_nowhere() && !is_stateless => {
-                self.refuse_for_good(&passage, key, &targets, refusal, out);
+            Fate::Refused(refusal) => {
+                let is_lasting = !is_stateless && is_lasting(&passage, &targets, (&refusal, again));
+                self.refuse_let_in(&passage, is_lasting.then_some(key), (refusal, &targets), out);
             }
-            Fate::Refused(refusal) => self.refuse_call(&passage, refusal, out),
             Fate::Redirected(contacts) => {
                 let refusal = Refusal::new(302).with(Hint::Contact(&contacts));
-                self.refuse_call(&passage, refusal, out);
+                self.refuse_let_in(&passage, (!is_stateless).then_some(key), (refusal, &targets), out);
             }
             Fate::AskedAgain => self.challenge_again(arrival, out),
             Fate::Kept => self.keep_absent(&passage, key, out),
@@ -107,34 +104,6 @@ impl Switchboard {
             Fate::Forwarded => self.forward_stateful(&passage, key, &mut targets, out),
         }
         self.targets = targets;
-    }
-
-    /// Refuses what was let in and leads nowhere: a call has its record all the same.
-    pub(crate) fn refuse_call(
-        &mut self,
-        passage: &Passage<'_, '_, '_>,
-        refusal: Refusal<'_>,
-        out: &mut Outbox,
-    ) {
-        if self.role_of(passage.screened) == Role::Call {
-            self.note_begun(passage, (None, true), refusal.status());
-        }
-        self.refuse(passage.arrival, refusal, out);
-    }
-
-    /// Refuses what may lead somewhere in a moment. Its repetitions hear the same, whatever the name servers say by then:
-    /// an answer without a transaction must not change (§8.2.7).
-    fn refuse_for_good(
-        &mut self,
-        passage: &Passage<'_, '_, '_>,
-        key: &ServerKey<'_>,
-        targets: &Targets,
-        refusal: Refusal<'_>,
-        out: &mut Outbox,
-    ) {
-        let Some(id) = self.open_upstream(passage, key, out) else { return };
-        self.note_opened(passage, id, targets);
-        self.answer_from_arrival(passage.arrival, id, refusal, out);
     }
 
     /// §16.3 step 3: no hop is left, and it has not arrived.
@@ -183,6 +152,26 @@ impl Switchboard {
         out: &mut Outbox,
     ) -> Option<ServerId> {
         let arrival = passage.arrival;
+        let id = match self.open_server(passage, key) {
+            Ok(id) => id,
+            Err(error) => {
+                self.refuse_full(arrival, error, out);
+                return None;
+            }
+        };
+        let invite = passage.screened.method == Method::Invite;
+        let slow_ms = self.transactions.timing().non_invite_trying_after_ms();
+        self.transactions.set_user_timer(arrival.now_ms, id, if invite { TRYING_AFTER_MS } else { slow_ms });
+        Some(id)
+    }
+
+    /// Opens a server transaction, and no more.
+    pub(crate) fn open_server(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        key: &ServerKey<'_>,
+    ) -> Result<ServerId, OpenError> {
+        let arrival = passage.arrival;
         let invite = passage.screened.method == Method::Invite;
         let role = self.role_of(passage.screened);
         let mut fork = Fork::new(invite);
@@ -204,20 +193,12 @@ impl Switchboard {
             sender: passage.sender,
         };
         let reliable = arrival.from.transport.is_reliable();
-        let id = match self.transactions.open_server(arrival.now_ms, key, invite, reliable, upstream) {
-            Ok(id) => id,
-            Err(error) => {
-                self.refuse_full(arrival, error, out);
-                return None;
-            }
-        };
+        let id = self.transactions.open_server(arrival.now_ms, key, invite, reliable, upstream)?;
         if let Some(lookup) = self.whereabouts.lookup(&self.hash_key, key) {
             self.whereabouts.note(arrival.now_ms, &lookup, self.shard);
         }
         self.at_work += 1;
-        let slow_ms = self.transactions.timing().non_invite_trying_after_ms();
-        self.transactions.set_user_timer(arrival.now_ms, id, if invite { TRYING_AFTER_MS } else { slow_ms });
-        Some(id)
+        Ok(id)
     }
 
     /// Sends the first copies. What may be kept, should they lead nowhere, is held meanwhile.
@@ -266,27 +247,6 @@ impl Switchboard {
         if !targets.list().is_empty() || targets.has_spares() {
             let waiting = targets.clone();
             self.with_rest(id, |rest| rest.targets = waiting);
-        }
-    }
-
-    /// Answers through the transaction while the request is still at hand.
-    pub(crate) fn answer_from_arrival(
-        &mut self,
-        arrival: &Arrival<'_, '_>,
-        id: ServerId,
-        refusal: Refusal<'_>,
-        out: &mut Outbox,
-    ) {
-        let tag = self.stateless_tag(arrival.parts);
-        let start = out.begin();
-        refusal.write(arrival.message, &tag, arrival.answer_via, out.arena());
-        let end = out.begin();
-        let verdict = self.transactions.respond(arrival.now_ms, id, refusal.status(), out.bytes(start..end));
-        if verdict == ServerVerdict::Send {
-            self.at_work = self.at_work.saturating_sub(1);
-            self.with_upstream(id, |u| u.answered = true);
-            self.note_final(arrival.now_ms, id, (refusal.status(), true), arrival.message);
-            out.send(start, arrival.reply_to, 0);
         }
     }
 
@@ -394,21 +354,6 @@ impl Switchboard {
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         out.send(start, self.reusing(dialled, out), 0);
-    }
-
-    fn refuse_full(&mut self, arrival: &Arrival<'_, '_>, error: OpenError, out: &mut Outbox) {
-        let refusal = match error {
-            OpenError::AlreadyOpen(_) => return,
-            OpenError::KeyTooLong => Refusal::new(400).because("Branch too long"),
-            _ => {
-                let limit = arrival.settings.transactions_max as u64;
-                let event =
-                    Event::LimitReached { which: "transactions", limit, source: Some(arrival.from.remote) };
-                self.journal.note(arrival.now_ms, &event);
-                Refusal::new(503).with(Hint::RetryAfter(FULL_RETRY_AFTER_S))
-            }
-        };
-        self.refuse(arrival, refusal, out);
     }
 
     /// How long a branch of this request may ring, if others wait for their turn; else Timer C counts.

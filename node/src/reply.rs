@@ -1,6 +1,5 @@
 //! Answers that leave no state behind: RFC 3261 §8.2.7 and §16.3.
 
-use offhook_journal::Event;
 use offhook_net::Outbox;
 use offhook_sip::{Essentials, Method, Refusal, Reply};
 
@@ -19,13 +18,7 @@ impl Switchboard {
         if arrival.message.method() == Some(Method::Ack) {
             return;
         }
-        let event = Event::RequestRefused {
-            method: arrival.message.method_text(),
-            source: arrival.from.remote,
-            status: refusal.status(),
-            reason: &refusal.reason(),
-        };
-        self.journal.note(arrival.now_ms, &event);
+        self.note_refused(arrival, &refusal);
         if !self.may_answer(arrival.settings, arrival.now_ms, &arrival.from) {
             return;
         }

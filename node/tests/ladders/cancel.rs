@@ -4,7 +4,7 @@ use offhook_ladder::password_of;
 use offhook_sip::Transport;
 
 use crate::abuse::{asks, credentials, evening, request, says};
-use crate::exchange::{OPEN, Observed, open_ladder, scene};
+use crate::exchange::{OPEN, Observed, ladder, open_ladder, scene};
 
 /// The caller gives up while it rings. The CANCEL goes hop by hop: the proxy answers it and sends its own.
 /// RFC 3261 §16.10, RFC 3261 §9.1.
@@ -327,33 +327,59 @@ fn a_200_that_overtakes_its_cancel_passes_for_its_full_time() {
     .leaves_nothing();
 }
 
-/// A caller far away has repeated his INVITE before the 480 of the first copy reaches him, and bob has come in between: the
+/// A stranger far away has repeated his INVITE before the 480 of the first copy reaches him, and bob has come in between: the
 /// second copy rings at bob's. The ACK to the 480, which left no state, says that nobody waits for him, and he stops ringing;
 /// an ACK to something else says nothing. RFC 3261 §17.1.1.2, RFC 3261 §8.2.7, RFC 3261 §9.1.
 #[test]
 fn who_acknowledges_the_refusal_of_an_earlier_copy_has_left() {
-    open_ladder(
+    ladder(
         "
-        alice  -> proxy            INVITE bob
-        alice  <- proxy            480
-        bob    -> proxy            REGISTER bob #2
-        bob    <- proxy            200 #2
-        +500ms alice -> proxy      INVITE bob (again)
+        trudy  -> proxy            INVITE bob
+            From: <sip:trudy@elsewhere.example>;tag=t1
+        trudy  <- proxy            480
+        given bob is registered
+        +500ms trudy -> proxy      INVITE bob (again)
                   proxy -> bob     INVITE sip:bob@{bob}
-        alice  -> proxy            ACK
+        trudy  -> proxy            ACK
             To: <sip:bob@example.com>;tag=somebody
                   proxy <- bob     180
-        alice  <-x proxy           180
-        +1s alice -> proxy         ACK
+        trudy  <-x proxy           180
+        +1s trudy -> proxy         ACK
                   proxy -> bob     CANCEL
                   proxy <- bob     200 CANCEL
                   proxy <- bob     487 INVITE
                   proxy -> bob     ACK
-        alice  <- proxy            487 INVITE
-        alice  -> proxy            ACK
+        trudy  <- proxy            487 INVITE
+        trudy  -> proxy            ACK
     ",
     )
     .leaves_nothing();
+}
+
+/// The same by somebody who is known: his second copy hears the 480 of the first, and bob's phone does not ring for who is
+/// gone. It goes again until it is acknowledged. RFC 3261 §8.2.7, RFC 3261 §17.2.1.
+#[test]
+fn the_refusal_of_a_call_by_somebody_known_lasts() {
+    let mut stage = open_ladder(
+        "
+        alice  -> proxy            INVITE bob
+        alice  <-x proxy           480
+        given bob is registered
+        +300ms alice -> proxy      INVITE bob (again)
+        alice  <-x proxy           480 (again)
+        +200ms alice <- proxy      480 (again)
+        alice  -> proxy            ACK
+        +1s alice -> proxy         INVITE bob (again)
+        alice  -> proxy            INVITE bob #2
+                  proxy -> bob     INVITE #2
+                  proxy <- bob     486 #2
+                  proxy -> bob     ACK #2
+        alice  <- proxy            486 #2
+        alice  -> proxy            ACK #2
+    ",
+    );
+    stage.play("+32s");
+    stage.leaves_nothing();
 }
 
 /// An old phone answers a challenge with the branch of the first try, and its ACK to the challenge comes late: it has another

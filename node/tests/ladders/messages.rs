@@ -1,9 +1,10 @@
 //! Messages for those who cannot be reached: RFC 3428.
 
+use offhook_journal::EventKind;
 use offhook_locate::Nowhere;
 use offhook_simnet::NameServer;
 
-use crate::exchange::{OPEN, Observed, scene_with_messages, scene_with_messages_and_names};
+use crate::exchange::{OPEN, Observed, scene, scene_with_messages, scene_with_messages_and_names};
 
 /// Bob has no phone. What Alice writes him is kept, and his phone gets it as soon as it registers: from her, with her
 /// words, and with the time when it was written. RFC 3428 §7 (202), RFC 3428 §4 (Date).
@@ -238,6 +239,51 @@ fn only_known_senders_leave_messages() {
         ",
     );
     assert_eq!(stage.exchange().messages(), 1);
+}
+
+/// Nobody was there for a message, and somebody is when its repetition comes, or a copy that was long on its way. Its sender
+/// was told so once and is told so again: it is not delivered behind his back. A stranger's leaves no state, and is.
+/// RFC 3261 §8.2.7, RFC 3261 §17.2.2.
+#[test]
+fn a_refused_message_stays_refused() {
+    let mut stage = scene("").user("bob").run(
+        "
+        alice  -> proxy            MESSAGE bob
+        alice  <- proxy            407
+        alice  -> proxy            MESSAGE bob (auth)
+        alice  <- proxy            480
+        trudy  -> proxy            MESSAGE bob #2
+            From: <sip:trudy@elsewhere.example>;tag=t1
+        trudy  <- proxy            480 #2
+        given bob is registered
+        +500ms alice -> proxy      MESSAGE bob (again)
+        alice  <- proxy            480 (again)
+        trudy  -> proxy            MESSAGE bob #2 (again)
+                  proxy -> bob     MESSAGE #2
+                  proxy <- bob     200 #2
+        trudy  <- proxy            200 #2
+    ",
+    );
+    assert_eq!(stage.exchange().count(EventKind::RequestRefused), 2, "each refusal once");
+    stage.play("+32s");
+    stage.leaves_nothing();
+}
+
+/// There is no room for one more transaction: then it is refused without. RFC 3261 §8.2.7.
+#[test]
+fn a_refusal_without_room_leaves_no_state() {
+    let full = format!("[limits]\ntransactions_max = 1\n{OPEN}");
+    scene(&full).user("bob").run(
+        "
+        alice  -> proxy            MESSAGE bob
+        alice  <- proxy            480
+        carol  -> proxy            MESSAGE bob #2
+        carol  <- proxy            480 #2
+        given bob is registered
+        +500ms alice -> proxy      MESSAGE bob (again)
+        alice  <- proxy            480 (again)
+    ",
+    );
 }
 
 /// What expires before anybody registers is not delivered; what must not wait at all is refused. RFC 3428 §7.

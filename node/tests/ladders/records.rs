@@ -143,10 +143,10 @@ fn nobody_is_there() {
         "
         alice  -> proxy            INVITE bob
         alice  <- proxy            404
+        alice  -> proxy            INVITE bob (again)
+        alice  <- proxy            404 (again)
         alice  -> proxy            ACK
         alice  -> proxy            INVITE bob (again)
-        alice  <- proxy            404
-        alice  -> proxy            ACK
     ",
     );
     stage.play("+40s");
@@ -347,27 +347,28 @@ fn an_invite_that_comes_by_another_branch() {
     }
 }
 
-/// Nobody was there, and when the caller's phone repeats its INVITE somebody is: the refusal was not the end.
-/// RFC 3261 §17.1.1.2.
+/// Nobody was there, and when a stranger's phone repeats its INVITE somebody is: his refusal left no state, and was not the
+/// end. RFC 3261 §17.1.1.2.
 #[test]
 fn a_refused_invite_whose_repetition_is_answered() {
-    let stage = open_ladder(
+    let stage = ladder(
         "
-        alice  -> proxy            INVITE bob
-        alice  <-x proxy           480
+        trudy  -> proxy            INVITE bob
+            From: <sip:trudy@elsewhere.example>;tag=t1
+        trudy  <-x proxy           480
         given bob is registered
-        +500ms alice -> proxy      INVITE bob (again)
+        +500ms trudy -> proxy      INVITE bob (again)
                   proxy -> bob     INVITE
                   proxy <- bob     180
-        alice  <- proxy            180
+        trudy  <- proxy            180
         +1s       proxy <- bob     200
-        alice  <- proxy            200
-        alice  -> proxy            ACK
+        trudy  <- proxy            200
+        trudy  -> proxy            ACK
                   proxy -> bob     ACK
-        +3s alice -> proxy         BYE
+        +3s trudy -> proxy         BYE
                   proxy -> bob     BYE
                   proxy <- bob     200
-        alice  <- proxy            200
+        trudy  <- proxy            200
     ",
     );
     let record = record(&stage);

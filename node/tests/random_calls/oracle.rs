@@ -53,6 +53,8 @@ pub(crate) struct Facts {
     /// Where it listens, in the order of its listeners.
     pub(crate) places: Vec<(Transport, SocketAddr)>,
     pub(crate) domain: String,
+    /// Nobody is asked who he is.
+    pub(crate) open: bool,
     pub(crate) neighbours: Vec<Neighbour>,
 }
 

@@ -215,7 +215,7 @@ impl Scene {
         let plan = Plan::new(&parse(&text), &site, shards);
         let plan = Arc::new(if is_killed(site.seed) { plan.on_disk(site.now_ms) } else { plan });
         let places = listeners.iter().map(|listener| (listener.transport, listener.local));
-        let facts = Facts { places: places.collect(), domain: domain.to_owned(), neighbours };
+        let facts = Facts { places: places.collect(), domain: domain.to_owned(), open: !auth, neighbours };
         let name = format!("proxy-{domain}");
         let log = Log::default();
         let engines = engines((&plan, shards, &names), &log, self.began_ms(), 1);

@@ -90,7 +90,7 @@ pub(super) fn response_to(request: &str, status: &str) -> String {
 
 fn complaints(steps: &[Step]) -> Vec<String> {
     let places = vec![(Transport::Udp, "198.51.100.1:5060".parse().expect("an address"))];
-    let facts = Facts { places, domain: "a.example".to_owned(), neighbours: Vec::new() };
+    let facts = Facts { places, domain: "a.example".to_owned(), open: true, neighbours: Vec::new() };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()
 }
 

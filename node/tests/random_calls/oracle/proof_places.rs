@@ -66,7 +66,7 @@ fn complaints(steps: &[Step]) -> Vec<String> {
         trunk: "",
         route: "far",
     };
-    let facts = Facts { places, domain: "a.example".to_owned(), neighbours: vec![neighbour] };
+    let facts = Facts { places, domain: "a.example".to_owned(), open: true, neighbours: vec![neighbour] };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()
 }
 

@@ -66,7 +66,7 @@ impl<'a> Oracle<'a> {
             let wanted = self.turn.status.unwrap_or(status);
             self.expect(status == wanted, "§9.2", format!("{status} instead of {wanted}"));
             self.expect(status >= 200, "§8.2.6.1", "a provisional response without a transaction");
-            if !self.name_leads_nowhere(server, status) {
+            if !self.name_leads_nowhere(server, status) && !self.is_lasting(server, status) {
                 self.servers[server].state = Serving::Refused;
                 return;
             }

@@ -116,6 +116,17 @@ impl<'a> Oracle<'a> {
         known == status && !stateless
     }
 
+    /// Whether somebody who is known is told that nobody is there, which may be otherwise in a moment: RFC 3261 §8.2.7.
+    pub(super) fn is_lasting(&self, server: usize, status: u16) -> bool {
+        let Server { request, from, .. } = &self.servers[server];
+        let begins = param(request.value("To"), "tag").is_empty();
+        let has_proof = !request.value("Proxy-Authorization").is_empty();
+        let trunks = self.facts.neighbours.iter().filter(|neighbour| neighbour.has_login);
+        let mut peers = trunks.flat_map(|trunk| &trunk.places);
+        let is_known = self.facts.open || has_proof || peers.any(|peer| peer.ip() == from.remote.ip());
+        begins && is_known && matches!(status, 404 | 480) && self.neighbour_of(request).is_none()
+    }
+
     /// An ACK may wait for the name of its next hop too.
     pub(super) fn ack_begins_to_wait(&mut self, shard: u8) {
         let Some((ack, from)) = self.turn.ack_on.take() else { return };
