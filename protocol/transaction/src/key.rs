@@ -48,7 +48,7 @@ pub fn has_magic_cookie(branch: &[u8]) -> bool {
 pub const KEY_BYTES_MAX: usize = 2_048;
 
 /// A key as it is stored: one string of bytes, equal for equal keys, different for different ones.
-#[derive(Default, Debug)]
+#[derive(Default, PartialEq, Eq, Debug)]
 pub(crate) struct EncodedKey {
     bytes: Vec<u8>,
     /// The To tag of RFC 2543 stands behind this: an ACK has another than its INVITE.

@@ -24,6 +24,10 @@ pub struct Transactions<S, C> {
     pub(crate) table: ServerTable,
     /// The key of the request at hand, encoded: kept for its allocation.
     pub(crate) key: EncodedKey,
+    /// The one that was looked for before it. What opens a transaction was looked for, mostly.
+    pub(crate) key_before: EncodedKey,
+    /// The hash of the key.
+    pub(crate) hash: u32,
 }
 
 /// What a layer is made from.
@@ -112,6 +116,8 @@ impl<S, C> Transactions<S, C> {
             clients: Slab::new(config.limits.clients_max),
             table: ServerTable::new(&config.hash_key),
             key: EncodedKey::default(),
+            key_before: EncodedKey::default(),
+            hash: 0,
         }
     }
 

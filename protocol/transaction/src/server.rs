@@ -100,13 +100,13 @@ impl<S, C> Transactions<S, C> {
         reliable: bool,
         user: S,
     ) -> Result<ServerId, OpenError> {
-        self.key.set(key);
+        self.set_key(|wanted| wanted.set(key));
         if let Some(id) = self.find_encoded() {
             return Err(OpenError::AlreadyOpen(id));
         }
         self.check_room()?;
         let (machine, actions) = ServerState::start(invite, &self.timing);
-        let hash = self.table.hash(&self.key);
+        let hash = self.hash;
         let held = Held::new(&mut self.buffers, self.key.bytes());
         let record = ServerRecord { user, held, deadlines: Deadlines::default(), hash, machine, reliable };
         let id = match self.servers.insert(record) {
@@ -256,8 +256,17 @@ impl<S, C> Transactions<S, C> {
         if self.servers.is_empty() {
             return None;
         }
-        write(&mut self.key);
+        self.set_key(write);
         Some(())
+    }
+
+    /// Writes down a key, and its hash. Hashing costs more than to see that it is the same key as before.
+    fn set_key(&mut self, write: impl FnOnce(&mut EncodedKey)) {
+        std::mem::swap(&mut self.key, &mut self.key_before);
+        write(&mut self.key);
+        if self.key != self.key_before {
+            self.hash = self.table.hash(&self.key);
+        }
     }
 
     fn find_encoded(&self) -> Option<ServerId> {
@@ -266,7 +275,7 @@ impl<S, C> Transactions<S, C> {
     }
 
     fn find_where(&self, is_it: impl Fn(&ServerRecord<S>) -> bool) -> Option<ServerId> {
-        let hash = self.table.hash(&self.key);
+        let hash = self.hash;
         let servers: &Slab<_> = &self.servers;
         let is_it =
             |slot| servers.occupant(slot).is_some_and(|(_, record)| record.hash == hash && is_it(record));
