@@ -112,7 +112,7 @@ fn from_udp_to_tls() {
 fn a_call_for_a_sips_uri() {
     play(
         "
-        bob/tls -> proxy           REGISTER
+        bob/tls -> proxy           REGISTER sips:bob@example.com
             Contact: <sips:bob@{bob}>
         bob    <- proxy            200
         alice/tls -> proxy         INVITE sips:bob@example.com
@@ -157,7 +157,7 @@ fn sips_is_never_downgraded() {
 fn a_sips_contact_is_called_by_sip_over_tls() {
     play(
         "
-        bob/tls -> proxy           REGISTER
+        bob/tls -> proxy           REGISTER sips:bob@example.com
             Contact: <sips:bob@{bob}>
         bob    <- proxy            200
         alice  -> proxy            INVITE bob
@@ -177,7 +177,7 @@ fn a_sips_contact_is_called_by_sip_over_tls() {
 fn a_sips_contact_registered_over_udp_is_dialled_by_tls() {
     play(
         "
-        bob    -> proxy            REGISTER
+        bob    -> proxy            REGISTER sips:bob@example.com
             Contact: <sips:bob@{bob}>
         bob    <- proxy            200
         alice  -> proxy            INVITE bob
@@ -200,7 +200,7 @@ fn a_sips_contact_behind_nat_is_not_called_in_clear() {
         .behind_nat(&["bob"], Nat::new(NatKind::FullCone, "203.0.113.7"))
         .run(
             "
-        bob    -> proxy            REGISTER
+        bob    -> proxy            REGISTER sips:bob@example.com
             Contact: <sips:bob@{bob}>
         bob    <- proxy            200
         alice  -> proxy            INVITE bob
@@ -210,6 +210,31 @@ fn a_sips_contact_behind_nat_is_not_called_in_clear() {
     ",
         )
         .leaves_nothing();
+}
+
+/// "A registrar MUST accept a binding to a SIPS Contact header field only if all the appropriate URIs are of the SIPS scheme":
+/// over TLS too. It may be taken away by whatever URI. RFC 5630 §5.2.
+#[test]
+fn a_sips_contact_is_registered_at_a_sips_uri() {
+    play(
+        "
+        bob/tls -> proxy           REGISTER
+            Contact: <sips:bob@{bob}>
+        bob    <- proxy            400 Contact is sips, other URIs are not
+        bob    -> proxy            REGISTER sips:bob@example.com
+            Contact: <sips:bob@{bob}>, <sip:bob@192.0.2.77>
+        bob    <- proxy            400 Contact is sips, other URIs are not
+        bob    -> proxy            REGISTER sips:bob@example.com
+            Contact: <sips:bob@{bob}>
+        bob    <- proxy            200
+            Contact: <sips:bob@{bob}>;expires=3600
+        bob    -> proxy            REGISTER
+            Contact: <sips:bob@{bob}>;expires=0
+        bob    <- proxy            200
+            !Contact
+    ",
+    )
+    .leaves_nothing();
 }
 
 /// A route that is not secure takes no request for a sips URI. RFC 3261 §26.2.2.

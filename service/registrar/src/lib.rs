@@ -17,7 +17,10 @@ mod request;
 
 pub use answer::{Headers, write_headers};
 pub use decide::{BINDINGS_MAX, BindingList, decide};
-pub use request::{Asked, CONTACT_PARAMS_BYTES_MAX, CONTACTS_MAX, Contacts, PATHS_MAX, Registration, Wanted};
+pub use request::{
+    Asked, CONTACT_PARAMS_BYTES_MAX, CONTACTS_MAX, Contacts, PATHS_MAX, Registration, Wanted,
+    required_extensions,
+};
 
 /// What the administrator decides about registrations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -93,6 +93,7 @@ impl<'r, 'a> Registration<'r, 'a> {
         let user_agent = message.value(Name::UserAgent).unwrap_or_default();
         let supported = message.option_tags(Name::Supported);
         let clears = read_contacts(message, policy, room)?;
+        check_schemes(message, room)?;
         let outbound = apply_outbound(message, path, room)?;
         Ok(Self {
             asked: match clears {
@@ -111,8 +112,11 @@ impl<'r, 'a> Registration<'r, 'a> {
     }
 }
 
-/// §10.3 step 2.
-fn required_extensions<'a>(message: &Message<'a>) -> Result<(), Refusal<'a>> {
+/// §10.3 step 2, and §8.2.2.3 for what else is asked of the server itself: 420 where more is required than is supported.
+///
+/// # Errors
+/// The 420, with what is not supported.
+pub fn required_extensions<'a>(message: &Message<'a>) -> Result<(), Refusal<'a>> {
     let is_known = |tag: &[u8]| SUPPORTED.iter().any(|s| s.eq_ignore_ascii_case(tag));
     if message.values(Name::Require).all(is_known) {
         return Ok(());
@@ -142,6 +146,25 @@ fn check_path<'a>(message: &Message<'a>, path: &[u8], policy: &Policy) -> Result
         }
     }
     Ok(())
+}
+
+/// RFC 5630 §5.2: a `sips` Contact is bound where all URIs are `sips`: "the Request-URI and the Contacts and all the Path
+/// header fields". What is only taken away binds nothing.
+fn check_schemes<'a>(message: &Message<'a>, wanted: &Contacts<'a>) -> Result<(), Refusal<'a>> {
+    let bound = || wanted.iter().filter(|w| w.expires_s > 0);
+    let is_sips = |uri: &Uri<'_>| uri.scheme == Scheme::Sips;
+    if !bound().any(|w| is_sips(&w.uri)) {
+        return Ok(());
+    }
+    let is_secure =
+        |path| NameAddr::parse(path).and_then(|path| path.parsed_uri().ok()).is_some_and(|uri| is_sips(&uri));
+    if is_sips(&message.request_uri()?)
+        && bound().all(|w| is_sips(&w.uri))
+        && message.values(Name::Path).all(is_secure)
+    {
+        return Ok(());
+    }
+    Err(Refusal::new(400).because("Contact is sips, other URIs are not"))
 }
 
 /// RFC 5626 §6: which reg-ids count. Says whether any does.

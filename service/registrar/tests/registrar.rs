@@ -18,9 +18,14 @@ struct Registrar {
 impl Registrar {
     /// `lines` are the headers that matter; `call` is "call-id cseq". The answer: status, or the 200's headers.
     fn register(&mut self, call: &str, lines: &str) -> Result<String, u16> {
+        self.register_at("sip:b", call, lines)
+    }
+
+    /// The same with this Request-URI.
+    fn register_at(&mut self, uri: &str, call: &str, lines: &str) -> Result<String, u16> {
         let (call_id, cseq) = call.split_once(' ').expect("call-id and cseq");
         let text = format!(
-            "REGISTER sip:b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n\
+            "REGISTER {uri} SIP/2.0\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n\
              Call-ID: {call_id}\r\nCSeq: {cseq} REGISTER\r\n{}\r\n",
             lines.lines().map(|l| format!("{}\r\n", l.trim())).collect::<String>()
         );
@@ -246,6 +251,26 @@ fn param<'t>(answer: &'t str, name: &str) -> &'t str {
     rest.split('"').next().unwrap_or_default()
 }
 
+/// RFC 5630 §5.2: "This includes the Request-URI and the Contacts and all the Path header fields".
+#[test]
+fn a_sips_contact_wants_sips_all_the_way() {
+    let mut r = Registrar::default();
+    let path = |paths: &str| format!("Supported: path\nPath: {paths}\nContact: <sips:a@1.1.1.1>");
+    for (uri, lines) in [
+        ("sip:b", "Contact: <sips:a@1.1.1.1>"),
+        ("sips:b", "Contact: <sip:a@2.2.2.2>\nContact: <SIPS:a@1.1.1.1>"),
+        ("sips:b", &path("<sips:e;lr>, <sip:f;lr>")),
+    ] {
+        assert_eq!(r.register_at(uri, "x 1", lines), Err(400), "{uri} {lines}");
+    }
+    r.register_at("sips:b", "x 2", &path("<sips:e;lr>, <sips:f;lr>")).expect("accepted");
+    // From sips to sip and back: what goes is not bound.
+    let back = "Contact: <sip:a@2.2.2.2>\nContact: <sips:a@1.1.1.1>;expires=0";
+    r.register_at("sip:b", "x 3", back).expect("accepted");
+    assert_eq!(r.contacts(), ["sip:a@2.2.2.2"]);
+    r.register_at("sips:b", "x 4", "Contact: <sip:a@2.2.2.2>").expect("a sip Contact at a sips URI");
+}
+
 /// RFC 5627 §5.2: who supports GRUUs is told both for each device that has a name; nobody can bring his own (§5.1).
 #[test]
 fn gruus_are_told_to_who_takes_them() {
@@ -257,7 +282,8 @@ fn gruus_are_told_to_who_takes_them() {
     assert_eq!(param(&answer, "pub-gruu"), "sip:a@b;gr=urn:uuid:A%20b");
     assert!(param(&answer, "temp-gruu").starts_with("sip:tgruu.") && !answer.contains("evil"));
     assert!(!answer.contains("Require"), "the option tag stands in no answer");
-    let answer = r.register("y 1", "Supported: gruu\nContact: <sips:a@2.2.2.2>;+sip.instance=\"<urn:z>\"");
+    let secure = "Supported: gruu\nContact: <sips:a@2.2.2.2>;+sip.instance=\"<urn:z>\"";
+    let answer = r.register_at("sips:b", "y 1", secure);
     assert!(answer.expect("accepted").contains("pub-gruu=\"sips:a@b;gr=urn:z\""));
 }
 

@@ -51,7 +51,9 @@ impl Phone {
         let id = self.registration_id();
         let call = self.call_by_id(&id).unwrap_or_else(|| self.begin_call(id));
         let aor = aor.map_or_else(|| self.aor(), str::to_owned);
-        let registrar = format!("sip:{}", self.domain);
+        // RFC 5630 §5.2: a `sips` Contact is for a `sips` address-of-record, and asked for at a `sips` URI.
+        let scheme = if aor.starts_with("sips:") { "sips" } else { "sip" };
+        let registrar = format!("{scheme}:{}", self.domain);
         let mut message = self.outside_dialog(call, "REGISTER", &registrar, [&aor, &aor]);
         message.add("Expires", "3600");
         Built { message, next_hop: None }
