@@ -149,7 +149,7 @@ fn our_own_routes_are_bounded() {
         given bob is registered
         alice  -> proxy            OPTIONS bob
             Route: {routes}
-        alice  <- proxy            400
+        alice  <- proxy            400 Too many values of Route
         "
     ))
     .leaves_nothing();

@@ -34,6 +34,8 @@ pub enum Malformed {
     Missing(&'static str),
     /// A header that may stand once stands twice, or has several values.
     Repeated(&'static str),
+    /// A header with more values than anybody needs.
+    TooMany(&'static str),
     /// A header whose value breaks its grammar.
     Header(&'static str),
     /// A URI that breaks its grammar.
@@ -65,6 +67,7 @@ impl fmt::Display for Malformed {
             Self::TooManyHeaders => f.write_str("Too many headers"),
             Self::Missing(name) => write!(f, "Missing {name}"),
             Self::Repeated(name) => write!(f, "More than one {name}"),
+            Self::TooMany(name) => write!(f, "Too many values of {name}"),
             Self::Header(name) => write!(f, "Malformed {name}"),
             Self::Uri => f.write_str("Malformed URI"),
             Self::ContentLength => f.write_str("Wrong Content-Length"),

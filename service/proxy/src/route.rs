@@ -71,7 +71,7 @@ impl<'a> Routed<'a> {
             routed.own_routes += 1;
             routed.note_seal(parts, dialog, key);
             if routed.own_routes > OWN_ROUTES_MAX {
-                return Err(Malformed::Header("Route"));
+                return Err(Malformed::TooMany("Route"));
             }
         }
         Ok(routed)
