@@ -109,7 +109,7 @@ impl Switchboard {
     /// §16.3 step 3: no hop is left, and it has not arrived.
     fn end_of_hops(&mut self, arrival: &Arrival<'_, '_>, method: Method, out: &mut Outbox) {
         match method {
-            Method::Options => self.accept(arrival, out),
+            Method::Options => self.introduce(arrival, out),
             _ => self.refuse(arrival, Refusal::new(483), out),
         }
     }

@@ -1,6 +1,7 @@
 //! Answers that leave no state behind: RFC 3261 §8.2.7 and §16.3.
 
 use offhook_net::Outbox;
+use offhook_registrar::required_extensions;
 use offhook_sip::{Essentials, Method, Refusal, Reply};
 
 use crate::arrival::Arrival;
@@ -8,6 +9,9 @@ use crate::switchboard::Switchboard;
 
 /// What we do at our own address, and what passes through.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, MESSAGE, SUBSCRIBE, NOTIFY, PUBLISH, REFER, INFO, UPDATE, PRACK";
+
+/// What we take at our own address, where nobody is called.
+pub(crate) const ALLOW_HERE: &str = "OPTIONS, REGISTER";
 
 /// Below this, what we say to OPTIONS of our own accord could make the answer twice as long as the question, bytes.
 const TERSE_BELOW_BYTES: usize = 400;
@@ -28,7 +32,15 @@ impl Switchboard {
         self.send_answer(arrival, start, out);
     }
 
-    /// 200 to OPTIONS that asks about us (§11.2), and to CANCEL.
+    /// Answers OPTIONS that asks about us (§11.2), if we understand what we must for it (§8.2.2.3).
+    pub(crate) fn introduce(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
+        match required_extensions(arrival.message) {
+            Ok(()) => self.accept(arrival, out),
+            Err(refusal) => self.refuse(arrival, refusal, out),
+        }
+    }
+
+    /// 200 to OPTIONS that asks about us, and to CANCEL.
     pub(crate) fn accept(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
         if !self.may_answer(arrival.settings, arrival.now_ms, &arrival.from) {
             return;

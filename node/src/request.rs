@@ -9,7 +9,7 @@ use offhook_transaction::{ServerKey, has_magic_cookie};
 
 use crate::admission;
 use crate::arrival::{Arrival, reply_address};
-use crate::reply::ALLOW;
+use crate::reply::ALLOW_HERE;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::way::{self, Way};
@@ -144,8 +144,8 @@ impl Switchboard {
         match method {
             Method::Register => self.register(arrival, out),
             Method::Options if self.is_scanner(arrival) => {}
-            Method::Options => self.accept(arrival, out),
-            _ => self.refuse(arrival, Refusal::new(405).with(Hint::Allow(ALLOW)), out),
+            Method::Options => self.introduce(arrival, out),
+            _ => self.refuse(arrival, Refusal::new(405).with(Hint::Allow(ALLOW_HERE)), out),
         }
     }
 

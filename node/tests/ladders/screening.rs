@@ -287,10 +287,39 @@ fn requests_to_the_server_itself() {
         alice  <- proxy            200
         alice  -> proxy            INVITE proxy
         alice  <- proxy            405
-            Allow: *INVITE*
+            Allow: OPTIONS, REGISTER
         alice  -> proxy            ACK
         alice  -> proxy            MESSAGE sip:{proxy.host}
         alice  <- proxy            405
+            Allow: OPTIONS, REGISTER
+    ",
+    )
+    .leaves_nothing();
+}
+
+/// What it is asked to understand and does not, it names; also where a request goes no further. RFC 3261 §8.2.2.3, §11.2, §16.3
+/// step 3.
+#[test]
+fn what_the_server_does_not_understand() {
+    open_ladder(
+        "
+        given bob is registered
+        alice  -> proxy            OPTIONS proxy
+            Require: foo, path, 100rel
+        alice  <- proxy            420
+            Unsupported: foo, 100rel
+        alice  -> proxy            OPTIONS proxy
+            Require: outbound, gruu
+        alice  <- proxy            200
+        alice  -> proxy            OPTIONS bob
+            Max-Forwards: 0
+            Require: foo
+        alice  <- proxy            420
+            Unsupported: foo
+        alice  -> proxy            INVITE proxy
+            Require: foo
+        alice  <- proxy            405
+        alice  -> proxy            ACK
     ",
     )
     .leaves_nothing();
