@@ -51,6 +51,30 @@ fn house(configuration: &str) -> Ladder {
         .address("row", "192.0.2.51:5060")
 }
 
+/// However a number is spelled, its rule takes it: nobody gets past a refusal by an escaped digit or a hyphen. RFC 3261
+/// §19.1.4, §19.1.6.
+#[test]
+fn no_spelling_gets_past_a_rule() {
+    house(OPEN)
+        .run(
+            "
+        alice  -> proxy                INVITE sip:+49%3900123@example.com
+        alice  <- proxy                403
+        alice  -> proxy                ACK
+        alice  -> proxy                INVITE sip:+49-900-123@example.com;user=phone #2
+        alice  <- proxy                403 #2
+        alice  -> proxy                ACK #2
+        alice  -> proxy                INVITE sip:%30049-30%31234@example.com #3
+                  proxy -> provider    INVITE sip:+49301234@192.0.2.50 #3
+                  proxy <- provider    486 #3
+                  proxy -> provider    ACK #3
+        alice  <- proxy                486 #3
+        alice  -> proxy                ACK #3
+    ",
+        )
+        .leaves_nothing();
+}
+
 /// A dialled number leaves by the trunk in the form the provider wants; the answers and the rest of the call pass as ever.
 /// RFC 3261 §16.5, RFC 3261 §16.6 step 2.
 #[test]

@@ -133,6 +133,16 @@ mod tests {
         assert_eq!(uri(&same, dialled, Some("192.0.2.9:5080")), "sip:+1555@192.0.2.9:5080;user=phone");
     }
 
+    /// RFC 3261 §19.1.4: what is stripped are the characters that escapes stand for, and they leave as themselves.
+    #[test]
+    fn escapes_are_undone() {
+        let abroad = change(None, 2, "+");
+        assert_eq!(uri(&abroad, "sip:%30%3049301@a.example", Some("b.example")), "sip:+49301@b.example");
+        let same = change(None, 0, "");
+        assert_eq!(uri(&same, "sip:0-%3900@a.example", Some("b.example")), "sip:0900@b.example");
+        assert_eq!(uri(&same, "sip:0%0d%0a%40x@a.example", Some("b.example")), "sip:0%0D%0A%40x@b.example");
+    }
+
     /// RFC 3261 §19.1.6: a telephone number becomes the user part of a SIP URI; its visual separators mean nothing.
     #[test]
     fn telephone_numbers_become_sip_uris() {

@@ -87,8 +87,7 @@ pub(crate) struct When {
 
 impl When {
     pub(crate) fn new(written: &Match, from_trunk: Option<usize>) -> Self {
-        let text =
-            |part: &Option<offhook_config::UserPart>| part.as_ref().map(|p| p.as_str().as_bytes().to_vec());
+        let text = |part: &Option<offhook_config::UserPart>| part.as_ref().map(|p| canonical(p.as_str()));
         let host =
             |host: &Option<offhook_config::Host>| host.as_ref().map(|h| h.as_str().to_ascii_lowercase());
         Self {
@@ -163,20 +162,45 @@ fn has_domain(uri: &Uri<'_>, domain: &str) -> bool {
     Host::parse(domain.as_bytes()).is_some_and(|host| host.same(at.host))
 }
 
-/// The user part without the visual separators that a telephone number may have (RFC 3966 §5.1.1).
-pub(crate) fn digits<'a>(uri: &Uri<'a>) -> impl Iterator<Item = u8> + Clone + 'a {
-    let is_tel = uri.scheme == Scheme::Tel;
-    // Parameters of a telephone number stand in the user part of a SIP URI (RFC 3261 §19.1.6).
-    let user = uri.user.unwrap_or_default().split(|&c| c == b';').next().unwrap_or_default();
-    user.iter().copied().filter(move |c| !(is_tel && matches!(c, b'-' | b'.' | b'(' | b')')))
+/// What the configuration says of a user part, as user parts are looked at.
+fn canonical(part: &str) -> Vec<u8> {
+    let uri = format!("sip:{part}@a");
+    Uri::parse(uri.as_bytes()).map_or_else(|_| part.into(), |uri| uri.canonical_user().collect())
 }
 
+/// The user part as whoever is called there reads it: an escaped character is the character (RFC 3261 §19.1.4), and
+/// parameters of a telephone number, which stand in the user part of a SIP URI (§19.1.6), are none of it.
+fn dialled<'a>(uri: &Uri<'a>) -> impl Iterator<Item = u8> + Clone + use<'a> {
+    uri.canonical_user().take_while(|&c| c != b';')
+}
+
+/// The same without the visual separators that a telephone number may have (RFC 3966 §5.1.1).
+pub(crate) fn digits<'a>(uri: &Uri<'a>) -> impl Iterator<Item = u8> + Clone + use<'a> {
+    let is_number = is_telephone_number(uri);
+    dialled(uri).filter(move |&c| !(is_number && is_separator(c)))
+}
+
+/// Whether it says so itself, or is made of nothing else: a switch behind a trunk takes it for one.
+fn is_telephone_number(uri: &Uri<'_>) -> bool {
+    let says_so =
+        || uri.param(b"user").and_then(|p| p.value).is_some_and(|user| user.eq_ignore_ascii_case(b"phone"));
+    let is_dialled = |c: u8| c.is_ascii_digit() || matches!(c, b'+' | b'*' | b'#') || is_separator(c);
+    uri.scheme == Scheme::Tel || dialled(uri).all(is_dialled) || says_so()
+}
+
+fn is_separator(c: u8) -> bool {
+    matches!(c, b'-' | b'.' | b'(' | b')')
+}
+
+/// With its separators or without them: a name may be written with them.
 fn is_number(uri: &Uri<'_>, number: &[u8]) -> bool {
-    uri.user.is_some() && digits(uri).eq(number.iter().copied())
+    let number = || number.iter().copied();
+    uri.user.is_some() && (digits(uri).eq(number()) || dialled(uri).eq(number()))
 }
 
 fn has_prefix(uri: &Uri<'_>, prefix: &[u8]) -> bool {
-    uri.user.is_some() && digits(uri).take(prefix.len()).eq(prefix.iter().copied())
+    let (length, prefix) = (prefix.len(), || prefix.iter().copied());
+    uri.user.is_some() && (digits(uri).take(length).eq(prefix()) || dialled(uri).take(length).eq(prefix()))
 }
 
 fn is_now(hours: &Hours, now_ms: u64, rules: &Rules) -> bool {

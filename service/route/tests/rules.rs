@@ -83,7 +83,7 @@ fn with_facts<T>(asked: &Asked<'_>, look: impl FnOnce(&Facts<'_>) -> T) -> T {
         method: asked.method.as_bytes(),
         uri: Uri::parse(asked.uri.as_bytes()).expect(asked.uri),
         in_dialog: false,
-        domain: asked.uri.ends_with("@house.example").then_some("house.example"),
+        domain: asked.uri.contains("@house.example").then_some("house.example"),
         from: NameAddr::parse(from.as_bytes()).expect("a From"),
         source: asked.source.parse().expect("an address"),
         trunk: None,
@@ -110,6 +110,51 @@ fn the_first_rule_whose_every_condition_holds() {
 fn numbers_of_other_houses_are_theirs() {
     assert_eq!(takes(&invite("sip:0049301@elsewhere.example")), None);
     assert_eq!(takes(&invite("tel:00-49-301")).as_deref(), Some("abroad"));
+}
+
+/// No spelling of a number gets past the rule for it: an escaped character is the character, parameters of a number are none
+/// of its digits, and a number may have visual separators. RFC 3261 §19.1.4, §19.1.6, RFC 3966 §5.1.1.
+#[test]
+fn a_number_is_itself_however_it_is_spelled() {
+    for number in [
+        "+49%3900123@house.example",
+        "%2B%34%39%39%30%30@house.example",
+        "+49-900-123@house.example;user=phone",
+        "+49.(900)123@house.example",
+        "+49%2D900%2d123@house.example",
+        "+49900;phone-context=+1@house.example",
+    ] {
+        assert_eq!(
+            takes(&invite(&format!("sip:{number}"))).as_deref(),
+            Some("no premium numbers"),
+            "{number}"
+        );
+    }
+    assert_eq!(takes(&invite("tel:+49%3900123")).as_deref(), Some("no premium numbers"));
+    for number in ["%30", "0%3Bext=5", "(0)", "-0"] {
+        let taken = takes(&invite(&format!("sip:{number}@house.example")));
+        assert_eq!(taken.as_deref(), Some("reception"), "{number}");
+    }
+    // Escaped once is not escaped twice, and a name is no number.
+    for other in ["+49%253900@house.example", "%00+49900@house.example", "x+49-900@house.example"] {
+        assert_eq!(takes(&invite(&format!("sip:{other}"))), None, "{other}");
+    }
+}
+
+/// A rule may name a user with marks that numbers have, or with an escape.
+#[test]
+fn a_rule_names_a_user_as_it_is_written() {
+    let text = "[[route]]\nmatch = { prefix = \"10-2\" }\nrefuse = 404\n[[route]]\nmatch = { number = \"%23%61%2a\" }\nrefuse = 603\n";
+    let rules = Rules::new(&Config::parse(text, "a.toml").unwrap_or_else(|error| panic!("{error}")));
+    let taken = |user: &str| {
+        let uri = format!("sip:{user}@house.example");
+        with_facts(&invite(&uri), |facts| rules.first(facts).map(|rule| rule.then.clone()))
+    };
+    assert_eq!((taken("10-25"), taken("1025")), (Some(Then::Refuse(404)), None));
+    assert_eq!(
+        (taken("%23a*"), taken("#a*".replace('#', "%23").as_str())),
+        (Some(Then::Refuse(603)), Some(Then::Refuse(603)))
+    );
 }
 
 #[test]

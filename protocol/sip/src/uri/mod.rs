@@ -145,15 +145,18 @@ impl<'a> Uri<'a> {
         equality::same_uri(self, other)
     }
 
-    /// Writes the address-of-record of this URI: RFC 3261 §10.3 step 5. The user part in one canonical form, `@`, and
+    /// The user part in one canonical form: every character that may stand unescaped does, every other is `%` and two
+    /// upper-case digits. So two users have the same text exactly if they are the same with all escapes undone, and no
+    /// control character gets in (RFC 4475 §3.1.1.4).
+    pub fn canonical_user(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
+        Canonical::new(self.user.unwrap_or_default(), |c| is_user(c) && c != b'%')
+    }
+
+    /// Writes the address-of-record of this URI: RFC 3261 §10.3 step 5. The user part in its canonical form, `@`, and
     /// the host in lower case; no password, port or parameters. `None` when there is no user.
-    ///
-    /// Canonical means: every character that may stand unescaped does, every other is `%` and two upper-case digits.
-    /// So two users have the same text exactly if they are the same with all escapes undone, and no control
-    /// character gets in (RFC 4475 §3.1.1.4).
     pub fn write_aor(&self, host: Host<'_>, out: &mut Vec<u8>) -> Option<()> {
-        let user = self.user.filter(|u| !u.is_empty())?;
-        out.extend(Canonical::new(user, |c| is_user(c) && c != b'%'));
+        self.user.filter(|u| !u.is_empty())?;
+        out.extend(self.canonical_user());
         out.push(b'@');
         write_host(host, out);
         Some(())
