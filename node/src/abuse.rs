@@ -5,16 +5,17 @@
 //!   banned source ──► dropped at the first look, but for responses, ACK, BYE, CANCEL
 //!   credentials   ──► nonce of ours for this very address? ──► silenced? ──► looked at ──► wrong: counted
 //!   none, or not right, and a scanner by its name ──► dropped; over a connection: banned
+//!                       and one user after the other is asked for ──► dropped for a while; over a connection: banned
 //! ```
 //! Trunks and whom the configuration exempts are never counted.
 
 use std::net::IpAddr;
 
-use offhook_abuse::{Ban, Guard, Guess, Policy, Source, Verdict};
+use offhook_abuse::{Asking, Ban, Guard, Guess, Policy, Source, Verdict};
 use offhook_config::Network;
 use offhook_journal::{Event, EventKind, Journal};
 use offhook_net::Flow;
-use offhook_sip::{Name, Transport};
+use offhook_sip::{Method, Name, Transport};
 
 use crate::arrival::Arrival;
 use crate::settings::Settings;
@@ -99,23 +100,73 @@ impl Switchboard {
             return false;
         }
         let guess = Guess { from, user, realm: realm.as_bytes() };
-        let location = &self.location;
-        let lives_here = || {
-            let aor = [user, b"@", realm.as_bytes()].concat();
-            let is_here = |ip: IpAddr| Source::of(ip) == Source::of(from);
-            location.read(&aor, arrival.now_ms, |mut bindings| bindings.any(|b| is_here(b.flow.remote.ip())))
+        let verdict = self.guard.judge(arrival.now_ms, &guess, || self.lives_there(arrival, user, realm));
+        self.is_dropped(arrival, verdict, user)
+    }
+
+    fn is_dropped(&mut self, arrival: &Arrival<'_, '_>, verdict: Verdict, user: &[u8]) -> bool {
+        let ban = match verdict {
+            Verdict::Heard => return false,
+            Verdict::Silence => None,
+            Verdict::Banned(ban) => Some(ban),
         };
-        match self.guard.judge(arrival.now_ms, &guess, lives_here) {
-            Verdict::Heard => false,
-            Verdict::Silence => {
-                self.note_silence(arrival, user);
-                true
-            }
-            Verdict::Banned(ban) => {
-                self.note_silence(arrival, user);
-                note_ban(&mut self.journal, arrival.now_ms, &ban);
-                true
-            }
+        let (method, source) = (arrival.message.method_text(), arrival.from.remote);
+        self.journal.note(arrival.now_ms, &Event::RequestSilenced { method, user, source });
+        if let Some(ban) = ban {
+            note_ban(&mut self.journal, arrival.now_ms, &ban);
+        }
+        true
+    }
+
+    /// Whether an account is registered from where this request comes.
+    fn lives_there(&self, arrival: &Arrival<'_, '_>, user: &[u8], realm: &str) -> bool {
+        let aor = [user, b"@", realm.as_bytes()].concat();
+        let here = Source::of(arrival.from.remote.ip());
+        let is_here = |ip: IpAddr| Source::of(ip) == here;
+        self.location.read(&aor, arrival.now_ms, |mut bindings| bindings.any(|b| is_here(b.flow.remote.ip())))
+    }
+
+    /// Whether one who has proved nothing is not heard, for he asks for one user after the other: now for `whom`.
+    #[inline]
+    pub(crate) fn is_walker(&mut self, arrival: &Arrival<'_, '_>, whom: &[u8]) -> bool {
+        // What belongs to a call passes.
+        if self.guard.no_walker_is_silent(arrival.now_ms)
+            || arrival.message.method() == Some(Method::Ack)
+            || !arrival.settings.counts(arrival.from.remote.ip())
+        {
+            return false;
+        }
+        let verdict = self.guard.hears(arrival.now_ms, &asking(arrival, whom));
+        self.is_dropped(arrival, verdict, whom)
+    }
+
+    /// One who has proved nothing has asked for somebody who has no phone.
+    pub(crate) fn note_miss(&mut self, arrival: &Arrival<'_, '_>) {
+        let is_ack = arrival.message.method() == Some(Method::Ack);
+        if !is_ack && arrival.settings.counts(arrival.from.remote.ip()) {
+            self.note_walk(arrival, arrival.message.request_uri_text());
+        }
+    }
+
+    /// One who has proved nothing is asked to: he says that he is `whom`. Where phones live many do, and then they prove it.
+    pub(crate) fn note_challenge(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        whom: &[u8],
+        (user, realm): (&[u8], &str),
+    ) {
+        let from = arrival.from.remote.ip();
+        if arrival.settings.counts(from)
+            && !self.guard.knows(arrival.now_ms, from)
+            && !self.lives_there(arrival, user, realm)
+        {
+            self.note_walk(arrival, whom);
+        }
+    }
+
+    fn note_walk(&mut self, arrival: &Arrival<'_, '_>, whom: &[u8]) {
+        if let Some(ban) = self.guard.walked(arrival.now_ms, &asking(arrival, whom)) {
+            note_ban(&mut self.journal, arrival.now_ms, &ban);
         }
     }
 
@@ -152,11 +203,10 @@ impl Switchboard {
         }
         true
     }
+}
 
-    fn note_silence(&mut self, arrival: &Arrival<'_, '_>, user: &[u8]) {
-        let (method, source) = (arrival.message.method_text(), arrival.from.remote);
-        self.journal.note(arrival.now_ms, &Event::RequestSilenced { method, user, source });
-    }
+fn asking<'a>(arrival: &Arrival<'_, '_>, whom: &'a [u8]) -> Asking<'a> {
+    Asking { from: arrival.from.remote.ip(), is_there: arrival.from.transport.is_reliable(), whom }
 }
 
 /// The guard of a shard that was given none to share.

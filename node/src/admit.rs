@@ -83,6 +83,15 @@ impl Switchboard {
             _ if home.is_some() => (Sender::ClaimsOurs, None),
             _ => (Sender::Stranger, own_credentials(arrival)),
         };
+        let is_unproved = matches!(sender, Sender::ClaimsOurs | Sender::Stranger);
+        let whom = if sender == Sender::Stranger {
+            arrival.message.request_uri_text()
+        } else {
+            arrival.parts.from.uri
+        };
+        if is_unproved && self.is_walker(arrival, whom) {
+            return None;
+        }
         if self.subscribes_without_rest(arrival, matches!(sender, Sender::Proved | Sender::ProvedAnother)) {
             return None;
         }
@@ -93,6 +102,8 @@ impl Switchboard {
                 None
             }
             Access::Challenge => {
+                let user = from_uri.and_then(|uri| uri.user).unwrap_or_default();
+                self.note_challenge(arrival, whom, (user, realm));
                 self.challenge(arrival, Door::Proxy, realm, matches!(proof, Proof::Stale), out);
                 None
             }
@@ -244,6 +255,9 @@ impl Switchboard {
         // RFC 5630 §5.3: there are phones, and the scheme of the request is not theirs.
         if let Some(scheme @ (hop::NoHop::Insecure | hop::NoHop::SecureOnly)) = unfit {
             return Err(scheme.refusal());
+        }
+        if sender == Sender::Stranger {
+            self.note_miss(arrival);
         }
         // A stranger learns nothing about who has an account here.
         let tell = known || sender == Sender::Stranger;

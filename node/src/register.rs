@@ -50,11 +50,14 @@ impl Switchboard {
                 Proof::Silenced => return,
                 Proof::Stale => return self.challenge(arrival, Door::Registrar, domain, true, out),
                 Proof::Absent | Proof::Wrong
-                    if self.is_scanner(arrival) || self.repeats_itself(arrival, false) =>
+                    if self.is_scanner(arrival)
+                        || self.repeats_itself(arrival, false)
+                        || self.is_walker(arrival, arrival.parts.to.uri) =>
                 {
                     return;
                 }
                 Proof::Absent | Proof::Wrong => {
+                    self.note_challenge(arrival, arrival.parts.to.uri, (user, domain));
                     return self.challenge(arrival, Door::Registrar, domain, false, out);
                 }
             }

@@ -60,4 +60,5 @@ mod trunk_numbers;
 mod trunk_transfers;
 mod trunks;
 mod two_exchanges;
+mod walking;
 mod websocket;

@@ -11,6 +11,8 @@ pub enum Offence {
     WrongPassword,
     /// Passwords of many accounts guessed.
     ManyUsers,
+    /// One user after the other asked for, without proof.
+    Walk,
     /// A known scanner, by its User-Agent, over a connection.
     Scanner,
     /// None that was seen here: the administrator has banned it.
@@ -24,6 +26,7 @@ impl Offence {
             Self::ManyUsers => 1,
             Self::Scanner => 2,
             Self::Administrator => 3,
+            Self::Walk => 4,
         }
     }
 
@@ -32,13 +35,14 @@ impl Offence {
             1 => Self::ManyUsers,
             2 => Self::Scanner,
             3 => Self::Administrator,
+            4 => Self::Walk,
             _ => Self::WrongPassword,
         }
     }
 
     /// The offence that programs call so.
     pub fn of_name(name: &str) -> Option<Self> {
-        let all = [Self::WrongPassword, Self::ManyUsers, Self::Scanner, Self::Administrator];
+        let all = [Self::WrongPassword, Self::ManyUsers, Self::Walk, Self::Scanner, Self::Administrator];
         all.into_iter().find(|offence| offence.name() == name)
     }
 
@@ -47,6 +51,7 @@ impl Offence {
         match self {
             Self::WrongPassword => "wrong-password",
             Self::ManyUsers => "many-users",
+            Self::Walk => "users-walked",
             Self::Scanner => "scanner",
             Self::Administrator => "administrator",
         }
@@ -58,6 +63,7 @@ impl fmt::Display for Offence {
         f.write_str(match self {
             Self::WrongPassword => "wrong password",
             Self::ManyUsers => "many users",
+            Self::Walk => "one user after the other",
             Self::Scanner => "scanner",
             Self::Administrator => "the administrator",
         })

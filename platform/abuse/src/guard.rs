@@ -16,6 +16,7 @@ use crate::record::Record;
 use crate::score::Score;
 use crate::slots::{Entry, Slots};
 use crate::source::Source;
+use crate::walk::Walks;
 
 /// Sources that are remembered: 384 KiB. Bans are the last to give way.
 const RECORDS: usize = 8_192;
@@ -27,9 +28,9 @@ const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60_000;
 
 /// The first silence, ms: what a phone waits before it repeats (T1). Each failure doubles it.
-const SILENCE_MS: u64 = 500;
+pub(crate) const SILENCE_MS: u64 = 500;
 /// The longest silence of a source, as a power of two times the first: 8 s.
-const SOURCE_DOUBLINGS: u32 = 4;
+pub(crate) const SOURCE_DOUBLINGS: u32 = 4;
 /// The longest silence of an account at a known address: 32 s, as long as a transaction lasts. A phone with a wrong
 /// password gets one answer for all its repetitions.
 const PAIR_DOUBLINGS: u32 = 6;
@@ -40,7 +41,7 @@ const PAIR_LEAK_MS: u64 = MINUTE_MS;
 const ACCOUNT_SILENCE_MS: u64 = MINUTE_MS;
 
 /// So many times as many failures silence a known address: it has many phones.
-const KNOWN_FACTOR: u32 = 10;
+pub(crate) const KNOWN_FACTOR: u32 = 10;
 
 /// Sources that have proved nothing and are answered at the moment: 64 KiB. Forged addresses displace each other here and
 /// nothing else.
@@ -60,7 +61,7 @@ const BELOW_KIND: u64 = (1 << 56) - 1;
 
 /// How often something has happened, as a score.
 #[derive(Default)]
-struct Pace(AtomicU64);
+pub(crate) struct Pace(AtomicU64);
 
 impl Entry for Pace {
     fn wipe(&self) {
@@ -102,6 +103,7 @@ struct Inner {
     counts: Counts,
     answers: Slots<Pace>,
     repeats: Slots<Pace>,
+    walks: Walks,
     hash_key: [u8; 16],
     /// How many bans were made.
     made: AtomicU64,
@@ -122,6 +124,7 @@ impl Guard {
             counts: Counts::new(shards),
             answers: Slots::new(ANSWERED, hash_key),
             repeats: Slots::new(REPEATED, hash_key),
+            walks: Walks::new(hash_key),
             hash_key,
             made: AtomicU64::new(0),
             bans_until_s: AtomicU64::new(0),
@@ -310,6 +313,7 @@ impl Guard {
 
     /// Forgives a source everything. The ban that ends by it.
     pub fn lift(&self, now_ms: u64, source: Source) -> Option<Ban> {
+        self.0.walks.forgive(source);
         let record = self.0.records.find(source.key())?;
         let ban = record.is_banned(now_ms).then(|| record.as_ban(source));
         record.forgive();
@@ -325,7 +329,7 @@ impl Guard {
         ended.map(|(key, record)| record.as_ban(Source::of_key(key))).collect()
     }
 
-    fn ban(&self, now_ms: u64, source: Source, record: &Record, offence: Offence) -> Ban {
+    pub(crate) fn ban(&self, now_ms: u64, source: Source, record: &Record, offence: Offence) -> Ban {
         let Policy { ban_s, ban_max_s, .. } = self.0.policy;
         record.ban(now_ms, offence, |times| {
             ban_s.saturating_mul(1u32.checked_shl(u32::from(times) - 1).unwrap_or(u32::MAX)).min(ban_max_s)
@@ -333,6 +337,14 @@ impl Guard {
         let ban = record.as_ban(source);
         self.note_made(ban.until_s);
         ban
+    }
+
+    pub(crate) fn walks(&self) -> &Walks {
+        &self.0.walks
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.0.policy
     }
 
     fn note_made(&self, until_s: u32) {
@@ -351,7 +363,7 @@ impl Guard {
         self.0.silence_until_ms.fetch_max(now_ms + silence_ms, Relaxed);
     }
 
-    fn claim(&self, now_ms: u64, key: u64) -> Option<&Record> {
+    pub(crate) fn claim(&self, now_ms: u64, key: u64) -> Option<&Record> {
         let leak_ms = self.0.policy.source_leak_ms();
         self.0.records.claim(key, |record| record.worth(now_ms, leak_ms))
     }
@@ -380,7 +392,7 @@ impl Guard {
 }
 
 /// Counts one more, unless there were `most` already of which one is forgiven in `leak_ms`.
-fn allows(slots: &Slots<Pace>, now_ms: u64, key: u64, (most, leak_ms): (u32, u64)) -> bool {
+pub(crate) fn allows(slots: &Slots<Pace>, now_ms: u64, key: u64, (most, leak_ms): (u32, u64)) -> bool {
     let Some(Pace(pace)) = slots.claim(key, |pace| pace.0.load(Relaxed)) else { return true };
     let score = Score(pace.load(Relaxed)).at(now_ms, leak_ms);
     let may = score.failures() < most;

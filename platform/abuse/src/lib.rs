@@ -25,8 +25,10 @@ mod record;
 mod score;
 mod slots;
 mod source;
+mod walk;
 
 pub use ban::{Ban, Offence};
 pub use guard::{Guard, Guess, Verdict};
 pub use policy::Policy;
 pub use source::{NoSource, Source};
+pub use walk::Asking;

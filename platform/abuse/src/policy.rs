@@ -30,6 +30,9 @@ impl Default for Policy {
     }
 }
 
+/// So many times as many users may be asked for in vain as passwords guessed: that does happen to callers.
+const WALK_FACTOR: u32 = 5;
+
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 3_600_000;
 
@@ -47,6 +50,21 @@ impl Policy {
     /// Failures of a source without penalty: mistyped passwords.
     pub(crate) fn free(&self) -> u32 {
         self.failures_max / 4
+    }
+
+    /// Different users that may be asked for without proof and without penalty.
+    pub(crate) fn walk_free(&self) -> u32 {
+        self.failures_max
+    }
+
+    /// Different users that end in a ban.
+    pub(crate) fn walk_max(&self) -> u32 {
+        self.failures_max.saturating_mul(WALK_FACTOR)
+    }
+
+    /// One of them is forgiven in this time, ms.
+    pub(crate) fn walk_leak_ms(&self) -> u64 {
+        self.source_leak_ms() * u64::from(WALK_FACTOR)
     }
 
     /// Failures at an account without penalty.

@@ -62,10 +62,15 @@ impl Record {
     pub(crate) fn add(&self, now_ms: u64, leak_ms: u64, failures: u32) -> u32 {
         let score = Score(self.score.load(Relaxed)).at(now_ms, leak_ms).plus(failures);
         self.score.store(score.0, Relaxed);
-        let Facts(facts) = self.facts();
-        let counted = Facts(facts).failures().saturating_add(1);
-        self.facts.store(facts & u64::from(u32::MAX) | u64::from(counted) << 32, Relaxed);
+        self.count(1);
         score.failures()
+    }
+
+    /// Has done so much more in all.
+    pub(crate) fn count(&self, failures: u32) {
+        let Facts(facts) = self.facts();
+        let counted = Facts(facts).failures().saturating_add(failures);
+        self.facts.store(facts & u64::from(u32::MAX) | u64::from(counted) << 32, Relaxed);
     }
 
     /// Notes which account is tried. Whether it is another one than before.

@@ -8,6 +8,8 @@ const COUNT_BITS: u32 = 20;
 /// Bits of the time.
 pub(crate) const TIME_BITS: u32 = u64::BITS - COUNT_BITS;
 const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
+/// The most failures that can be counted.
+pub(crate) const WHOLE_MAX: u32 = (COUNT_MAX / PARTS) as u32;
 
 /// A score and when it was last brought up to date, in one word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

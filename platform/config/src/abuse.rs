@@ -12,12 +12,13 @@ section! {
         enabled: bool = true, because "a public server is found by scanners within hours";
         /// Wrong credentials of one source (an IPv4 address, or the /64 of an IPv6 address) within a minute that end in a
         /// ban. A quarter of them is free; those between are followed by growing silence. Attempts with many user names
-        /// count twice.
-        failures_max: u32 = 20, within 4..=10_000,
+        /// count twice. As many different users may be asked for by who proves nothing; then silence grows there too, and five
+        /// times as many end in a ban.
+        failures_max: u32 = 20, within 4..=1_000,
             because "people mistype three times, and twenty guesses a minute find no generated password";
         /// Wrong credentials of one account within an hour, whoever showed them, after which it is closed, except once a
         /// minute, to addresses it is not registered from. Half of them may come at once.
-        account_failures_max: u32 = 60, within 4..=10_000,
+        account_failures_max: u32 = 60, within 4..=4_000,
             because "guessing from many places at once is as slow as from one, and the owner's phones stay registered";
         /// The first ban of a source, in seconds; each further one is twice as long.
         ban_s: u32 = 300, within 1..=86_400,
