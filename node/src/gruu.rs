@@ -1,19 +1,55 @@
 //! Requests to one device of a user: RFC 5627 §6.1, and the flows of RFC 5626 §7 it is reached by.
 
+use memchr::memchr_iter;
 use offhook_location::Binding;
 use offhook_net::{ConnectionId, Flow};
 use offhook_proxy::access::Sender;
-use offhook_registrar::gruu::{Fit, Gruu};
-use offhook_sip::{Refusal, Uri};
+use offhook_registrar::gruu::{Fit, Gruu, is_gruu};
+use offhook_sip::{Method, Name, NameAddr, Refusal, Uri, same_in_any_case};
 use offhook_transaction::ClientId;
 
 use crate::hop;
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
+use crate::trust::proved_account;
 use crate::way::Besides;
 
 impl Switchboard {
+    /// RFC 5627 §6.2: who begins a dialog and says that he can be reached at the GRUU of somebody else would have the other's
+    /// phone called in his place.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn check_own_gruu(&self, passage: &Passage<'_, '_, '_>) -> Result<(), Refusal<'static>> {
+        let Passage { arrival, screened, .. } = *passage;
+        let begins_dialog = matches!(screened.method, Method::Invite | Method::Subscribe | Method::Refer);
+        let contact = arrival.message.value(Name::Contact).filter(|_| begins_dialog).unwrap_or_default();
+        // Most have none, and that is seen at once.
+        let is_gr =
+            |at: usize| contact.get(at + 1..at + 3).is_some_and(|name| name.eq_ignore_ascii_case(b"gr"));
+        let may_be_gruu = || memchr_iter(b';', contact).any(is_gr);
+        if arrival.parts.to_tag.is_empty() && may_be_gruu() && self.is_gruu_of_another(passage, contact) {
+            return Err(Refusal::new(403).because("Contact is a GRUU of somebody else"));
+        }
+        Ok(())
+    }
+
+    fn is_gruu_of_another(&self, passage: &Passage<'_, '_, '_>, contact: &[u8]) -> bool {
+        let Some((user, home)) = proved_account(passage) else { return false };
+        let Some(uri) = NameAddr::parse(contact).and_then(|contact| contact.parsed_uri().ok()) else {
+            return false;
+        };
+        let Some(domain) = passage.arrival.settings.identity.domain_of(&uri).filter(|_| is_gruu(&uri)) else {
+            return false;
+        };
+        let mut aor = Vec::new();
+        let is_one = Gruu::read(&uri, domain, &self.gruus, &mut aor).is_some();
+        self.resolve_alias(domain, &mut aor);
+        let own = [user, b"@", home].concat();
+        is_one && !same_in_any_case(&aor, &own)
+    }
+
     /// The device that a GRUU names: 404 if the name was never given or counts no more, 480 if the device is not there.
     pub(crate) fn find_device(
         &mut self,

@@ -82,7 +82,8 @@ impl Switchboard {
         if arrival.message.seconds(Name::MaxBreadth) == Ok(Some(0)) {
             return self.refuse(arrival, Refusal::new(440), out);
         }
-        if let Err(refusal) = demand.and_then(|_| trust::check_privacy(&passage)) {
+        let checked = demand.and_then(|_| trust::check_privacy(&passage));
+        if let Err(refusal) = checked.and_then(|()| self.check_own_gruu(&passage)) {
             return self.refuse(arrival, refusal, out);
         }
         // The answer to what came by WebSocket finds no way back by its Via: that needs a transaction.

@@ -1,6 +1,7 @@
 //! What the passage of time asks for: RFC 3261 §16.8, §17, RFC 4320.
 
 use offhook_net::Outbox;
+use offhook_proxy::reason;
 use offhook_sip::{Message, Name, NameAddr};
 use offhook_transaction::{ClientId, ClientState, Due, InviteClient, ServerId, ServerVerdict, TransactionId};
 
@@ -91,7 +92,7 @@ impl Switchboard {
         }
         let has_rung = record.state() == ClientState::Invite(InviteClient::Proceeding);
         if has_rung && record.user.cancel == Cancel::No {
-            return self.cancel_branch(now_ms, id, b"", out);
+            return self.cancel_branch(now_ms, id, reason::of_cancel(408), out);
         }
         let others_wait = record.user.server.is_some_and(|server| self.ring_ms(server).is_some());
         let cancelled = record.user.cancel;

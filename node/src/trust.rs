@@ -7,7 +7,7 @@ use offhook_proxy::access::Sender;
 use offhook_proxy::asserted::{self, Account, Statement, Trust};
 use offhook_proxy::privacy::Privacy;
 use offhook_route::Then;
-use offhook_sip::{Message, Method, Name, Refusal};
+use offhook_sip::{Message, Method, Name, NameAddr, Refusal, same_in_any_case};
 use offhook_transaction::ClientId;
 
 use crate::relay::Passage;
@@ -61,9 +61,26 @@ impl Switchboard {
         let from = self.trust.believes(arrival.from.remote.ip()) || known().is_some_and(is_trusted);
         let by_name = || self.trust.has_names() && leads_to_trusted(passage);
         let trust = Trust { from, to: self.trust.confides_in(hop) || by_name() };
-        let account = || proved_account(passage).filter(|_| screened.method != Method::Ack);
+        let proved = || proved_account(passage).filter(|_| screened.method != Method::Ack);
+        let account = || proved().map(|account| self.preferred(passage, account));
         let statement = Statement::of_request(arrival.message, trust, everywhere, account);
         (mentioned || statement.says_something()).then_some(statement)
+    }
+
+    /// RFC 3325 §6: of the names of his account a sender may prefer another than the account's own. What is none of them is no
+    /// hint.
+    fn preferred<'p>(&self, passage: &Passage<'p, 'p, 'p>, (user, domain): Account<'p>) -> Account<'p> {
+        let Passage { arrival, .. } = *passage;
+        let directory = self.directory.load();
+        let name_of = |value: &'p [u8]| {
+            let uri = NameAddr::parse(value)?.parsed_uri().ok()?;
+            let home = arrival.settings.identity.domain_of(&uri)?.as_bytes();
+            let name = uri.user.filter(|_| same_in_any_case(home, domain))?;
+            let is_his = directory.user_of_alias(name, home) == Some(user);
+            (is_his && directory.find(name, home).is_none()).then_some(name)
+        };
+        let name = arrival.message.values(Name::PPreferredIdentity).find_map(name_of);
+        (name.unwrap_or(user), domain)
     }
 
     /// What becomes of what a response says about its sender, on its way to `to`.

@@ -201,6 +201,47 @@ fn a_gruu_is_no_contact_to_register() {
     .leaves_nothing();
 }
 
+/// Who begins a call and names bob's device as his own would have bob's phone called in his place: 403. His own device is his, by
+/// whichever of his names. RFC 5627 §6.2.
+#[test]
+fn the_gruu_of_somebody_else_is_no_contact() {
+    for (method, contact, is_refused) in [
+        ("INVITE", "<sip:bob@example.com;gr=urn:uuid:d1>", true),
+        ("SUBSCRIBE", "\"Alice\" <sip:bob@example.com;transport=tcp;GR=urn:uuid:d1>", true),
+        ("INVITE", "<sip:alice@example.com;gr=urn:uuid:a1>", false),
+        ("INVITE", "<sip:bob@elsewhere.example;gr=urn:uuid:d1>", false),
+        ("INVITE", "<sip:alice@192.0.2.99;group=bob>", false),
+        ("MESSAGE", "<sip:bob@example.com;gr=urn:uuid:d1>", false),
+    ] {
+        let mut stage = scene("").user("bob").run(&format!(
+            "
+        given bob is registered
+        alice  -> proxy            {method} bob
+        alice  <- proxy            407
+        "
+        ));
+        if method == "INVITE" {
+            stage.play("alice -> proxy ACK");
+        }
+        let acknowledged = if method == "INVITE" { "proxy -> bob ACK" } else { "" };
+        let goes_on = format!(
+            "
+                  proxy -> bob     {method}
+                  proxy <- bob     603
+                  {acknowledged}
+        alice  <- proxy            603"
+        );
+        let goes_on = if is_refused { "alice  <- proxy            403" } else { &goes_on };
+        stage.play(&format!(
+            "
+        alice  -> proxy            {method} bob (auth)
+            Contact: {contact}
+        {goes_on}
+        "
+        ));
+    }
+}
+
 /// Behind an edge proxy: inside a dialog the rest of the route leads there, the Path is left out, and the device is written
 /// into the Request-URI. RFC 5627 §6.1.
 #[test]

@@ -3,13 +3,16 @@
 use offhook_ladder::{Ladder, Stage};
 use offhook_simnet::NameServer;
 
-use crate::exchange::{Observed, scene, scene_with_names};
+use crate::exchange::{Observed, scene, scene_with_aliases, scene_with_names};
+
+/// The example of the manual's page.
+fn page() -> String {
+    let page = include_str!("../../../docs/identity.md");
+    page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example").to_owned()
+}
 
 fn house(more: &str) -> Ladder {
-    let page = include_str!("../../../docs/identity.md");
-    let example =
-        page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
-    scene(&format!("{example}{more}"))
+    scene(&format!("{}{more}", page()))
         .domain("house.example")
         .address("provider", "192.0.2.50:5060")
         .address("cheap", "192.0.2.51:5060")
@@ -44,6 +47,46 @@ fn a_user_calls_out() {
     ",
     )
     .leaves_nothing();
+}
+
+/// An account has another name, its number: who prefers to be known by it is. What is somebody else's, or nobody's, is no hint.
+/// RFC 3325 §6.
+#[test]
+fn a_user_prefers_another_of_his_names() {
+    const NAMES: [(&str, &str, &str); 3] = [
+        ("4930777", "house.example", "alice"),
+        ("4930778", "house.example", "bob"),
+        ("bob", "house.example", "alice"),
+    ];
+    for (preferred, asserted) in [
+        ("\"Alice\" <sip:4930777@house.example;user=phone>", "4930777"),
+        ("<sip:x@house.example>, <sip:4930777@HOUSE.example>", "4930777"),
+        ("<sip:4930778@house.example>", "alice"),
+        ("<sip:bob@house.example>", "alice"),
+        ("<sip:4930777@elsewhere.example>", "alice"),
+        ("<tel:+4930777>", "alice"),
+        ("nobody", "alice"),
+    ] {
+        scene_with_aliases(&page(), &NAMES)
+            .domain("house.example")
+            .address("provider", "192.0.2.50:5060")
+            .user("bob")
+            .run(&format!(
+                "
+        alice  -> proxy                MESSAGE sip:0049301234@house.example
+            P-Preferred-Identity: {preferred}
+        alice  <- proxy                407
+        alice  -> proxy                MESSAGE sip:0049301234@house.example (auth)
+            P-Preferred-Identity: {preferred}
+                  proxy -> provider    MESSAGE
+            P-Asserted-Identity: <sip:{asserted}@house.example>
+            !P-Preferred-Identity
+                  proxy <- provider    200
+        alice  <- proxy                200
+        "
+            ))
+            .leaves_nothing();
+    }
 }
 
 /// A caller who wants to stay unknown: the provider is told, the other trunk and a phone are not. RFC 3325 §7.

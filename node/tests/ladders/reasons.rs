@@ -42,6 +42,29 @@ fn taken_elsewhere() {
     .leaves_nothing();
 }
 
+/// Nobody takes the call, and the time to ring is over: the phone is told that, and may show a call that was missed.
+/// RFC 3326 §2, RFC 3261 §16.8.
+#[test]
+fn it_has_rung_for_too_long() {
+    open_ladder(
+        "
+        given bob is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     180
+        alice  <- proxy            180
+        +181s     proxy -> bob     CANCEL
+            Reason: SIP;cause=408;text=\"Request Timeout\"
+                  proxy <- bob     200 CANCEL
+                  proxy <- bob     487 INVITE
+                  proxy -> bob     ACK
+        alice  <- proxy            487 INVITE
+        alice  -> proxy            ACK
+    ",
+    )
+    .leaves_nothing();
+}
+
 /// One phone declines for all: the others are told so. RFC 3326 §2, RFC 3261 §16.7 step 5.
 #[test]
 fn declined_for_all() {

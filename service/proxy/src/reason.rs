@@ -7,11 +7,12 @@ use offhook_sip::{Message, Name};
 /// protocols for. A longer one is forgotten then.
 pub const REASON_BYTES_MAX: usize = 512;
 
-/// The value of Reason in the CANCEL to a branch that works in vain, because the request was answered with this status;
-/// empty where there is nothing to say.
+/// The value of Reason in the CANCEL to a branch that works in vain, because the request was answered with this status, or
+/// because it has had its time, which counts as 408 (RFC 3261 §16.8); empty where there is nothing to say.
 pub const fn of_cancel(status: u16) -> &'static [u8] {
     match status {
         200..=299 => b"SIP;cause=200;text=\"Call completed elsewhere\"",
+        408 => b"SIP;cause=408;text=\"Request Timeout\"",
         600 => b"SIP;cause=600;text=\"Busy Everywhere\"",
         603 => b"SIP;cause=603;text=\"Decline\"",
         604 => b"SIP;cause=604;text=\"Does Not Exist Anywhere\"",

@@ -35,6 +35,7 @@ impl<'a> Contact<'a> {
     ///
     /// # Errors
     /// `Malformed Contact`: no address, or `q` against its grammar.
+    #[inline]
     pub fn parse(value: &'a [u8]) -> Result<Self, Malformed> {
         if trim(value) == b"*" {
             return Ok(Self::Star);
@@ -42,6 +43,7 @@ impl<'a> Contact<'a> {
         Self::address(value).ok_or(Malformed::Header("Contact"))
     }
 
+    #[inline]
     fn address(value: &'a [u8]) -> Option<Self> {
         let name_addr = NameAddr::parse(value)?;
         let [q, expires, instance, reg_id] = name_addr
