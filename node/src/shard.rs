@@ -300,8 +300,10 @@ impl Engine for Shard {
     }
 
     fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox) {
-        let Some(id) = ClientId::from_bits(ticket) else { return };
         self.guarded(now_ms, "a failed send", |shard| {
+            let Some(id) = ClientId::from_bits(ticket) else {
+                return shard.switchboard.stranded_again(now_ms, ticket, out);
+            };
             // A device with another way is tried there; its flow is not dialled anew (RFC 5626 §7).
             if !shard.switchboard.has_other_flow(id) && shard.switchboard.dial_again(&shard.settings, id, out)
             {

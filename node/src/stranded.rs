@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   200 for a caller whose connection has closed ──► Stranded ──► sent-by is the address it came from: a new connection there
-//!                                                       └───────► sent-by is a name: SRV or A, as for a request
+//!                                                       └───────► sent-by is a name: SRV or A, as for a request; where nobody
+//!                                                                 takes the connection, the next of its places
 //! ```
 //! An answer goes to an address only if the request came from it: behind a translator, and where somebody has written what he
 //! liked into his Via, another one may belong to anybody. A name leads where its domain says.
@@ -10,7 +11,7 @@
 use std::collections::VecDeque;
 
 use offhook_locate::{Located, Wanted};
-use offhook_net::{Flow, Outbox};
+use offhook_net::{Flow, Outbox, Ticket};
 use offhook_sip::{Host, Message, Via};
 
 use crate::hop;
@@ -22,6 +23,9 @@ use crate::switchboard::Switchboard;
 /// question; what comes before the answer waits. One more is lost: who asked hears nothing.
 const STRANDED_MAX: usize = 1_024;
 
+/// Places of a name that one response tries: a pair of servers, or two.
+const PLACES_MAX: usize = 4;
+
 /// How long one waits for a name, ms: then its caller has given up (64·T1).
 const PATIENCE_MS: u64 = 32_000;
 
@@ -32,6 +36,10 @@ pub(crate) struct Stranded {
     fresh: VecDeque<Response>,
     /// Those that wait for a name, the oldest first.
     waiting: VecDeque<Response>,
+    /// Those that were sent to the first of several places, the oldest first.
+    sent: VecDeque<Sent>,
+    /// The last ticket of such a one. No transaction has so small a number.
+    ticket: u32,
 }
 
 impl Stranded {
@@ -54,9 +62,22 @@ struct Response {
     until_ms: u64,
 }
 
+/// A response on its way to one of several places.
+#[derive(Debug)]
+struct Sent {
+    ticket: Ticket,
+    response: Response,
+    /// Where it goes if nobody is there, the next place last.
+    places: Vec<Flow>,
+    /// By TLS, the name that its peer must prove.
+    name: String,
+}
+
 /// What can be done for a response.
 enum Way {
     To(Flow),
+    /// To the first of these that takes it, the best one last; by TLS who is there must prove this name.
+    ToOneOf(Vec<Flow>, String),
     /// The name of its sender is being looked up.
     NotYet,
     Nowhere,
@@ -65,11 +86,14 @@ enum Way {
 impl Switchboard {
     /// Keeps a response whose connection is gone until what is going on is done. `false`: there is no room.
     pub(crate) fn strand(&mut self, now_ms: u64, response: &[u8], from: Flow) -> bool {
-        let Stranded { fresh, waiting } = &mut self.stranded;
+        let Stranded { fresh, waiting, sent, .. } = &mut self.stranded;
         while waiting.front().is_some_and(|first| first.until_ms <= now_ms) {
             waiting.pop_front();
         }
-        let has_room = fresh.len() + waiting.len() < STRANDED_MAX;
+        while sent.front().is_some_and(|first| first.response.until_ms <= now_ms) {
+            sent.pop_front();
+        }
+        let has_room = fresh.len() + waiting.len() + sent.len() < STRANDED_MAX;
         if has_room {
             let until_ms = now_ms + PATIENCE_MS;
             fresh.push_back(Response { bytes: response.to_vec(), from, until_ms });
@@ -80,8 +104,9 @@ impl Switchboard {
     /// Sends what has found a way.
     pub(crate) fn send_stranded(&mut self, settings: &Settings, now_ms: u64, out: &mut Outbox) {
         while let Some(response) = self.stranded.fresh.pop_front() {
-            match self.way_back(settings, now_ms, &response, out) {
+            match self.way_back(settings, now_ms, &response) {
                 Way::To(flow) => out.push(&response.bytes, flow, 0),
+                Way::ToOneOf(places, name) => self.send_to_next((response, places, name), out),
                 Way::NotYet if now_ms < response.until_ms => self.stranded.waiting.push_back(response),
                 // As if its connection were there: the loop knows better, and counts it.
                 Way::NotYet | Way::Nowhere => out.push(&response.bytes, response.from, 0),
@@ -89,7 +114,33 @@ impl Switchboard {
         }
     }
 
-    fn way_back(&mut self, settings: &Settings, now_ms: u64, response: &Response, out: &mut Outbox) -> Way {
+    /// A response could not be sent: RFC 3263 §5 has the next place tried.
+    pub(crate) fn stranded_again(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox) {
+        let Some(at) = self.stranded.sent.iter().position(|sent| sent.ticket == ticket) else { return };
+        let Some(Sent { response, places, name, .. }) = self.stranded.sent.remove(at) else { return };
+        if now_ms < response.until_ms {
+            self.send_to_next((response, places, name), out);
+        }
+    }
+
+    fn send_to_next(
+        &mut self,
+        (response, mut places, name): (Response, Vec<Flow>, String),
+        out: &mut Outbox,
+    ) {
+        let Some(flow) = places.pop() else { return };
+        let secure = flow.transport.is_secure();
+        let flow = if secure { Flow { connection: out.toward(&name), ..flow } } else { flow };
+        if places.is_empty() {
+            return out.push(&response.bytes, flow, 0);
+        }
+        self.stranded.ticket = self.stranded.ticket.wrapping_add(1).max(1);
+        let ticket = Ticket::from(self.stranded.ticket);
+        out.push(&response.bytes, flow, ticket);
+        self.stranded.sent.push_back(Sent { ticket, response, places, name });
+    }
+
+    fn way_back(&mut self, settings: &Settings, now_ms: u64, response: &Response) -> Way {
         let message = Message::parse(&response.bytes).ok();
         let Some(via) = message.as_ref().and_then(|message| message.top_via().ok()) else {
             return Way::Nowhere;
@@ -106,24 +157,23 @@ impl Switchboard {
         match self.names.look(now_ms, &wanted) {
             Known::NotYet => Way::NotYet,
             Known::Nowhere(_) => Way::Nowhere,
-            Known::Found(located) => match self.first_path(settings, &located, from.listener) {
-                Some(flow) if transport.is_secure() => {
-                    Way::To(Flow { connection: out.toward(wanted.host.as_str()), ..flow })
-                }
-                Some(flow) => Way::To(flow),
-                None => Way::Nowhere,
+            Known::Found(located) => match self.paths_back(settings, &located, from.listener) {
+                places if places.is_empty() => Way::Nowhere,
+                places => Way::ToOneOf(places, wanted.host.as_str().to_owned()),
             },
         }
     }
 
-    /// The best path that is not known to be dead.
-    fn first_path(&self, settings: &Settings, located: &Located, arrived_on: u16) -> Option<Flow> {
-        let hops = located.order(0).into_iter();
-        let allowed = hops.filter(|hop| settings.reach.take(hop.address.ip()).is_some());
+    /// The paths, the best one last, those that are known to be dead before the others.
+    fn paths_back(&self, settings: &Settings, located: &Located, arrived_on: u16) -> Vec<Flow> {
+        let mut hops = located.order(0);
+        hops.retain(|hop| settings.reach.take(hop.address.ip()).is_some());
+        hops.sort_by_key(|hop| self.health.is_dead(*hop));
+        hops.truncate(PLACES_MAX);
         let way = |hop: &offhook_locate::Hop| {
             hop::to_address(hop.transport, hop.address, &settings.listeners, arrived_on)
         };
-        allowed.min_by_key(|hop| self.health.is_dead(*hop)).and_then(|hop| way(&hop))
+        hops.iter().rev().filter_map(way).collect()
     }
 }
 

@@ -124,3 +124,26 @@ fn a_name_leads_back() {
         scene_with_names(OPEN, names).address("edge", "203.0.113.1:5060").run(&call("")).leaves_nothing();
     }
 }
+
+/// The name leads to several proxies: where nobody takes the connection, "the next entry on the list is tried". RFC 3263 §5.
+#[test]
+fn the_next_place_of_a_name() {
+    let name = "sip:edge.example.net;transport=tcp";
+    let places = ["tcp 203.0.113.1:5098", "tcp 203.0.113.1:5099", "tcp 203.0.113.1:5060"];
+    scene_with_names(OPEN, NameServer::new().name(name, &places))
+        .address("edge", "203.0.113.1:5060")
+        .run(
+            "
+        given bob is registered
+        edge   -> proxy/tcp        INVITE bob
+            Via: SIP/2.0/TCP edge.example.net;branch=z9hG4bK-e
+                  proxy -> bob     INVITE
+        edge   -> proxy            close
+                  proxy <- bob     486
+                  proxy -> bob     ACK
+        edge   <- proxy/tcp        486
+        edge   -> proxy            ACK
+        ",
+        )
+        .leaves_nothing();
+}
