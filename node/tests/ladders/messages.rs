@@ -419,6 +419,34 @@ fn a_secure_message_does_not_go_in_the_clear() {
     stage.leaves_nothing();
 }
 
+/// Nothing waits behind them: what may travel by any transport is delivered meanwhile. RFC 5630 §5.3, RFC 3428 §7.
+#[test]
+fn a_secure_message_holds_up_nobody() {
+    let stage = scene_with_messages(OPEN).user("bob").run(
+        "
+        alice  -> proxy            MESSAGE sips:bob@example.com
+        alice  <- proxy            202
+        carol  -> proxy            MESSAGE bob
+            | one
+        carol  <- proxy            202
+        carol  -> proxy            MESSAGE bob #2
+            | two
+        carol  <- proxy            202 #2
+        bob    -> proxy            REGISTER
+        bob    <- proxy            200
+                  proxy -> bob     MESSAGE
+            | one
+                  proxy <- bob     200
+                  proxy -> bob     MESSAGE #2
+            | two
+                  proxy <- bob     200 #2
+        +1min
+        ",
+    );
+    assert_eq!(stage.exchange().messages(), 1);
+    stage.leaves_nothing();
+}
+
 /// To a user whom a rule leads to, by number: it waits for that user. RFC 3428 §7.
 #[test]
 fn a_number_has_a_mailbox_too() {

@@ -263,8 +263,11 @@ impl Keeper {
             return Some(why);
         }
         // A device may have registered since it was looked for: the line is tried once.
-        let state = match message.failed_at_ms {
-            Some(at_ms) => State::Later { at_ms: at_ms + self.limits.retry_after_ms },
+        let state = match message.failed_at_ms.map(|at_ms| at_ms + self.limits.retry_after_ms) {
+            Some(at_ms) => {
+                self.change(&message.aor, |line| line.wake(at_ms));
+                State::Later { at_ms }
+            }
             None => State::Ready,
         };
         self.count(shard, state, &message.aor, &message.sender, message.len());
@@ -348,14 +351,16 @@ impl Keeper {
             && self.gone.is_empty()
             && let Some((_, aor)) = self.ready.pop_first()
         {
-            let Some(shard) = self.lines.get(&aor).map(|line| line.shard) else { continue };
-            match table::first(&self.store, &aor, now_ms) {
+            let Some(line) = self.lines.get(&aor) else { continue };
+            let (shard, plain_only) = (line.shard, line.is_plain_only());
+            match table::first(&self.store, &aor, now_ms, plain_only) {
                 Ok(Some(first)) => {
                     let until_ms = now_ms + self.limits.under_way_max_ms;
-                    self.change(&aor, |line| line.sent(until_ms, first.id));
+                    self.change(&aor, |line| line.sent(until_ms, first.id, first.secure));
                     let table::First { id, secure, content, .. } = first;
                     tell(shard, Told::Deliver(Box::new(Parcel { id, aor, secure, content })));
                 }
+                Ok(None) if plain_only => self.change(&aor, Line::rest),
                 // What is left of it has expired, or somebody else has removed it: it is counted anew soon.
                 Ok(None) => self.change(&aor, |line| line.put_off(now_ms)),
                 Err(error) => {

@@ -62,22 +62,23 @@ pub(crate) fn count(sql: &Transaction<'_>, mut show: impl FnMut(Counted)) -> Res
     Ok(())
 }
 
-/// The oldest message of a recipient that is still wanted.
+/// The oldest message of a recipient that is still wanted; `plain_only`: and may travel by any transport.
 pub(crate) fn first(
     store: &Store,
     aor: &[u8],
     now_ms: u64,
+    plain_only: bool,
 ) -> std::result::Result<Option<First>, StoreError> {
     store.read(|sql| {
         let mut first = sql.prepare_cached(
             "SELECT id, secure, content FROM undelivered WHERE aor = ?1 AND expires_at_ms > ?2
-             ORDER BY id LIMIT 1",
+             AND NOT (?3 AND secure) ORDER BY id LIMIT 1",
         )?;
         let read = |row: &Row<'_>| {
             let content: Vec<u8> = row.get(2)?;
             Ok(First { id: row.get(0)?, secure: row.get(1)?, content: content.into() })
         };
-        first.query_row(params![aor, now_ms], read).optional()
+        first.query_row(params![aor, now_ms, plain_only], read).optional()
     })
 }
 
