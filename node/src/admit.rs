@@ -266,14 +266,25 @@ impl Switchboard {
 }
 
 /// The domain of ours that the sender says he is of, and the one for which he proves who he is: a stranger with an account
-/// does for the first.
+/// does for that whose credentials he shows, and is asked for those of the one that he calls, or else of the first.
 pub(crate) fn home_and_realm<'m>(
     arrival: &Arrival<'m, '_>,
     from: Option<&Uri<'_>>,
 ) -> (Option<&'m str>, Option<&'m str>) {
     let settings: &'m crate::Settings = arrival.settings;
     let home = from.and_then(|uri| settings.identity.domain_of(uri));
-    (home, home.or_else(|| settings.identity.first_domain()))
+    let called = || arrival.message.request_uri().ok().and_then(|uri| settings.identity.domain_of(&uri));
+    let realm = home.or_else(|| realm_shown(arrival)).or_else(called);
+    (home, realm.or_else(|| settings.identity.first_domain()))
+}
+
+/// The domain of ours whose credentials are shown, whether they are right or not.
+pub(crate) fn realm_shown<'m>(arrival: &Arrival<'m, '_>) -> Option<&'m str> {
+    let (settings, message): (&'m crate::Settings, _) = (arrival.settings, arrival.message);
+    message.lines_of(Name::ProxyAuthorization).find_map(|line| {
+        let credentials = Credentials::parse(message.line_value(line)).ok()?;
+        settings.identity.domain_named(credentials.realm)
+    })
 }
 
 /// RFC 3261 §26.2.2: never a hop that others can read.

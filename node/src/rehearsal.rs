@@ -168,8 +168,9 @@ fn explained(
     let parts = Essentials::of(&message).map_err(|_| no_uri())?;
     let uri = Uri::parse(supposed.to.as_bytes()).map_err(|_| no_uri())?;
     let domain = settings.identity.domain_of(&uri);
+    let home = parts.from.parsed_uri().ok().and_then(|from| settings.identity.domain_of(&from));
     let facts = way::facts(
-        (message.method_text(), parts.from),
+        (message.method_text(), parts.from, home),
         (flow.remote.ip(), None),
         supposed.now_ms,
         (uri, domain, false),

@@ -10,6 +10,7 @@ use offhook_registrar::gruu;
 use offhook_route::{Facts, Rule, Then};
 use offhook_sip::{NameAddr, Uri};
 
+use crate::admit::realm_shown;
 use crate::arrival::Arrival;
 use crate::maddr;
 
@@ -171,19 +172,21 @@ fn rule_for<'m>(
         return None;
     }
     let (method, from) = (arrival.message.method_text(), arrival.parts.from);
+    let home = || from.parsed_uri().ok().and_then(|from| arrival.settings.identity.domain_of(&from));
+    let home = if routing.asks_home() { home().or_else(|| realm_shown(arrival)) } else { None };
     let trunk = trunk_of(&uri);
     let source = (arrival.from.remote.ip(), trunk);
-    routing.first(&facts((method, from), source, arrival.now_ms, (uri, domain, in_dialog)))
+    routing.first(&facts((method, from, home), source, arrival.now_ms, (uri, domain, in_dialog)))
 }
 
 /// What rules look at.
 pub(crate) fn facts<'f>(
-    (method, from): (&'f [u8], NameAddr<'f>),
+    (method, from, home): (&'f [u8], NameAddr<'f>, Option<&'f str>),
     (source, trunk): (IpAddr, Option<usize>),
     now_ms: u64,
     (uri, domain, in_dialog): (Uri<'f>, Option<&'f str>, bool),
 ) -> Facts<'f> {
     // ACK and CANCEL go where their INVITE went.
     let method = if matches!(method, b"ACK" | b"CANCEL") { b"INVITE" } else { method };
-    Facts { method, uri, domain, in_dialog, from, source, trunk, now_ms }
+    Facts { method, uri, domain, in_dialog, from, home, source, trunk, now_ms }
 }

@@ -245,3 +245,69 @@ fn a_number_is_called_and_does_not_register() {
         )
         .leaves_nothing();
 }
+
+/// Who has an account there is from there, whatever he writes into From: a lock on a domain is one. RFC 3261 §22.3, §16.5.
+#[test]
+fn no_from_gets_past_a_rule_for_a_domain() {
+    const LOCKED: &str = "
+        [[domain]]
+        name = \"example.com\"
+        aliases = [\"alt.example\"]
+        [[domain]]
+        name = \"school.example\"
+        [[trunk]]
+        name = \"provider\"
+        targets = [{ to = \"sip:192.0.2.50\" }]
+        [[route]]
+        match = { from_domain = \"example.com\", prefix = \"0\" }
+        refuse = 403
+        [[route]]
+        match = { prefix = \"0\" }
+        trunk = \"provider\"
+    ";
+    for from in ["alice@example.com", "alice@alt.example", "alice@{proxy.host}"] {
+        scene(LOCKED).run(&format!(
+            "
+            alice  -> proxy            INVITE sip:0123@example.com
+                From: <sip:{from}>;tag=a1
+            alice  <- proxy            403
+            alice  -> proxy            ACK
+            "
+        ));
+    }
+    for from in ["sip:anonymous@anonymous.invalid", "sip:alice@far.example", "tel:+1"] {
+        for to in ["sip:0123@example.com", "tel:0123", "sip:0123@{proxy.host}"] {
+            scene(LOCKED)
+                .run(&format!(
+                    "
+                    alice  -> proxy            INVITE {to}
+                        From: <{from}>;tag=a1
+                    alice  <- proxy            407
+                    alice  -> proxy            ACK
+                    alice  -> proxy            INVITE {to} (auth)
+                    alice  <- proxy            403
+                    alice  -> proxy            ACK
+                    "
+                ))
+                .leaves_nothing();
+        }
+    }
+}
+
+/// Who says no name is asked for the credentials of the domain that he calls, for it is likely to be his. RFC 3261 §22.3.
+#[test]
+fn a_caller_without_a_name_is_asked_in_the_realm_that_he_calls() {
+    for (domain, realm) in [("school.example", "school.example"), ("old.example", "school.example")] {
+        scene(&domains(""))
+            .run(&format!(
+                "
+                alice  -> proxy            INVITE sip:0123@{domain}
+                    From: <sip:anonymous@anonymous.invalid>;tag=a1
+                alice  <- proxy            407
+                    Proxy-Authenticate: *realm=\"{realm}\"*
+                alice  -> proxy            ACK
+                "
+            ))
+            .leaves_nothing();
+    }
+}

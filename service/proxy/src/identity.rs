@@ -116,6 +116,11 @@ impl Identity {
         self.place_of(name).is_some()
     }
 
+    /// The domain of ours with this name, as it is configured: a realm.
+    pub fn domain_named(&self, name: &[u8]) -> Option<&str> {
+        self.domains.get(self.place_of(name)?).map(String::as_str)
+    }
+
     fn place_of(&self, name: &[u8]) -> Option<usize> {
         match &self.domains[..] {
             [only] => same_in_any_case(only.as_bytes(), name).then_some(0),

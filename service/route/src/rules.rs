@@ -22,6 +22,7 @@ pub struct Rules {
     has_logins: bool,
     /// Peers may be known by more than their address.
     has_proofs: bool,
+    asks_home: bool,
 }
 
 impl Rules {
@@ -37,6 +38,7 @@ impl Rules {
             has_proofs: config.trunk.iter().any(|trunk| trunk.register || !trunk.peer_domains.is_empty()),
             has_logins: config.trunk.iter().any(|trunk| trunk.user.is_some()),
             has_peers: config.trunk.iter().any(|trunk| !trunk.peers.is_empty()),
+            asks_home: config.route.iter().any(|route| route.when.from_domain.is_some()),
         }
     }
 
@@ -53,6 +55,11 @@ impl Rules {
     /// The rule with this index.
     pub fn rule(&self, index: usize) -> Option<&Rule> {
         self.rules.get(index)
+    }
+
+    /// Whether any rule asks where the sender is at home.
+    pub fn asks_home(&self) -> bool {
+        self.asks_home
     }
 
     /// Whether there is no rule.

@@ -22,6 +22,9 @@ pub struct Facts<'f> {
     pub in_dialog: bool,
     /// Its From.
     pub from: NameAddr<'f>,
+    /// Our domain whose account its sender has to prove to have, if he is to be let out: by his From, or else by the
+    /// credentials that he shows.
+    pub home: Option<&'f str>,
     /// Where the packet came from.
     pub source: IpAddr,
     /// The trunk it comes from, where more than the source says so: a certificate, or what we have registered.
@@ -66,7 +69,7 @@ impl fmt::Display for Unmet {
             Self::Prefix => "the user part begins otherwise",
             Self::Source => "the request comes from elsewhere",
             Self::Peer => "the request does not come from a peer of that trunk",
-            Self::FromDomain => "From has another domain",
+            Self::FromDomain => "From, or the account, has another domain",
             Self::Hours => "it is not the hour",
         })
     }
@@ -146,6 +149,10 @@ impl When {
 
     fn has_from_domain(&self, facts: &Facts<'_>) -> bool {
         let Some(domain) = &self.from_domain else { return true };
+        // Who has an account there does not get past it by another From.
+        if facts.home.is_some_and(|home| home.eq_ignore_ascii_case(domain)) {
+            return true;
+        }
         facts.from.parsed_uri().is_ok_and(|uri| has_domain(&uri, domain))
     }
 }

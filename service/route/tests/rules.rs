@@ -86,6 +86,7 @@ fn with_facts<T>(asked: &Asked<'_>, look: impl FnOnce(&Facts<'_>) -> T) -> T {
         domain: asked.uri.contains("@house.example").then_some("house.example"),
         from: NameAddr::parse(from.as_bytes()).expect("a From"),
         source: asked.source.parse().expect("an address"),
+        home: None,
         trunk: None,
         now_ms: asked.now_ms,
     })
