@@ -26,6 +26,7 @@ use crate::in_path;
 use crate::preference;
 use crate::refused::{FULL_RETRY_AFTER_S, is_lasting};
 use crate::session_timer;
+use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
 use crate::trust;
@@ -173,6 +174,9 @@ impl Switchboard {
         key: &ServerKey<'_>,
     ) -> Result<ServerId, OpenError> {
         let arrival = passage.arrival;
+        if passage.sender == Sender::Stranger && self.has_no_room_for_strangers(arrival.settings) {
+            return Err(OpenError::ServersFull);
+        }
         let invite = passage.screened.method == Method::Invite;
         let role = self.role_of(passage.screened);
         let mut fork = Fork::new(invite);
@@ -355,6 +359,12 @@ impl Switchboard {
         };
         forward::write(arrival.message, &self.cookies, &copy, &mut self.scratch, out.arena());
         out.send(start, self.reusing(dialled, out), 0);
+    }
+
+    /// The last quarter of the transactions is for who proves who he is, for peers and for calls that are open.
+    fn has_no_room_for_strangers(&self, settings: &Settings) -> bool {
+        let open = self.transactions.servers_len().max(self.transactions.clients_len());
+        open >= settings.transactions_max - settings.transactions_max / 4
     }
 
     /// How long a branch of this request may ring, if others wait for their turn; else Timer C counts.

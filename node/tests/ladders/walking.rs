@@ -4,7 +4,7 @@ use offhook_journal::EventKind;
 use offhook_ladder::{Stage, password_of};
 use offhook_sip::Transport;
 
-use crate::abuse::{MALLORY, evening, passes, request, says, status, tries};
+use crate::abuse::{MALLORY, credentials, evening, passes, request, says, status, tries};
 use crate::exchange::{Observed, scene};
 
 const METHODS: [&str; 4] = ["INVITE", "OPTIONS", "SUBSCRIBE", "MESSAGE"];
@@ -22,7 +22,7 @@ fn asks_for(
         .replace("<sip:mallory@example.com>", "<sip:mallory@elsewhere.example>")
         .replace("/UDP", &format!("/{}", transport.name().to_ascii_uppercase()));
     let sent = says(stage, transport, from, &text);
-    sent.first().and_then(|(_, text)| status(Some(text)))
+    sent.first().and_then(|(_, text)| status_of(text))
 }
 
 /// Asks for users by their numbers. How many requests were answered.
@@ -131,4 +131,30 @@ fn peers_and_the_exempt_may_walk() {
         let mut stage = scene(configuration).run("given alice is registered\n+1ms");
         assert_eq!(walk(&mut stage, (Transport::Tcp, MALLORY), "OPTIONS", 0..300), 300);
     }
+}
+
+/// Strangers' calls leave room for others: when three quarters of the transactions are taken, users still call. RFC 3261
+/// §21.5.4.
+#[test]
+fn strangers_leave_room_for_users() {
+    let keys = "[limits]\ntransactions_max = 100\n[abuse]\n";
+    let mut stage = scene(keys).run("given bob is registered\n+1ms");
+    let from = (Transport::Tcp, MALLORY);
+    let let_in = |n: &u32| asks_for(&mut stage, from, "INVITE", "bob", *n) != Some(503);
+    let count = (0..200).filter(let_in).count();
+    assert!((70..=76).contains(&count), "{count}");
+    let phone = "203.0.113.5:5060";
+    let asked = says(&mut stage, Transport::Tcp, phone, &invite("bob", 1, ""));
+    let line = credentials(&asked[0].1, "bob", &password_of("bob"), ("INVITE", "sip:bob@example.com"), 1);
+    let sent = says(&mut stage, Transport::Tcp, phone, &invite("bob", 2, &line));
+    assert!(sent.iter().any(|(_, text)| text.starts_with("INVITE ")), "{sent:?}");
+}
+
+fn invite(user: &str, number: u32, more: &str) -> String {
+    request("INVITE", "sip:bob@example.com", user, "203.0.113.5:5060", number, more).replace("/UDP", "/TCP")
+}
+
+/// `None`: it is a request.
+fn status_of(text: &str) -> Option<u16> {
+    text.strip_prefix("SIP/2.0 ")?.get(..3)?.parse().ok()
 }

@@ -176,7 +176,8 @@ section! {
 section! {
     /// What strangers can make grow, and where it ends.
     pub struct Limits {
-        /// Transactions of the whole server, shared evenly between shards; beyond it new requests are answered 503.
+        /// Transactions of the whole server, shared evenly between shards; beyond it new requests are answered 503. The last
+        /// quarter is not for callers who prove nothing.
         transactions_max: usize = 1_000_000, within 1..=100_000_000,
             because "a finished one lingers 32 s with some 600 bytes: half a gigabyte carries 8,000 calls a second";
         /// Bytes of one message; a larger one is refused (513, RFC 3261 §21.5.7).
