@@ -34,7 +34,8 @@ use crate::way::Way;
 pub(crate) struct Redirected {
     /// How many it has followed.
     count: u8,
-    /// The URIs it was sent to or led to: at most [`REDIRECTIONS_MAX`] times the contacts of a response and their phones.
+    /// The URIs it was sent to or led to: its own targets, where there are several, and at most [`REDIRECTIONS_MAX`] times the
+    /// contacts of a response and their phones.
     tried: Vec<Vec<u8>>,
     /// The URIs of contacts that branches were opened for.
     followed: Vec<Vec<u8>>,
@@ -43,6 +44,11 @@ pub(crate) struct Redirected {
 }
 
 impl Redirected {
+    /// These are called, now or when their turn comes: §16.5, what is in the target set "MUST NOT be added again".
+    pub(crate) fn note_called(&mut self, targets: &Targets) {
+        self.tried.extend(targets.uris().map(<[u8]>::to_vec));
+    }
+
     /// Whether one was followed.
     pub(crate) const fn has_followed(&self) -> bool {
         self.count > 0

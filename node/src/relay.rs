@@ -217,6 +217,9 @@ impl Switchboard {
         if self.may_keep(passage) {
             self.hold_request(passage.arrival, id);
         }
+        if passage.arrival.settings.recursion != Recursion::Off {
+            self.with_rest(id, |rest| rest.redirected.note_called(targets));
+        }
         self.ring(passage, id, targets, out);
         if self.transactions.server(id).is_some_and(|record| record.user.branches.is_none()) {
             // Not one copy could be sent: there is no branch whose failure would be the answer.

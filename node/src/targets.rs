@@ -200,15 +200,8 @@ impl Targets {
     pub(crate) fn with_addresses(&self, target: &Target) -> Option<Self> {
         let flows = self.addresses.get(target.spare.clone()).filter(|flows| !flows.is_empty())?;
         let target = Target { spare: 0..flows.len(), ..target.clone() };
-        Some(Self {
-            texts: self.texts.clone(),
-            spares: Vec::new(),
-            addresses: flows.to_vec(),
-            list: vec![target],
-            names: Vec::new(),
-            ring_ms: None,
-            name_leads_nowhere: false,
-        })
+        let (texts, addresses) = (self.texts.clone(), flows.to_vec());
+        Some(Self { texts, addresses, list: vec![target], ..Self::default() })
     }
 
     /// Moves the one target to its next path. `false`: that was the last.
@@ -342,6 +335,11 @@ impl Targets {
         for target in self.list.iter_mut().chain(&mut self.spares) {
             target.uri.get_or_insert_with(|| uri.clone());
         }
+    }
+
+    /// The Request-URIs of all that do not keep the received one.
+    pub(crate) fn uris(&self) -> impl Iterator<Item = &[u8]> {
+        self.list.iter().chain(&self.spares).filter_map(|target| self.texts.get(target.uri.clone()?))
     }
 
     /// Leaves out those that have been tried, and notes the others.

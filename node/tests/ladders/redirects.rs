@@ -397,6 +397,41 @@ fn two_phones_forward_to_one_place() {
     .leaves_nothing();
 }
 
+/// Bob's desk sends on to bob: his mobile rings already, or has refused, and is not called again, nor is his home, whose turn comes
+/// anyway. RFC 3261 §16.5 ("MUST NOT be added"), §16.7 step 4.
+#[test]
+fn a_phone_forwards_to_its_user() {
+    for refuses_first in [false, true] {
+        let refusal = "
+                  proxy <- mobile  480
+                  proxy -> mobile  ACK";
+        let (before, after) = if refuses_first { (refusal, "") } else { ("", refusal) };
+        open_ladder(&format!(
+            "
+        given desk is registered as bob
+        given mobile is registered as bob
+        home   -> proxy            REGISTER bob
+            Contact: <sip:home@{{home}}>;q=0.5
+        home   <- proxy            200
+        alice  -> proxy            INVITE bob
+                  proxy -> desk    INVITE
+                  proxy -> mobile  INVITE
+                  {before}
+                  proxy <- desk    302
+            Contact: <sip:bob@example.com>
+                  proxy -> desk    ACK
+                  {after}
+                  proxy -> home    INVITE
+                  proxy <- home    486
+                  proxy -> home    ACK
+        alice  <- proxy            302
+        alice  -> proxy            ACK
+    "
+        ))
+        .leaves_nothing();
+    }
+}
+
 /// No branch can be opened for it: the caller is told where to call. RFC 3261 §16.7 step 4.
 #[test]
 fn there_is_no_room_to_follow() {
