@@ -3,6 +3,7 @@
 use offhook_net::{Flow, Outbox};
 use offhook_sip::Transport;
 
+use crate::lines;
 use crate::phone::{Dialog, Errand, Ill, Phone, T1_MS, T2_MS, TIMEOUT_MS};
 use crate::wire::{Message, uri_of};
 
@@ -90,7 +91,11 @@ impl Phone {
             dialog: None,
         });
         let index = self.servers.len() - 1;
+        let forwards = !self.line.forwards.is_empty() && request.tag("To").is_empty();
         match request.method() {
+            "INVITE" | "MESSAGE" if forwards && self.rng.permille(800) => {
+                self.say_soon(now_ms, index, 302, out)
+            }
             _ if self.is_ill(now_ms, index, out) => {}
             _ if self.asks_for_proof(now_ms, index, out) => {}
             "REGISTER" => self.registers(now_ms, index, out),
@@ -137,15 +142,17 @@ impl Phone {
     /// Whether a request is for this phone: by its Contact, or because it serves the domain. Whether a server lives is asked
     /// by its address.
     fn is_meant_by(&self, request: &Message) -> bool {
-        let contact = self.contact();
-        let own = uri_of(&contact).split(';').next().unwrap_or_default();
+        let contact = self.own_contact();
+        let own = lines::bare(uri_of(&contact)).split(';').next().unwrap_or_default();
+        // Who is called by `sip` may be reached so by TLS as well, and nobody the other way round (RFC 5630 §5.3).
+        let is_right = !lines::is_sips(request.uri()) || self.line.is_secure;
         let served = self.line.serves.as_ref().is_some_and(|serves| {
             let (_, host) = request.uri().rsplit_once('@').unwrap_or_default();
             let is_asked = self.asks_whether_i_live(request);
             let is_registered = request.uri().strip_prefix("sip:") == Some(&serves.domain);
             (host == serves.domain && request.tag("To").is_empty()) || is_asked || is_registered
         });
-        request.uri().starts_with(own) || served
+        (lines::bare(request.uri()).starts_with(own) && is_right) || served
     }
 
     /// Slow phones think for a while.
@@ -203,7 +210,7 @@ impl Phone {
         if self.servers[index].state != State::Open {
             return;
         }
-        let contact = self.contact();
+        let contact = self.contact(self.servers[index].request.uri());
         let server = &mut self.servers[index];
         let mut response = Message::response(&server.request, status);
         if status > 100 && server.request.tag("To").is_empty() {
@@ -213,12 +220,19 @@ impl Phone {
         if invite && (101..300).contains(&status) {
             response.copy(&server.request, "Record-Route");
         }
-        if invite && status != 100 {
-            response.add("Contact", contact);
+        match status {
+            300..400 if !self.line.forwards.is_empty() => {
+                self.line.forwards.iter().for_each(|value| response.add("Contact", value.clone()));
+            }
+            _ if invite && status != 100 => response.add("Contact", contact),
+            _ => {}
         }
         let retry_after_s = self.line.serves.as_ref().and_then(|serves| serves.retry_after_s);
         if let Some(retry_after_s) = retry_after_s.filter(|_| status == 503) {
             response.add("Retry-After", retry_after_s.to_string());
+        }
+        if let (true, 101..) = (invite, status) {
+            self.line.poses.iter().for_each(|(name, value)| response.add(name, value.clone()));
         }
         server.extra.drain(..).for_each(|(name, value)| response.add(name, value));
         server.last = response.write();

@@ -54,7 +54,7 @@ impl Phone {
         message.add("To", format!("<{aor}>"));
         message.add("Call-ID", format!("registration-of-{}", self.line.name));
         message.add("CSeq", format!("{} REGISTER", self.registrations));
-        message.add("Contact", format!("{};q={}", self.contact(), self.line.q));
+        message.add("Contact", format!("{};q={}", self.own_contact(), self.line.q));
         message.add("Expires", "7200");
         self.start(now_ms, message, What::Register, out);
     }
@@ -73,6 +73,13 @@ impl Phone {
         self.start(now_ms, message, What::Other, out);
     }
 
+    /// Some say who they are.
+    pub(crate) fn pose(&mut self, message: &mut Message) {
+        if !self.line.poses.is_empty() && self.rng.permille(700) {
+            self.line.poses.iter().for_each(|(name, value)| message.add(name, value.clone()));
+        }
+    }
+
     fn begin(&mut self, method: &str, target: &str) -> Message {
         let (via, tag, call_id) = (self.new_via(self.line.transport), self.make_up(), self.make_up());
         let mut message = Message::request(method, target);
@@ -82,7 +89,8 @@ impl Phone {
         message.add("To", format!("<{target}>"));
         message.add("Call-ID", call_id);
         message.add("CSeq", format!("1 {method}"));
-        message.add("Contact", self.contact());
+        message.add("Contact", self.contact(target));
+        self.pose(&mut message);
         // Nobody on the way knows these, and nobody may touch them.
         message.add("X-Made-Up", "as it stands,  with  blanks;and=more");
         message.add("Subject", format!("number {}", self.clients.len()));

@@ -5,6 +5,7 @@ use offhook_simnet::Rng;
 use offhook_sip::Transport;
 
 use crate::found::Era;
+use crate::lines;
 
 /// What else there is.
 pub(crate) struct Extras {
@@ -17,6 +18,12 @@ pub(crate) struct Extras {
     pub(crate) dice: Rng,
     /// A row of servers that share calls: the dice for all of it.
     pub(crate) row: Option<Rng>,
+    /// Phones that are forwarded.
+    pub(crate) forwarding: Option<Rng>,
+    /// People who say who they are, or want it hidden.
+    pub(crate) identity: Option<Rng>,
+    /// Phones that want TLS on every hop, among those that come by TLS.
+    pub(crate) secure: Option<Rng>,
 }
 
 impl Extras {
@@ -31,7 +38,11 @@ impl Extras {
             let mut dice = Rng::new(seed ^ mark);
             (dice.permille(permille) && era >= since).then_some(dice)
         };
-        Self { links, names, trunks, dice, row: later(Era::Rows, 0x0707_e500, 300) }
+        let row = later(Era::Rows, 0x0707_e500, 300);
+        let forwarding = later(Era::Forwarding, 0x0f0a_3a2d, 250);
+        let identity = later(Era::Identity, 0x01de_4717, 300);
+        let secure = later(Era::Secure, 0x05ec_07e5, 600).filter(|_| links);
+        Self { links, names, trunks, dice, row, forwarding, identity, secure }
     }
 
     /// Whether the next call goes far away.
@@ -47,6 +58,16 @@ impl Extras {
     /// Whether the next call goes to a number.
     pub(crate) fn is_number_called(&mut self) -> bool {
         self.trunks && self.dice.permille(400)
+    }
+
+    /// Whether a phone that is connected so wants TLS on every hop.
+    pub(crate) fn is_secure(&mut self, transport: Transport) -> bool {
+        self.secure.as_mut().is_some_and(|dice| lines::is_safe(transport) && dice.permille(600))
+    }
+
+    /// Whether it asks for that when it calls.
+    pub(crate) fn calls_securely(&mut self) -> bool {
+        self.secure.as_mut().is_some_and(|dice| dice.permille(500))
     }
 
     /// How a phone is connected that would have come by `plain`.

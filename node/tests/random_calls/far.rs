@@ -181,6 +181,9 @@ impl Far {
             transport,
             q: "1.0",
             serves: Some(serves),
+            is_secure: false,
+            forwards: Vec::new(),
+            poses: Vec::new(),
             slow_ms: 0,
         }
     }

@@ -1,7 +1,7 @@
 //! Evenings that once found something and are too long for a ladder. They are played first, each time, in the world that
 //! there was by then: what has been added to it since would make other evenings of them.
 
-use Era::{Names, Plain};
+use Era::{Forwarding, Names, Plain};
 
 /// What there was in the world beside phones, and all that came before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -12,10 +12,16 @@ pub(crate) enum Era {
     Names,
     /// A row of servers that share calls.
     Rows,
+    /// Phones that are forwarded.
+    Forwarding,
+    /// Callers and callees who say who they are, or want it hidden.
+    Identity,
+    /// Phones that want TLS on every hop.
+    Secure,
 }
 
 /// The evenings.
-pub(crate) const FOUND: [(u64, Era); 19] = [
+pub(crate) const FOUND: [(u64, Era); 20] = [
     (213_134, Plain), // an INVITE comes twice, nobody is registered when the first copy comes, and somebody is for the second one
     (500_940, Plain), // the ACK to a 408 comes by a new connection, to another shard
     (2_006_834, Plain), // a caller far away acknowledges the 480 of one copy of his INVITE while another copy rings
@@ -35,12 +41,13 @@ pub(crate) const FOUND: [(u64, Era); 19] = [
     (10_044_379, Names), // a call was declined and has its record when a copy of it comes by another way, and is taken
     (10_073_959, Names), // the connection for a 180 is gone and has to be opened anew
     (10_088_786, Names), // nobody is there for an OPTIONS, and for its repetition its credentials have been used
+    (31_003_107, Forwarding), // a phone is called by another exchange than its own, because a call was sent on there
 ];
 
 impl Era {
     /// That of an evening.
     pub(crate) fn of(seed: u64) -> Self {
         let found = FOUND.iter().find(|(found, _)| *found == seed);
-        found.map_or(Self::Rows, |(_, era)| *era)
+        found.map_or(Self::Secure, |(_, era)| *era)
     }
 }

@@ -64,12 +64,31 @@ pub(crate) fn place_of(uri: &str) -> Option<(Transport, SocketAddr)> {
     PLAIN.into_iter().map(|transport| (transport, local)).find(|place| is_at(uri, *place))
 }
 
+/// Whether a URI asks for TLS on every hop (RFC 3261 §26.2.2).
+pub(crate) fn is_sips(uri: &str) -> bool {
+    uri.starts_with("sips:")
+}
+
+/// A URI without its scheme: whom it names, by whatever hops.
+pub(crate) fn bare(uri: &str) -> &str {
+    uri.strip_prefix("sips:").or_else(|| uri.strip_prefix("sip:")).unwrap_or(uri)
+}
+
+/// Whether what travels by this is safe from others.
+pub(crate) fn is_safe(transport: Transport) -> bool {
+    matches!(transport, Tls | Wss)
+}
+
 /// Whether a URI names this place.
 pub(crate) fn is_at(uri: &str, (transport, local): (Transport, SocketAddr)) -> bool {
-    let mut parts = uri.strip_prefix("sip:").unwrap_or(uri).split(';');
+    if is_sips(uri) && !is_safe(transport) {
+        return false;
+    }
+    let usual = if is_sips(uri) { "tls" } else { "udp" };
+    let mut parts = bare(uri).split(';');
     let host = parts.next().unwrap_or_default();
     let host = host.rsplit('@').next().unwrap_or_default();
-    let named = parts.find_map(|part| part.strip_prefix("transport=")).unwrap_or("udp");
+    let named = parts.find_map(|part| part.strip_prefix("transport=")).unwrap_or(usual);
     let alone = || Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, usual_port(transport)));
     named == uri_name(transport) && host.parse().ok().or_else(alone) == Some(local)
 }

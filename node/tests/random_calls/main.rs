@@ -5,7 +5,8 @@
 //! In some of them people come by TLS and from browsers too; in some there is a domain far away whose servers are found by
 //! name, and of which some are dead, busy or slow, as the name servers may be; in some there is a provider that numbers go
 //! to, which asks who calls, registers the exchange and sends calls in; in some there is a row of servers that share calls and
-//! are asked whether they live.
+//! are asked whether they live; in some phones are forwarded; in some
+//! people say who they are, or want it hidden; in some they want TLS on every hop.
 //!
 //! An oracle at the door of each exchange sees every message and holds it against RFC 3261.
 //!
@@ -20,6 +21,7 @@ mod caller;
 mod exchange;
 mod extras;
 mod far;
+mod forwarding;
 mod found;
 #[path = "../ladders/ledger.rs"]
 mod ledger;
@@ -30,6 +32,7 @@ mod loads;
 mod message_room;
 mod oracle;
 mod phone;
+mod posing;
 mod records;
 mod row;
 mod rules;

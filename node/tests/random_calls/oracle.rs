@@ -14,14 +14,23 @@ mod asked;
 mod copies;
 mod group;
 mod health;
+mod identity;
+mod moved;
 mod packet;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
 mod proof_group;
 #[cfg(test)]
+mod proof_identity;
+#[cfg(test)]
+mod proof_moved;
+#[cfg(test)]
 mod proof_places;
+#[cfg(test)]
+mod proof_secure;
 mod report;
+mod secure;
 mod sent;
 mod standing;
 mod transactions;
@@ -37,6 +46,8 @@ use crate::sniffer::{Cause, Step};
 use group::Spread;
 pub(crate) use group::{Draw, Group, Key};
 use health::Health;
+pub(crate) use identity::Trust;
+pub(crate) use moved::Follows;
 pub(crate) use packet::{Packet, param};
 use packet::{user_and_host, via_key};
 pub(crate) use report::{Violation, is_given_up, registrations, said};
@@ -56,6 +67,10 @@ pub(crate) struct Facts {
     /// Nobody is asked who he is.
     pub(crate) open: bool,
     pub(crate) neighbours: Vec<Neighbour>,
+    /// What becomes of redirections.
+    pub(crate) follows: Follows,
+    /// Who says and hears who calls.
+    pub(crate) trust: Trust,
 }
 
 /// Where the requests for another domain go.
@@ -110,6 +125,8 @@ struct Registered<'a> {
     user: &'a str,
     places: BTreeSet<SocketAddr>,
     q_milli: u32,
+    /// The exchange has said so.
+    is_bound: bool,
 }
 
 /// What one step must bring.
@@ -136,8 +153,10 @@ struct Turn<'a> {
     went_on: Vec<usize>,
     /// Requests whose name has been found.
     woken: Vec<usize>,
-    /// Requests that have failed at one place and go to the next.
+    /// Branches that have failed at one place and go to the next.
     next: Vec<usize>,
+    /// Requests that somebody has sent on.
+    moved: Vec<usize>,
     /// Branches that were asked who we are: the request goes there once more, with an answer.
     retries: Vec<usize>,
     /// Answers of its own: which request, and the status.
@@ -264,6 +283,7 @@ impl<'a> Oracle<'a> {
         let turn = std::mem::take(&mut self.turn);
         self.abandon_silent(&turn);
         let waits = turn.fresh.is_some_and(|fresh| self.begins_to_wait(fresh));
+        self.are_followed(&turn.moved, &turn.went_on);
         self.expect(turn.next.is_empty(), "RFC 3263 §4.3", "the next place was not tried");
         self.expect(turn.retries.is_empty(), "§22.3", "a challenge for us was not answered");
         let asleep = turn.woken.first().map(|&server| self.servers[server].request.clone());

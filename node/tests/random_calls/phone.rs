@@ -35,6 +35,12 @@ pub(crate) struct Line {
     pub(crate) q: &'static str,
     /// It answers for everybody in a domain.
     pub(crate) serves: Option<Serves>,
+    /// It wants TLS on every hop.
+    pub(crate) is_secure: bool,
+    /// Where it sends on who calls, as Contacts.
+    pub(crate) forwards: Vec<String>,
+    /// What it writes about itself, and what of it is to be hidden.
+    pub(crate) poses: Vec<(&'static str, String)>,
     /// How long it thinks before it answers anything, at most, ms.
     pub(crate) slow_ms: u64,
 }
@@ -184,9 +190,19 @@ impl Phone {
         format!("{}-{}", self.line.name, self.made_up)
     }
 
-    pub(crate) fn contact(&self) -> String {
-        let transport = lines::uri_param(self.line.transport);
-        format!("<sip:{}@{}{transport}>", self.line.name, self.host())
+    /// Its Contact for who has called, or is called, by this URI: RFC 3261 §8.1.1.8, §12.1.1.
+    pub(crate) fn contact(&self, uri: &str) -> String {
+        let scheme = if lines::is_sips(uri) { "sips" } else { "sip" };
+        let transport = match self.line.transport {
+            Transport::Tls if lines::is_sips(uri) => String::new(),
+            transport => lines::uri_param(transport),
+        };
+        format!("<{scheme}:{}@{}{transport}>", self.line.name, self.host())
+    }
+
+    /// The Contact that it registers.
+    pub(crate) fn own_contact(&self) -> String {
+        self.contact(if self.line.is_secure { "sips:" } else { "sip:" })
     }
 
     /// What it says of itself: RFC 7118 §5, a browser does not know its address.
@@ -208,12 +224,13 @@ impl Phone {
         format!("SIP/2.0/{token} {host};branch=z9hG4bK-{branch}{rport}")
     }
 
-    /// Where a request goes: to the exchange that the phone belongs to; a server of a far domain belongs to none, and goes
-    /// by the route (RFC 3261 §12.2.1.1).
+    /// Where a request goes: to the exchange that the phone belongs to. A server of a far domain belongs to none, and goes by
+    /// the route (RFC 3261 §12.2.1.1); so does a phone that another exchange has called, because it was sent on there.
     pub(crate) fn way(&self, first_route: Option<&str>) -> (Transport, SocketAddr) {
         let own = (self.line.transport, self.line.proxy);
-        let by_route = first_route.filter(|_| self.line.serves.is_some());
-        by_route.and_then(|route| lines::place_of(uri_of(route))).unwrap_or(own)
+        let by_route = first_route.and_then(|route| lines::place_of(uri_of(route)));
+        let is_foreign = |place: &(_, SocketAddr)| self.line.serves.is_some() || place.1.ip() != own.1.ip();
+        by_route.filter(is_foreign).unwrap_or(own)
     }
 
     /// Sends a request on its way.
@@ -237,7 +254,7 @@ impl Phone {
     pub(crate) fn in_dialog(&mut self, dialog: usize, method: &str) -> Message {
         let (transport, _) = self.way(self.dialogs[dialog].routes.first().map(String::as_str));
         let via = self.new_via(transport);
-        let contact = self.contact();
+        let contact = self.contact(&self.dialogs[dialog].target);
         let dialog = &mut self.dialogs[dialog];
         dialog.cseq += 1;
         let mut message = Message::request(method, &dialog.target);
@@ -292,7 +309,8 @@ impl Phone {
     fn tell(&mut self, now_ms: u64, dialog: usize, out: &mut Outbox) {
         let methods = ["INFO", "UPDATE", "PRACK", "INVITE", "MESSAGE"];
         let method = methods[self.rng.below(methods.len() as u64) as usize];
-        let request = self.in_dialog(dialog, method);
+        let mut request = self.in_dialog(dialog, method);
+        self.pose(&mut request);
         let what = if method == "INVITE" { What::Invite } else { What::Other };
         self.start(now_ms, request, what, out);
     }

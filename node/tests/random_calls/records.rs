@@ -14,8 +14,10 @@ use crate::sniffer::{Cause, Step};
 struct Call<'a> {
     uris: BTreeSet<&'a str>,
     sources: BTreeSet<String>,
-    /// Where copies were sent.
-    targets: BTreeSet<SocketAddr>,
+    /// Where copies were sent: by which branch.
+    targets: BTreeMap<&'a str, SocketAddr>,
+    /// Who has taken the call, as the caller was told.
+    takers: BTreeSet<SocketAddr>,
 }
 
 /// Everything in the records that was otherwise.
@@ -35,14 +37,18 @@ fn judge(facts: &Facts, call: &Call<'_>, record: &Record) -> Option<&'static str
     let neighbour = facts.neighbour_of(&record.request_uri);
     let trunk = neighbour.map_or("", |neighbour| neighbour.trunk);
     let target = record.callee_target.parse().ok();
-    let went_there = target.is_some_and(|target: SocketAddr| call.targets.contains(&target));
+    let is_known = !call.takers.is_empty();
+    let is_taker = target.is_some_and(|target: SocketAddr| match is_known {
+        true => call.takers.contains(&target),
+        false => call.targets.values().any(|known| *known == target),
+    });
     let answered = record.outcome == Outcome::Answered;
     [
         (call.uris.contains(&*record.request_uri), "has another Request-URI"),
         (call.sources.contains(&record.caller_source), "comes from elsewhere"),
         (record.route == neighbour.map_or("user", |neighbour| neighbour.route), "has another route"),
         (record.trunk == trunk, "has another trunk"),
-        (!answered || went_there, "was answered where it never was"),
+        (!answered || is_taker, "was answered where it never was"),
     ]
     .into_iter()
     .find_map(|(is_so, what)| (!is_so).then_some(what))
@@ -64,9 +70,23 @@ fn calls(steps: &[Step]) -> BTreeMap<&str, Call<'_>> {
         for sent in &step.sent {
             if let Some(packet) = Packet::read(&sent.bytes).filter(begins) {
                 let call = calls.entry(packet.value("Call-ID")).or_default();
-                call.targets.insert(sent.flow.remote);
+                call.targets.insert(param(packet.via(), "branch"), sent.flow.remote);
             }
+        }
+        if let Some((call_id, branch)) = taken(step)
+            && let Some(call) = calls.get_mut(call_id)
+        {
+            call.takers.extend(call.targets.get(branch).copied());
         }
     }
     calls
+}
+
+/// A 2xx that comes and goes on: the call, and the branch.
+fn taken(step: &Step) -> Option<(&str, &str)> {
+    let is_2xx = |packet: &Packet<'_>| packet.is_invite() && (200..300).contains(&packet.status);
+    let Cause::Message(_, bytes) = &step.cause else { return None };
+    let packet = Packet::read(bytes).filter(is_2xx)?;
+    let goes_on = step.sent.iter().any(|sent| Packet::read(&sent.bytes).as_ref().is_some_and(is_2xx));
+    goes_on.then(|| (packet.value("Call-ID"), param(packet.via(), "branch")))
 }

@@ -80,7 +80,7 @@ impl Row {
     }
 
     /// The trunk and its rule.
-    pub(crate) fn rule(&self) -> String {
+    pub(crate) fn rule(&self, trusted: &str) -> String {
         let target = |Seat { hop: (transport, address), priority, weight }: &Seat| {
             let transport = transport.name();
             format!(
@@ -91,7 +91,7 @@ impl Row {
         let (targets, key, check_s) = (targets.join(", "), self.key.name(), self.check_s);
         format!(
             "[[trunk]]\nname = \"row\"\ntargets = [{targets}]\ndomain = \"{DOMAIN}\"\nspread = \"{key}\"\n\
-             health_check_s = {check_s}\n\
+             health_check_s = {check_s}\n{trusted}\
              [[route]]\nname = \"row\"\nmatch = {{ domain = \"{DOMAIN}\" }}\ntrunk = \"row\"\n"
         )
     }
@@ -136,6 +136,9 @@ fn line(number: u64, address: SocketAddr, (transport, serves): (Transport, Serve
         transport,
         q: "1.0",
         serves: Some(serves),
+        is_secure: false,
+        forwards: Vec::new(),
+        poses: Vec::new(),
         slow_ms: 0,
     }
 }

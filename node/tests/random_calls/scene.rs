@@ -11,9 +11,11 @@ use offhook_sip::Transport;
 use crate::exchange::{OPEN, Plan, parse};
 use crate::extras::Extras;
 use crate::far::{FAR, Far};
+use crate::forwarding::Forwarding;
 use crate::lines::{self, door};
-use crate::oracle::{Facts, Neighbour, Takes, Toward};
+use crate::oracle::{Facts, Follows, Neighbour, Takes, Toward};
 use crate::phone::{Errand, Line, Phone};
+use crate::posing::Posing;
 use crate::row::Row;
 use crate::sniffer::{Log, Sniffer};
 use crate::trunk::Provider;
@@ -58,6 +60,8 @@ pub(crate) struct Scene {
     pub(crate) provider: Option<Provider>,
     /// Servers that share calls.
     pub(crate) row: Option<Row>,
+    forwarding: Option<Forwarding>,
+    posing: Option<Posing>,
     dice: Rng,
     extras: Extras,
 }
@@ -88,6 +92,8 @@ impl Scene {
             far: None,
             provider: None,
             row: None,
+            forwarding: None,
+            posing: None,
             dice: Rng::new(seed ^ 0x5eed),
             extras: Extras::of(seed),
         };
@@ -99,7 +105,10 @@ impl Scene {
         if scene.extras.trunks {
             scene.provider = Some(Provider::new(&mut scene.world, &mut scene.extras.dice));
         }
+        scene.posing = scene.extras.identity.take().map(Posing::new);
+        scene.forwarding = scene.extras.forwarding.take().map(Forwarding::new);
         scene.row = scene.extras.row.take().map(|dice| Row::new(&mut scene.world, dice));
+        scene.pose_servers();
         let domains: &[&str] = if seed % 4 == 3 { &DOMAINS } else { &DOMAINS[..1] };
         let auth = scene.dice.permille(500);
         for (index, domain) in domains.iter().enumerate() {
@@ -123,6 +132,25 @@ impl Scene {
     /// Whether exchanges ask servers for ever whether they live.
     pub(crate) fn has_trunks(&self) -> bool {
         self.provider.is_some() || self.row.is_some()
+    }
+
+    /// The machines of trunks say who they are, too.
+    fn pose_servers(&mut self) {
+        let Some(posing) = &mut self.posing else { return };
+        let provider = self.provider.iter().flat_map(|provider| &provider.nodes);
+        for &node in provider.chain(self.row.iter().flat_map(|row| &row.nodes)) {
+            self.world.endpoint_mut::<Phone>(node).line.poses = posing.of("+49301234");
+        }
+    }
+
+    /// A phone that wants TLS on every hop asks for it, sometimes: where no name must be looked up for that.
+    fn secured(&mut self, phone: NodeId, target: String) -> String {
+        let line = &self.world.endpoint::<Phone>(phone).line;
+        let is_near = target.ends_with(&format!("@{}", line.domain)) || target.ends_with("@row.example");
+        match line.is_secure && is_near && self.extras.calls_securely() {
+            true => target.replacen("sip:", "sips:", 1),
+            false => target,
+        }
     }
 
     /// Plays it to the end.
@@ -176,7 +204,11 @@ impl Scene {
         };
         let mut text = if auth { String::new() } else { OPEN.to_owned() };
         // Turns end by Timer C alone: the oracle knows no other end.
-        text += "[proxy]\nring_s = 600\n";
+        let has_provider = self.provider.is_some();
+        let follows = self.forwarding.as_mut().map_or(Follows::Own, |all| all.follows(has_provider));
+        text += &format!("[proxy]\nring_s = 600\nfollow_redirects = \"{}\"\n", follows.name());
+        text += &self.posing.as_ref().map(Posing::rule).unwrap_or_default();
+        let (trusts_provider, trusts_row) = self.posing.as_ref().map(Posing::trusts).unwrap_or_default();
         let mut neighbours = Vec::new();
         for (other, domain) in domains.iter().enumerate().filter(|(other, _)| *other != index) {
             let (domain, address, stateless) =
@@ -203,19 +235,32 @@ impl Scene {
             neighbours.push(far.neighbour());
         }
         if let Some(provider) = self.provider.as_ref().filter(|_| index == 0) {
-            text += &provider.rule();
+            text += &provider.rule(trusts_provider);
             neighbours.push(provider.neighbour());
         }
         if let Some(row) = &self.row {
-            text += &row.rule();
+            text += &row.rule(trusts_row);
             neighbours.push(row.neighbour());
         }
+        let places_of = |trunk: &str| {
+            let known = neighbours.iter().find(|neighbour| neighbour.trunk == trunk);
+            known.map(|neighbour| neighbour.places.clone()).unwrap_or_default()
+        };
+        let (provider, row) = (places_of("provider"), places_of("row"));
+        let trust = self.posing.as_ref().map(|posing| posing.trust(&provider, &row)).unwrap_or_default();
         let names = self.far.as_ref().map(|far| far.names.clone()).unwrap_or_default();
         let shards = self.dice.between(1, 3) as u8;
         let plan = Plan::new(&parse(&text), &site, shards);
         let plan = Arc::new(if is_killed(site.seed) { plan.on_disk(site.now_ms) } else { plan });
         let places = listeners.iter().map(|listener| (listener.transport, listener.local));
-        let facts = Facts { places: places.collect(), domain: domain.to_owned(), open: !auth, neighbours };
+        let facts = Facts {
+            places: places.collect(),
+            domain: domain.to_owned(),
+            open: !auth,
+            neighbours,
+            follows,
+            trust,
+        };
         let name = format!("proxy-{domain}");
         let log = Log::default();
         let engines = engines((&plan, shards, &names), &log, self.began_ms(), 1);
@@ -248,6 +293,10 @@ impl Scene {
         let q = ["1.0", "1.0", "0.7", "0.3"][self.dice.below(4) as usize];
         let transport = if self.dice.permille(250) { Transport::Tcp } else { Transport::Udp };
         let transport = self.extras.transport(transport);
+        let domains = if self.exchanges.len() > 1 { &DOMAINS[..] } else { &DOMAINS[..1] };
+        let forwarding = self.forwarding.as_mut();
+        let forwards = forwarding.map(|all| all.of_phone(&USERS, domain, domains)).unwrap_or_default();
+        let is_secure = self.extras.is_secure(transport);
         let line = Line {
             name: format!("{user}{exchange}{number}"),
             user: user.to_owned(),
@@ -258,6 +307,9 @@ impl Scene {
             transport,
             q,
             serves: None,
+            is_secure,
+            forwards,
+            poses: self.posing.as_mut().map(|posing| posing.of(user)).unwrap_or_default(),
             slow_ms: if self.dice.permille(100) { self.dice.between(500, SLOW_MS_MAX) } else { 0 },
         };
         let is_far = self.dice.permille(50);
@@ -290,6 +342,7 @@ impl Scene {
             };
             let target = format!("sip:{who}@{domain}");
             let target = self.row.as_mut().and_then(Row::next_call).unwrap_or(target);
+            let target = self.secured(phone, target);
             // Some call before anybody is registered.
             let at_ms = now_ms + self.dice.between(FIRST_CALL_MS, LAST_CALL_MS);
             let errand = match self.dice.below(8) {

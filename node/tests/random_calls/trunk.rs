@@ -53,7 +53,7 @@ impl Provider {
     }
 
     /// The trunk and its rule.
-    pub(crate) fn rule(&self) -> String {
+    pub(crate) fn rule(&self, trusted: &str) -> String {
         let target = |(priority, address): &(u32, SocketAddr)| {
             format!("{{ to = \"sip:{address}\", priority = {priority} }}")
         };
@@ -62,7 +62,7 @@ impl Provider {
         format!(
             "[[trunk]]\nname = \"provider\"\ntargets = [{targets}]\ndomain = \"{DOMAIN}\"\n\
              peers = [\"203.0.113.144/28\"]\nuser = \"{USER}\"\npassword = \"{PASSWORD}\"\n\
-             register = {registers}\nregister_expires_s = {expires_s}\n\
+             register = {registers}\nregister_expires_s = {expires_s}\n{trusted}\
              [[route]]\nname = \"numbers\"\nmatch = {{ prefix = \"{PREFIX}\" }}\ntrunk = \"provider\"\n"
         )
     }
@@ -103,6 +103,9 @@ fn line(dice: &mut Rng, now_ms: u64, address: SocketAddr, (as_proxy, uses_max): 
         transport: Transport::Udp,
         q: "1.0",
         serves: Some(serves),
+        is_secure: false,
+        forwards: Vec::new(),
+        poses: Vec::new(),
         slow_ms: 0,
     }
 }

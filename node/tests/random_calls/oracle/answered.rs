@@ -123,6 +123,9 @@ impl<'a> Oracle<'a> {
             self.note_dead(index, None);
         }
         self.question_ends(index, status, response.as_ref());
+        if let Some(response) = &response {
+            self.sends_on(index, response);
+        }
         let retry_after_s = response.as_ref().and_then(|r| r.value("Retry-After").parse().ok());
         if status == 503 && self.goes_on(index, retry_after_s) {
             return;

@@ -2,6 +2,7 @@
 
 use offhook_net::Flow;
 
+use super::moved::Moved;
 use super::packet::{Packet, address_of, param, uri_of, user_and_host};
 use super::transactions::{Serving, T4_MS};
 use super::{GRAIN_MS, Oracle, Server};
@@ -52,7 +53,7 @@ impl<'a> Oracle<'a> {
             cancelled: false,
             branches: Vec::new(),
             finals: Vec::new(),
-            places: Vec::new(),
+            moved: Moved::default(),
             waits_until_ms: None,
             q_milli: 1000,
             ends_ms: Some(self.now_ms + REFUSED_MS),
@@ -153,6 +154,6 @@ impl<'a> Oracle<'a> {
 }
 
 /// A q value in thousandths; 1 if there is none.
-fn milli(text: &str) -> u32 {
+pub(super) fn milli(text: &str) -> u32 {
     text.parse::<f32>().map_or(1000, |q| (q * 1000.0).round() as u32)
 }

@@ -5,14 +5,20 @@ use std::net::{IpAddr, SocketAddr};
 use offhook_net::{ConnectionId, Flow};
 use offhook_sip::Transport;
 
+use super::moved::Left;
 use super::packet::{Packet, param, uri_of, user_and_host, via_key};
-use super::{Oracle, Takes, trunks};
+use super::{Oracle, Server, Takes, identity, trunks};
 use crate::lines;
-use crate::sniffer::Sent;
+use crate::sniffer::{Cause, Sent};
 
 /// What a proxy may change in a request; every other line stays as it is.
 const CHANGING: [&str; 6] =
     ["Via", "Max-Forwards", "Record-Route", "Route", "Max-Breadth", "Proxy-Authorization"];
+
+/// Who calls, and who answers, is looked at elsewhere.
+fn is_identity(name: &str) -> bool {
+    identity::NAMES.contains(&name)
+}
 
 impl<'a> Oracle<'a> {
     /// A copy against the request that it was made from.
@@ -41,10 +47,11 @@ impl<'a> Oracle<'a> {
                 "Record-Route is wrong",
             ),
             (self.credentials_are_right(request, copy), "§22.3", "credentials have changed"),
+            (self.is_safe_enough(request, sent, copy), "§26.2.2, RFC 5630 §5.3", "a hop is not safe enough"),
         ] {
             self.expect(is_so, section, format!("{what}: {}", copy.first));
         }
-        self.target_is_right(request, sent, copy);
+        self.identity_is_right((request, from), sent, copy);
     }
 
     /// Whether this is what the listener of a flow is called.
@@ -56,12 +63,21 @@ impl<'a> Oracle<'a> {
         sent_by == local.to_string() || (is_usual && sent_by == local.ip().to_string())
     }
 
+    /// RFC 3261 §26.2.2, RFC 5630 §5.3: who asks for TLS on every hop gets it, or nothing is sent.
+    fn is_safe_enough(&self, request: &Packet<'a>, sent: &Sent, copy: &Packet<'a>) -> bool {
+        let is_safe = lines::is_sips(copy.uri()) && lines::is_safe(sent.flow.transport);
+        !lines::is_sips(request.uri()) || is_safe
+    }
+
     fn is_own_route(&self, route: &str) -> bool {
         self.facts.places.iter().any(|place| lines::is_at(uri_of(route), *place))
     }
 
-    /// Whether a Record-Route leads to the listener of this flow.
-    fn leads_to(&self, route: &str, flow: &Flow) -> bool {
+    /// Whether a Record-Route leads to the listener of this flow, by TLS where that is wanted.
+    fn leads_to(&self, route: &str, flow: &Flow, is_secure: bool) -> bool {
+        if lines::is_sips(uri_of(route)) != is_secure {
+            return false;
+        }
         let place = self.facts.places.get(usize::from(flow.listener));
         place.is_some_and(|place| lines::is_at(uri_of(route), *place)) && route.contains(";lr")
     }
@@ -89,7 +105,9 @@ impl<'a> Oracle<'a> {
         let mut routes = copy.values("Record-Route");
         let new: Vec<_> = routes.by_ref().take(sides.len()).collect();
         new.len() == sides.len()
-            && new.iter().zip(sides).all(|(route, side)| self.leads_to(route, side))
+            && new.iter().zip(sides).all(|(route, side)| {
+                self.leads_to(route, side, lines::is_sips(request.uri()) && lines::is_safe(side.transport))
+            })
             && routes.eq(request.values("Record-Route"))
     }
 
@@ -100,24 +118,29 @@ impl<'a> Oracle<'a> {
         copy.values("Proxy-Authorization").filter(|value| !for_trunk(value)).eq(foreign)
     }
 
-    /// §16.5: the Request-URI is a Contact of the user, and it goes where that was registered from.
-    fn target_is_right(&mut self, request: &Packet<'a>, sent: &Sent, copy: &Packet<'a>) {
+    /// §16.5: the Request-URI is a Contact of the user whom this URI names, and it goes where that was registered from; or it
+    /// stays as it is, but for what a trunk is told.
+    pub(super) fn fits(&self, uri: &str, sent: &Sent, copy: &Packet<'a>) -> bool {
         let remote = sent.flow.remote;
-        let (user, host) = user_and_host(request.uri());
+        let (user, host) = user_and_host(uri);
         // Which place of a neighbour is right is looked at elsewhere.
-        if request.uri() == copy.uri() {
-            return;
+        if uri == copy.uri() {
+            return true;
         }
-        if let Some(Takes::Numbers { host, .. }) = self.facts.neighbour_of(request.uri()).map(|n| &n.takes) {
-            let right = copy.uri() == format!("sip:{user}@{host}");
-            return self.expect(right, "§16.5", format!("{} became {}", request.first, copy.uri()));
+        if let Some(Takes::Numbers { host, .. }) = self.facts.neighbour_of(uri).map(|n| &n.takes) {
+            return copy.uri() == format!("sip:{user}@{host}");
         }
-        let target = self.registered.get(copy.uri());
+        let target = self.registered_as(copy.uri());
         let right = target.is_some_and(|target| target.user == user && target.places.contains(&remote));
         // RFC 7118 §5: nobody dials a browser.
         let by_its_own = !sent.flow.transport.is_websocket() || sent.flow.connection.is_some();
-        let right = right && host == self.facts.domain && by_its_own;
-        self.expect(right, "§16.5", format!("{} became {} at {remote}", request.first, copy.uri()));
+        right && host == self.facts.domain && by_its_own
+    }
+
+    /// The Request-URI of a copy that is meant for this URI.
+    pub(super) fn target_is_right(&mut self, meant: &str, sent: &Sent, (first, copy): (&str, &Packet<'a>)) {
+        let right = self.fits(meant, sent, copy);
+        self.expect(right, "§16.5", format!("{first} became {} at {}", copy.uri(), sent.flow.remote));
     }
 
     /// Nobody hears from us who has never spoken to us or been registered with us.
@@ -163,14 +186,31 @@ impl<'a> Oracle<'a> {
     }
 
     /// A response on its way up: our Via is gone, nothing else has changed.
-    pub(super) fn relayed(&mut self, _server: usize, received: &Packet<'a>, response: &Packet<'a>) {
+    pub(super) fn relayed(&mut self, server: usize, received: &Packet<'a>, response: &Packet<'a>) {
         let same = is_relayed(received, response, received.status);
+        let ends = (self.asked_at(received), self.servers[server].from.remote.ip());
         self.expect(same, "§16.7 step 3, 9", format!("{} has changed on its way", response.first));
+        self.answerer_is_right(ends, received, response);
+    }
+
+    /// A response tells who answers to whom it may: it goes from there to there.
+    fn answerer_is_right(
+        &mut self,
+        (from, to): (Option<IpAddr>, IpAddr),
+        received: &Packet<'a>,
+        response: &Packet<'a>,
+    ) {
+        let fits = self.identity_goes_back((received, from), (response, to));
+        self.expect(fits, "RFC 3325 §5, §7", format!("{} tells {to} who answers", response.first));
     }
 
     /// §16.11: by the Via below ours.
     pub(super) fn response_passed(&mut self, sent: &Sent, received: &Packet<'a>, response: &Packet<'a>) {
-        self.relayed(0, received, response);
+        let same = is_relayed(received, response, received.status);
+        self.expect(same, "§16.7 step 3, 9", format!("{} has changed on its way", response.first));
+        if let Cause::Message(from, _) = &self.steps[self.index].cause {
+            self.answerer_is_right((Some(from.remote.ip()), sent.flow.remote.ip()), received, response);
+        }
         let via = response.via();
         let host = Some(param(via, "received")).filter(|host| !host.is_empty());
         let host = host.unwrap_or_else(|| via_key(via).1.split(':').next().unwrap_or_default());
@@ -181,19 +221,38 @@ impl<'a> Oracle<'a> {
 
     /// §16.7 step 6: a 6xx if there is one, else one of the lowest class; a 503 says nothing about us.
     pub(super) fn is_a_best(&mut self, server: usize, response: &Packet<'a>) {
-        let finals = &self.servers[server].finals;
-        let lowest = finals.iter().map(|(status, _)| status / 100).min().unwrap_or(0);
-        let class = if finals.iter().any(|(status, _)| *status >= 600) { 6 } else { lowest };
+        let Server { finals, moved, .. } = &self.servers[server];
+        // A redirection of which all was followed is no answer any more.
+        let left = |status: u16, packet: &Option<Packet<'_>>| match packet {
+            Some(packet) if matches!(status, 300..=302) && moved.is_moved() => moved.left_of(packet),
+            _ => Left::Yes,
+        };
+        let finals = finals.iter().map(|(status, packet)| (status, packet, left(*status, packet)));
+        let sure = finals.clone().filter(|(_, _, left)| *left == Left::Yes);
+        let lowest = sure.map(|(status, ..)| status / 100).min().unwrap_or(u16::MAX);
+        let declined = finals.clone().any(|(status, ..)| *status >= 600);
+        let is_class = |class: u16, left: Left| match declined {
+            true => class == 6,
+            false => left != Left::No && (class == lowest || (left == Left::Perhaps && class < lowest)),
+        };
         let upstream = |status: u16| if status == 503 { 500 } else { status };
-        let candidates = finals.iter().filter(|(status, _)| status / 100 == class);
-        let fits = candidates.clone().any(|(status, packet)| {
+        let mut candidates = finals.clone().filter(|(status, _, left)| is_class(*status / 100, *left));
+        let fits = candidates.any(|(status, packet, _)| {
+            let same = |p: &Packet<'_>| match status {
+                401 | 407 => true,
+                300..=302 if moved.is_moved() => moved.are_left(response, p),
+                _ => is_relayed(p, response, upstream(*status)),
+            };
+            let to = self.servers[server].from.remote.ip();
             let same = |p: &Packet<'_>| {
-                let more = matches!(status, 401 | 407);
-                more || is_relayed(p, response, upstream(*status))
+                same(p)
+                    && (response.status == 401
+                        || response.status == 407
+                        || self.identity_goes_back((p, self.asked_at(p)), (response, to)))
             };
             upstream(*status) == response.status && packet.as_ref().is_none_or(same)
         });
-        let all: Vec<_> = finals.iter().map(|(status, _)| status).collect();
+        let all: Vec<_> = finals.map(|(status, _, left)| (status, left)).collect();
         let text = format!("{} is none of the best of {all:?}, or has changed", response.first);
         self.expect(fits, "§16.7 step 6", text);
     }
@@ -204,8 +263,10 @@ fn is_relayed(received: &Packet<'_>, response: &Packet<'_>, status: u16) -> bool
         if received.status == status { received.first == response.first } else { response.status == status };
     let gone = received.lines.iter().position(|(name, _)| *name == "Via");
     let before = received.lines.iter().enumerate().filter(|(i, _)| Some(*i) != gone).map(|(_, line)| line);
+    let before = before.filter(|(name, _)| !is_identity(name));
     let had_length = !received.value("Content-Length").is_empty();
     let after = response.lines.iter().filter(|(name, _)| had_length || *name != "Content-Length");
+    let after = after.filter(|(name, _)| !is_identity(name));
     same_line && before.map(line_parts).eq(after.map(line_parts)) && received.body == response.body
 }
 
@@ -230,7 +291,10 @@ fn rest_is_same(request: &Packet<'_>, copy: &Packet<'_>, by_trunk: bool) -> bool
     // A trunk that knows us is told other numbers, and who we are.
     let is_ours = |name: &str| by_trunk && matches!(name, "CSeq" | "Authorization");
     let stays = |(name, _): &&(&str, &str)| {
-        !CHANGING.contains(name) && !is_ours(name) && (had_length || *name != "Content-Length")
+        !CHANGING.contains(name)
+            && !is_identity(name)
+            && !is_ours(name)
+            && (had_length || *name != "Content-Length")
     };
     request.lines.iter().filter(stays).eq(copy.lines.iter().filter(stays))
 }

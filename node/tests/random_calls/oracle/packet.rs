@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::lines;
+
 /// A message.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet<'a> {
@@ -78,7 +80,7 @@ pub(crate) fn uri_of(value: &str) -> &str {
 
 /// User and host of a URI, both as they stand; the host may have a port.
 pub(crate) fn user_and_host(uri: &str) -> (&str, &str) {
-    let rest = uri.strip_prefix("sip:").unwrap_or(uri);
+    let rest = lines::bare(uri);
     let rest = rest.split([';', '?']).next().unwrap_or_default();
     rest.split_once('@').unwrap_or(("", rest))
 }

@@ -3,7 +3,7 @@
 use offhook_net::{ConnectionId, Flow};
 use offhook_sip::Transport;
 
-use super::{Facts, judge};
+use super::{Facts, Follows, Trust, judge};
 use crate::sniffer::{Cause, Sent, Step};
 
 pub(super) const ALICE: &str = "192.0.2.10:5060";
@@ -90,7 +90,14 @@ pub(super) fn response_to(request: &str, status: &str) -> String {
 
 fn complaints(steps: &[Step]) -> Vec<String> {
     let places = vec![(Transport::Udp, "198.51.100.1:5060".parse().expect("an address"))];
-    let facts = Facts { places, domain: "a.example".to_owned(), open: true, neighbours: Vec::new() };
+    let facts = Facts {
+        places,
+        domain: "a.example".to_owned(),
+        open: true,
+        neighbours: Vec::new(),
+        follows: Follows::Off,
+        trust: Trust::default(),
+    };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()
 }
 

@@ -4,7 +4,7 @@
 use offhook_sip::Transport;
 
 use super::proof::{ALICE, Fault, are_seen, flow, question, response_to, time, told};
-use super::{Facts, Group, Key, Neighbour, Takes, Toward, judge};
+use super::{Facts, Follows, Group, Key, Neighbour, Takes, Toward, Trust, judge};
 use crate::sniffer::Step;
 
 const FIRST: &str = "198.18.1.1:5060";
@@ -69,7 +69,14 @@ fn complaints(steps: &[Step]) -> Vec<String> {
         trunk: "row",
         route: "row",
     };
-    let facts = Facts { places, domain: "a.example".to_owned(), open: true, neighbours: vec![neighbour] };
+    let facts = Facts {
+        places,
+        domain: "a.example".to_owned(),
+        open: true,
+        neighbours: vec![neighbour],
+        follows: Follows::Off,
+        trust: Trust::default(),
+    };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()
 }
 

@@ -4,7 +4,7 @@
 use offhook_sip::Transport;
 
 use super::proof::{ALICE, Fault, are_seen, flow, question, response_to, rewrite, time, told};
-use super::{Facts, Neighbour, Takes, Toward, judge};
+use super::{Facts, Follows, Neighbour, Takes, Toward, Trust, judge};
 use crate::sniffer::Step;
 
 const FIRST: &str = "203.0.113.201:5060";
@@ -66,7 +66,14 @@ fn complaints(steps: &[Step]) -> Vec<String> {
         trunk: "",
         route: "far",
     };
-    let facts = Facts { places, domain: "a.example".to_owned(), open: true, neighbours: vec![neighbour] };
+    let facts = Facts {
+        places,
+        domain: "a.example".to_owned(),
+        open: true,
+        neighbours: vec![neighbour],
+        follows: Follows::Off,
+        trust: Trust::default(),
+    };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()
 }
 

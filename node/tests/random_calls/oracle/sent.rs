@@ -4,7 +4,7 @@ use super::packet::{Packet, param, via_key};
 use super::transactions::{
     Asking, Cancelling, Resend, Serving, T2_MS, TIMEOUT_MS, TIMER_C_MS, TRYING_OF_OTHERS_MS,
 };
-use super::ways::SILENCE_MS;
+use super::ways::{Hop, SILENCE_MS};
 use super::{Client, Oracle};
 use crate::sniffer::Sent;
 
@@ -39,6 +39,7 @@ impl<'a> Oracle<'a> {
         }
         if self.turn.settle.contains(&server) && status >= 300 {
             self.is_a_best(server, &response);
+            self.all_are_called(server, status);
             return self.responded(server, response);
         }
         if self.turn.trying.contains(&server) {
@@ -66,6 +67,10 @@ impl<'a> Oracle<'a> {
             let wanted = self.turn.status.unwrap_or(status);
             self.expect(status == wanted, "§9.2", format!("{status} instead of {wanted}"));
             self.expect(status >= 200, "§8.2.6.1", "a provisional response without a transaction");
+            self.is_refused_for_safety(server, &response);
+            if response.method == "REGISTER" && status == 200 {
+                self.binds(server);
+            }
             if !self.name_leads_nowhere(server, status) && !self.is_lasting(server, status) {
                 self.servers[server].state = Serving::Refused;
                 return;
@@ -126,6 +131,7 @@ impl<'a> Oracle<'a> {
                     Some((received, from)) => {
                         self.passed.insert(branch);
                         self.copied((&received, &from), sent, &request);
+                        self.target_is_right(received.uri(), sent, (received.first, &request));
                         self.ack_number_is_right(&received, sent, &request);
                     }
                     None => self.expect(false, "§17.1.1.3", "an ACK that nothing asked for"),
@@ -204,6 +210,7 @@ impl<'a> Oracle<'a> {
             (request.value("CSeq").ends_with(request.method), "has the wrong method in CSeq"),
             (request.values("Route").eq(of.values("Route")), "has other Routes than its INVITE"),
             (request.body.is_empty(), "has a body"),
+            (request.values("P-Asserted-Identity").next().is_none(), "says who calls"),
         ] {
             self.expect(is_so, section, format!("{} {what}", request.method));
         }
@@ -220,18 +227,25 @@ impl<'a> Oracle<'a> {
         let from = s.from;
         let asked = self.turn.fresh == Some(server) || self.turn.woken.contains(&server);
         let (settles, over) = (self.turn.settle.contains(&server), s.over);
-        let next = self.turn.next.contains(&server);
-        self.turn.next.retain(|going| *going != server);
+        let meant = self.meant(server, sent, &copy);
+        let left = self.left_for(server, (sent.flow.transport, sent.flow.remote), &copy);
+        self.turn.next.retain(|going| Some(*going) != left);
         self.turn.woken.retain(|woken| *woken != server);
         self.copied((&request, &from), sent, &copy);
+        self.target_is_right(meant, sent, (request.first, &copy));
         let retry = self.retry_of(server, sent);
+        let tries = retry.and_then(|client| self.clients[client].tries);
         let asked = asked || retry.is_some();
-        self.expect(asked || settles || next, "§16.6", "a copy that nothing asked for");
-        let left = match retry {
-            Some(_) => std::mem::take(&mut self.servers[server].places),
-            None => self.place_is_right(shard, (server, next), sent),
+        let moved = self.turn.moved.contains(&server);
+        self.expect(asked || settles || left.is_some() || moved, "§16.6", "a copy that nothing asked for");
+        if left.is_none() && retry.is_none() {
+            self.is_called_once(server, (meant, &copy));
+        }
+        let places = match retry {
+            Some(client) => std::mem::take(&mut self.clients[client].places),
+            None => self.place_is_right(shard, (server, meant, left), sent),
         };
-        self.number_is_right(&request, sent, &copy, retry.map_or(0, |tries| tries + 1));
+        self.number_is_right(&request, sent, &copy, tries.map_or(0, |tries| tries + 1));
         self.expect(!over || asked, "§16.7 step 5", "a new target, though the request is over");
         let by_route = self.neighbour_of(&request).is_some_and(|neighbour| neighbour.stateless);
         // RFC 7118 §5: what came by WebSocket can be answered by its connection alone, which a Via does not name.
@@ -252,19 +266,36 @@ impl<'a> Oracle<'a> {
         if s.state == Serving::Fresh {
             s.opens(self.now_ms);
         }
-        s.places = left;
         self.turn.went_on.push(server);
         self.in_order_of_preference(server, &copy);
         let index = self.opens(shard, sent, copy, Some(server));
+        if !places.is_empty() {
+            self.clients[index].patience_ms = Some(self.now_ms + SILENCE_MS);
+        }
+        self.clients[index].places = places;
         self.clients[index].tries =
-            self.is_with_login(&sent.flow).then(|| retry.map_or(0, |tries| tries + 1));
+            self.is_with_login(&sent.flow).then(|| tries.map_or(0, |tries| tries + 1));
         self.servers[server].branches.push(index);
+    }
+
+    /// The branch that has failed and goes on by this copy.
+    fn left_for(&self, server: usize, hop: Hop, copy: &Packet<'a>) -> Option<usize> {
+        let mut next = self.turn.next.iter().copied().filter(|&client| {
+            let c = &self.clients[client];
+            c.server == Some(server) && c.request.uri() == copy.uri()
+        });
+        next.clone()
+            .find(|&client| self.clients[client].places.iter().any(|place| place.hop == hop))
+            .or(next.next())
     }
 
     /// §16.6: targets of one preference ring together, lower ones later.
     fn in_order_of_preference(&mut self, server: usize, copy: &Packet<'a>) {
-        let Some(q_milli) = self.registered.get(copy.uri()).map(|r| r.q_milli) else { return };
+        let Some(q_milli) = self.registered_as(copy.uri()).map(|r| r.q_milli) else { return };
         let s = &self.servers[server];
+        if s.moved.is_moved() {
+            return;
+        }
         let earlier_now = s.branches.iter().filter(|b| !self.clients[**b].finished).count() > 0;
         let fits = match (s.branches.is_empty(), earlier_now) {
             (true, _) => true,
@@ -278,7 +309,6 @@ impl<'a> Oracle<'a> {
     fn opens(&mut self, shard: u8, sent: &'a Sent, request: Packet<'a>, server: Option<usize>) -> usize {
         let index = self.clients.len();
         let invite = request.is_invite();
-        let has_other_place = server.is_some_and(|server| !self.servers[server].places.is_empty());
         let is_udp = sent.flow.transport == offhook_sip::Transport::Udp;
         let (branch, _) = via_key(request.via());
         self.expect(branch.starts_with("z9hG4bK"), "§8.1.1.7", "a branch without the magic cookie");
@@ -291,10 +321,8 @@ impl<'a> Oracle<'a> {
             server,
             resend: self.resend_of(is_udp, if invite { u64::MAX } else { T2_MS }),
             ends_ms: Some(self.now_ms + TIMEOUT_MS),
-            patience_ms: match has_other_place {
-                true => Some(self.now_ms + SILENCE_MS),
-                false => invite.then_some(self.now_ms + TIMER_C_MS),
-            },
+            patience_ms: invite.then_some(self.now_ms + TIMER_C_MS),
+            places: Vec::new(),
             finished: false,
             question: None,
             tries: None,

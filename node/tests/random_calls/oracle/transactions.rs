@@ -4,6 +4,7 @@ use offhook_net::{Flow, Ticket};
 use offhook_sip::Transport;
 
 use super::health::Question;
+use super::moved::Moved;
 use super::packet::Packet;
 use super::ways::{Hop, Place};
 
@@ -55,8 +56,8 @@ pub(crate) struct Server<'a> {
     pub(crate) branches: Vec<usize>,
     /// Final answers of branches: status, and the message if there is one.
     pub(crate) finals: Vec<(u16, Option<Packet<'a>>)>,
-    /// Places that it may go to yet.
-    pub(crate) places: Vec<Place>,
+    /// Where it was sent on to.
+    pub(super) moved: Moved<'a>,
     /// So long it waits for a name.
     pub(crate) waits_until_ms: Option<u64>,
     /// Preference of the targets that ring now.
@@ -91,6 +92,8 @@ pub(crate) struct Client<'a> {
     /// Timer C, or 64·T1 after a CANCEL (§9.1).
     pub(crate) patience_ms: Option<u64>,
     pub(crate) finished: bool,
+    /// Places that its request may go to yet.
+    pub(crate) places: Vec<Place>,
     /// It asks whether somebody lives.
     pub(crate) question: Option<Question>,
     /// Its numbers are not the caller's: it goes to who may ask us for credentials, and so often it was repeated with them.

@@ -69,14 +69,13 @@ impl<'a> Oracle<'a> {
         waits && c.cancel == Cancelling::No && !c.is_back && tries < NUMBERS - 1 && (tries == 0 || stale)
     }
 
-    /// How often the request of a branch that is repeated here was repeated before.
-    pub(super) fn retry_of(&mut self, server: usize, sent: &Sent) -> Option<u32> {
+    /// The branch whose request is repeated here.
+    pub(super) fn retry_of(&mut self, server: usize, sent: &Sent) -> Option<usize> {
         let clients = &self.clients;
         let is_it =
             |client: &usize| clients[*client].server == Some(server) && clients[*client].flow == sent.flow;
         let at = self.turn.retries.iter().position(is_it)?;
-        let client = self.turn.retries.swap_remove(at);
-        self.clients[client].tries
+        Some(self.turn.retries.swap_remove(at))
     }
 
     /// A trunk is told a number with room for repetitions, and our credentials when it has asked; others the caller's number.

@@ -150,19 +150,22 @@ impl<'a> Oracle<'a> {
         Some((ack, from))
     }
 
-    /// The place of a copy, if it goes to a neighbour. Gives back those that are left for it.
+    /// The place of a copy that is meant for this URI, if it goes to a neighbour: the next one of those that a branch had left,
+    /// or the first one. Gives back those that are left for it.
     pub(super) fn place_is_right(
         &mut self,
         shard: u8,
-        (server, next): (usize, bool),
+        (server, meant, left): (usize, &str, Option<usize>),
         sent: &Sent,
     ) -> Vec<Place> {
         let request = self.servers[server].request.clone();
         let hop = (sent.flow.transport, sent.flow.remote);
-        let Some(neighbour) = self.neighbour_of(&request) else { return Vec::new() };
+        let facts = self.facts;
+        let begins = param(request.value("To"), "tag").is_empty();
+        let Some(neighbour) = facts.neighbour_of(meant).filter(|_| begins) else { return Vec::new() };
         let source = self.servers[server].from.remote.ip().to_string();
-        if next {
-            let mut places = std::mem::take(&mut self.servers[server].places);
+        if let Some(branch) = left {
+            let mut places = std::mem::take(&mut self.clients[branch].places);
             self.is_spread(neighbour, (&request, source), (hop, &places));
             self.next_place(hop, &mut places);
             return places;
@@ -291,8 +294,7 @@ impl<'a> Oracle<'a> {
 
     /// Whether a branch could go to another place.
     pub(super) fn has_other_place(&self, client: usize) -> bool {
-        let server = self.clients[client].server.map(|server| &self.servers[server]);
-        server.is_some_and(|s| s.branches.last() == Some(&client) && !s.places.is_empty())
+        self.clients[client].server.is_some() && !self.clients[client].places.is_empty()
     }
 
     /// A branch has failed at its place: the request goes to the next one, if anybody still waits for it. `false`: this is
@@ -310,9 +312,9 @@ impl<'a> Oracle<'a> {
         let waits = s.state == Serving::Proceeding && !s.over && s.lives_at(self.now_ms);
         let goes = waits && self.clients[client].cancel == Cancelling::No;
         if goes {
-            self.turn.next.push(server);
+            self.turn.next.push(client);
         } else {
-            self.servers[server].places.clear();
+            self.clients[client].places.clear();
         }
         goes
     }
@@ -331,9 +333,8 @@ impl<'a> Oracle<'a> {
         let (invite, is_silent) = (c.request.is_invite(), c.state == Asking::Calling);
         if !is_silent {
             // Nobody else is to be tried while somebody rings.
-            let server = c.server;
             c.patience_ms = c.patience_ms.filter(|_| invite);
-            server.into_iter().for_each(|server| self.servers[server].places.clear());
+            c.places.clear();
             return !invite;
         }
         (c.patience_ms, c.finished, c.is_left) = (None, true, true);
