@@ -18,6 +18,7 @@ use super::packet::{Packet, param, via_key};
 use super::standing::Life;
 use super::transactions::{Asking, Cancelling, Serving};
 use super::{Facts, Neighbour, Oracle, Server, Toward};
+use crate::lines;
 use crate::sniffer::Sent;
 
 /// Where something can be sent.
@@ -124,7 +125,9 @@ impl<'a> Oracle<'a> {
         let trunks = self.facts.neighbours.iter().filter(|neighbour| neighbour.has_login);
         let mut peers = trunks.flat_map(|trunk| &trunk.places);
         let is_known = self.facts.open || has_proof || peers.any(|peer| peer.ip() == from.remote.ip());
-        begins && is_known && matches!(status, 404 | 480) && self.neighbour_of(request).is_none()
+        // A way that is not safe enough is none.
+        let is_nobody = self.neighbour_of(request).is_none() || lines::is_sips(request.uri());
+        begins && is_known && matches!(status, 404 | 480) && is_nobody
     }
 
     /// An ACK may wait for the name of its next hop too.
