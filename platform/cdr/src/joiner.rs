@@ -155,7 +155,7 @@ impl Joiner {
                     self.wait(at_ms, payload);
                 }
             }
-            Fact::Lost { facts } => self.lost += facts,
+            Fact::Lost { facts } => self.lost = self.lost.saturating_add(facts),
             // They have texts that most of it needs no reading of.
             Fact::Begun(_) | Fact::Answered(_) => {}
         }
