@@ -71,6 +71,8 @@ pub struct Settings {
     pub record_route: bool,
     /// T1, T2, T4.
     pub timing: Timing,
+    /// Most bytes of a request.
+    pub message_bytes_max: usize,
     /// Most server transactions, and most client transactions, of one shard.
     pub transactions_max: usize,
     /// Which addresses the names of requests may lead to.
@@ -145,6 +147,7 @@ impl Settings {
                 t2_ms: config.timers.t2_ms as u32,
                 t4_ms: config.timers.t4_ms as u32,
             },
+            message_bytes_max: config.limits.message_bytes_max,
             transactions_max: config.limits.transactions_max / shards.max(1),
             reach: if config.dns.private_addresses { Reach::Private } else { Reach::Public },
             name_patience_ms: config.dns.patience_ms,

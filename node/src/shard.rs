@@ -15,7 +15,9 @@ use offhook_location::{Location, LocationError};
 use offhook_net::{ConnectionId, Engine, Flow, IcmpError, Outbox, Ticket, TlsFailure, WebSocketFailure};
 use offhook_proxy::CookieKey;
 use offhook_seal::Ring;
-use offhook_sip::{Essentials, Message, NotSip, Scratch, StartLine, Transport};
+use offhook_sip::limits::MESSAGE_BYTES_MAX;
+use offhook_sip::stream::{Frame, Reason, frame};
+use offhook_sip::{Essentials, Malformed, Message, NotSip, Scratch, StartLine, Transport};
 use offhook_transaction::{ClientId, Config, Limits, Transactions};
 use offhook_undelivered::Desk;
 
@@ -213,7 +215,8 @@ impl Shard {
         self.switchboard.certified.domains(connection)
     }
 
-    fn handle(&mut self, now_ms: u64, from: &Flow, bytes: &[u8], out: &mut Outbox) {
+    /// `is_cut`: there is more of it than a message may have.
+    fn handle(&mut self, now_ms: u64, from: &Flow, (bytes, is_cut): (&[u8], bool), out: &mut Outbox) {
         // A keep-alive on the SIP port: RFC 5626 §8.
         if from.transport == Transport::Udp && offhook_stun::is_stun(bytes) {
             let start = out.begin();
@@ -245,6 +248,10 @@ impl Shard {
         match message.start_line() {
             StartLine::Response { .. } => {
                 self.switchboard.response(&self.settings, now_ms, from, &message, out)
+            }
+            StartLine::Request { .. } if is_cut || bytes.len() > self.settings.message_bytes_max => {
+                let of = (now_ms, *from);
+                self.switchboard.malformed(&self.settings, of, &message, Malformed::TooLong, out)
             }
             StartLine::Request { .. } => match &Essentials::of(&message) {
                 Ok(parts) => {
@@ -289,14 +296,19 @@ fn process_number(secrets: &Secrets) -> u32 {
 impl Engine for Shard {
     fn receive(&mut self, now_ms: u64, from: &Flow, message: &[u8], out: &mut Outbox) {
         self.guarded(now_ms, "a message", |shard| {
-            shard.handle(now_ms, from, message, out);
+            shard.handle(now_ms, from, (message, false), out);
             shard.send_stranded(now_ms, out);
         });
     }
 
     fn unframeable(&mut self, now_ms: u64, from: &Flow, head: &[u8], out: &mut Outbox) {
-        // What there is of the head may be enough for a 400; the parser says so itself, for the head has no end.
-        self.receive(now_ms, from, head, out);
+        // What there is of the head may be enough for an answer; the parser says itself that there is no end.
+        let is_cut = matches!(frame(head), Frame::Unframeable(Reason::HeadTooLong | Reason::BodyTooLong));
+        let head = head.get(..MESSAGE_BYTES_MAX).unwrap_or(head);
+        self.guarded(now_ms, "the head of a message", |shard| {
+            shard.handle(now_ms, from, (head, is_cut), out);
+            shard.send_stranded(now_ms, out);
+        });
     }
 
     fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox) {

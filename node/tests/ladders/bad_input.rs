@@ -221,6 +221,39 @@ fn unframeable_streams() {
     .leaves_nothing();
 }
 
+/// What says on a stream that it will be too long, or whose head has no end, is answered as what is too long; so is what is longer
+/// than the administrator allows. RFC 3261 §21.5.7, RFC 3261 §18.3.
+#[test]
+fn too_long_for_a_stream() {
+    let endless = format!("X: {}", "y".repeat(70_000));
+    for header in ["Content-Length: 70000", &endless] {
+        open_ladder(&format!(
+            "
+        alice  -> proxy/tcp        OPTIONS proxy
+            {header}
+        alice  <- proxy            513 Message Too Large
+        alice  <- proxy            close
+        "
+        ))
+        .leaves_nothing();
+    }
+    let filler = "y".repeat(2_000);
+    for transport in ["udp", "tcp"] {
+        scene(&format!("{OPEN}[limits]\nmessage_bytes_max = 2000\n"))
+            .run(&format!(
+                "
+        given bob is registered
+        alice  -> proxy/{transport}        OPTIONS bob
+            X: {filler}
+        alice  <- proxy            513 Message Too Large
+        alice  -> proxy            OPTIONS proxy #2
+        alice  <- proxy            200 #2
+        "
+            ))
+            .leaves_nothing();
+    }
+}
+
 /// Somebody plays with messages that were good: bits flipped, lines lost, doubled, swapped, tokens grown. Thousands of
 /// them, of every kind, from both sides, and the exchange answers the next call as if nothing had been.
 #[test]

@@ -180,7 +180,8 @@ section! {
         /// quarter is not for callers who prove nothing.
         transactions_max: usize = 1_000_000, within 1..=100_000_000,
             because "a finished one lingers 32 s with some 600 bytes: half a gigabyte carries 8,000 calls a second";
-        /// Bytes of one message; a larger one is refused (513, RFC 3261 §21.5.7).
+        /// Bytes of one request; a larger one is answered 513 (RFC 3261 §21.5.7). Of a stream that goes on with more than 65,535
+        /// bytes nothing more is read: it is closed.
         message_bytes_max: usize = 65_535, within 1_500..=65_535,
             because "RFC 3261 §18.1.1: whatever fits in a datagram must be taken";
         /// Open connections of the whole server, shared evenly between shards; beyond it new ones are closed at once.

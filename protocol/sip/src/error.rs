@@ -42,6 +42,8 @@ pub enum Malformed {
     Uri,
     /// Content-Length says more than there is (RFC 3261 §18.3), or is no number.
     ContentLength,
+    /// It is longer than a message may be: answered 513.
+    TooLong,
     /// The method of CSeq is not that of the request (RFC 3261 §8.1.1.5).
     CSeqMethod,
 }
@@ -51,6 +53,7 @@ impl Malformed {
     pub const fn status(self) -> u16 {
         match self {
             Self::Version => 505,
+            Self::TooLong => 513,
             _ => 400,
         }
     }
@@ -71,6 +74,7 @@ impl fmt::Display for Malformed {
             Self::Header(name) => write!(f, "Malformed {name}"),
             Self::Uri => f.write_str("Malformed URI"),
             Self::ContentLength => f.write_str("Wrong Content-Length"),
+            Self::TooLong => f.write_str("Message Too Large"),
             Self::CSeqMethod => f.write_str("CSeq names another method"),
         }
     }

@@ -50,6 +50,9 @@ pub fn frame(bytes: &[u8]) -> Frame {
         return if too_long { Frame::Unframeable(Reason::HeadTooLong) } else { Frame::Incomplete };
     };
     let head_len = head + 4;
+    if head_len > MESSAGE_BYTES_MAX {
+        return Frame::Unframeable(Reason::HeadTooLong);
+    }
     let Some(body_len) = content_length(&bytes[..head + 2]) else {
         return Frame::Unframeable(Reason::ContentLength);
     };
@@ -128,5 +131,7 @@ mod tests {
         assert_eq!(frame(head("l: 70000\r\n").as_bytes()), Frame::Unframeable(Reason::BodyTooLong));
         assert_eq!(frame(b"\x16\x03\x01"), Frame::Unframeable(Reason::NotSip));
         assert_eq!(frame(&[b'a'; MESSAGE_BYTES_MAX + 1]), Frame::Unframeable(Reason::HeadTooLong));
+        let with_an_end = head(&format!("X: {}\r\nl: 0\r\n", "y".repeat(MESSAGE_BYTES_MAX)));
+        assert_eq!(frame(with_an_end.as_bytes()), Frame::Unframeable(Reason::HeadTooLong));
     }
 }
