@@ -74,12 +74,11 @@ impl Switchboard {
         let mut unfit = None;
         if let Some(gruu) = gruu {
             self.location.read(&aor, arrival.now_ms, |bindings| {
-                // Each flow of a device may have a Call-ID of its own: one that fits is enough for all.
-                let counts = bindings.clone().any(|binding| gruu.fits(&binding) == Fit::Yes);
+                let counts = gruu.counts(bindings.clone());
                 for binding in bindings {
                     match gruu.fits(&binding) {
                         Fit::OtherDevice => {}
-                        Fit::Outdated if !counts => outdated = true,
+                        _ if !counts => outdated = true,
                         _ if matches!(besides, Besides::Route(_)) => {
                             if newest_ms < Some(binding.registered_at_ms) {
                                 newest_ms = Some(binding.registered_at_ms);

@@ -60,6 +60,42 @@ fn a_gruu_leads_to_its_device() {
     stage.leaves_nothing();
 }
 
+/// A device that comes back at another address, with another Call-ID: the binding that it left behind keeps none of its temporary
+/// names good. RFC 5627 §5.1.
+#[test]
+fn a_temporary_name_ends_with_its_registration() {
+    let mut stage = open_ladder(
+        "
+        desk   -> proxy            REGISTER bob
+            Supported: gruu
+            Contact: <sip:bob@192.0.2.70>;+sip.instance=\"<urn:uuid:d1>\"
+            Call-ID: before
+        desk   <- proxy            200
+        ",
+    );
+    let old = temporary(&stage, "desk", "urn:uuid:d1");
+    stage.play(
+        "
+        +1s    desk -> proxy       REGISTER bob #2
+            Supported: gruu
+            Contact: <sip:bob@{desk}>;+sip.instance=\"<urn:uuid:d1>\"
+            Call-ID: after
+        desk   <- proxy            200 #2
+        ",
+    );
+    let new = temporary(&stage, "desk", "urn:uuid:d1");
+    stage.play(&format!(
+        "
+        alice  -> proxy            OPTIONS {old}
+        alice  <- proxy            404
+        alice  -> proxy            OPTIONS {new} #2
+                  proxy -> desk    OPTIONS sip:bob@{{desk}} #2
+                  proxy <- desk    200 #2
+        alice  <- proxy            200 #2
+        "
+    ));
+}
+
 /// Who puts its GRUU into its Contact, as Linphone does, gets the requests of the dialog, from either side, by public and
 /// temporary names. RFC 5627 §4.4, RFC 5627 §6.1, RFC 5627 §6.2.
 #[test]

@@ -26,13 +26,14 @@ pub struct Headers<'x> {
 /// Writes a Contact line for each binding, with the seconds it has left, and what the phone must know of the way.
 pub fn write_headers<'x>(
     registration: &Registration<'_, '_>,
-    bindings: impl IntoIterator<Item = &'x Binding<'x>>,
+    bindings: &'x [Binding<'x>],
     headers: &Headers<'_>,
     now_ms: u64,
     out: &mut Vec<u8>,
 ) {
     let gruus = registration.takes_gruu.then_some(headers);
     for binding in bindings {
+        let gruus = gruus.map(|headers| (headers, youngest(bindings, binding)));
         write_contact(binding, gruus, now_ms, out);
     }
     out.extend_from_slice(headers.date_line);
@@ -62,7 +63,13 @@ fn write_line(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_contact(binding: &Binding<'_>, gruus: Option<&Headers<'_>>, now_ms: u64, out: &mut Vec<u8>) {
+/// `gruus`: with the binding that temporary ones are made of.
+fn write_contact(
+    binding: &Binding<'_>,
+    gruus: Option<(&Headers<'_>, &Binding<'_>)>,
+    now_ms: u64,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(b"Contact: <");
     out.extend_from_slice(binding.contact);
     out.push(b'>');
@@ -72,11 +79,11 @@ fn write_contact(binding: &Binding<'_>, gruus: Option<&Headers<'_>>, now_ms: u64
             out.extend_from_slice(param.whole);
         }
     }
-    if let Some(headers) = gruus.filter(|_| !binding.instance.is_empty()) {
+    if let Some((headers, youngest)) = gruus.filter(|_| !binding.instance.is_empty()) {
         out.extend_from_slice(b";pub-gruu=\"");
         gruu::write_public(headers.aor, binding, out);
         out.push(b'"');
-        write_temporary(headers, binding, out);
+        write_temporary(headers, youngest, out);
     }
     let mut number = itoa::Buffer::new();
     if binding.q_milli < 1000 {
@@ -89,6 +96,13 @@ fn write_contact(binding: &Binding<'_>, gruus: Option<&Headers<'_>>, now_ms: u64
     out.extend_from_slice(b";expires=");
     out.extend_from_slice(number.format(left_s).as_bytes());
     out.extend_from_slice(b"\r\n");
+}
+
+/// The binding of the same device whose Call-ID its temporary GRUUs have: RFC 5627 §5.1.
+fn youngest<'l, 'x>(bindings: &'l [Binding<'x>], binding: &'l Binding<'x>) -> &'l Binding<'x> {
+    let is_like = |b: &&Binding<'_>| b.reg_id == 0 && b.instance == binding.instance;
+    let youngest = bindings.iter().filter(is_like).max_by_key(|b| b.registered_at_ms);
+    youngest.filter(|_| binding.reg_id == 0).unwrap_or(binding)
 }
 
 /// A name so long that it does not fit into a token has no temporary GRUU.

@@ -96,6 +96,15 @@ impl<'a> Gruu<'a> {
         Some(Self { device: Device::Temporary { instance: part(0)?, call_id: part(8)? } })
     }
 
+    /// Whether this GRUU leads anywhere, among the bindings of its address-of-record. Of a device without flows the youngest
+    /// binding says which Call-ID counts ("the one that was most recently registered", §5.1); each flow has one of its own.
+    pub fn counts<'b>(&self, bindings: impl Iterator<Item = Binding<'b>> + Clone) -> bool {
+        let of_device = bindings.filter(|binding| self.fits(binding) != Fit::OtherDevice);
+        let youngest_ms = of_device.clone().filter(|b| b.reg_id == 0).map(|b| b.registered_at_ms).max();
+        let is_current = |b: &Binding<'_>| b.reg_id != 0 || Some(b.registered_at_ms) == youngest_ms;
+        of_device.clone().any(|binding| is_current(&binding) && self.fits(&binding) == Fit::Yes)
+    }
+
     /// How a binding of the address-of-record stands to this GRUU.
     pub fn fits(&self, binding: &Binding<'_>) -> Fit {
         let fits = |same: bool| if same { Fit::Yes } else { Fit::OtherDevice };
