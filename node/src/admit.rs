@@ -79,16 +79,12 @@ impl Switchboard {
             Proof::Absent if home.is_some_and(|domain| self.speaks_by_its_flow(arrival, domain)) => {
                 (Sender::Proved, own_credentials(arrival))
             }
-            Proof::Absent | Proof::Wrong if self.is_scanner(arrival) => return None,
+            Proof::Absent | Proof::Wrong | Proof::Foreign if self.is_scanner(arrival) => return None,
             _ if home.is_some() => (Sender::ClaimsOurs, None),
             _ => (Sender::Stranger, own_credentials(arrival)),
         };
         let is_unproved = matches!(sender, Sender::ClaimsOurs | Sender::Stranger);
-        let whom = if sender == Sender::Stranger {
-            arrival.message.request_uri_text()
-        } else {
-            arrival.parts.from.uri
-        };
+        let whom = asked_for(arrival, sender);
         if is_unproved && self.is_walker(arrival, whom) {
             return None;
         }
@@ -104,7 +100,13 @@ impl Switchboard {
             Access::Challenge => {
                 let user = from_uri.and_then(|uri| uri.user).unwrap_or_default();
                 self.note_challenge(arrival, whom, (user, realm));
-                self.challenge(arrival, Door::Proxy, realm, matches!(proof, Proof::Stale), out);
+                self.challenge(
+                    arrival,
+                    Door::Proxy,
+                    realm,
+                    matches!(proof, Proof::Stale | Proof::Foreign),
+                    out,
+                );
                 None
             }
         }
@@ -263,6 +265,11 @@ impl Switchboard {
         let tell = known || sender == Sender::Stranger;
         Err(Refusal::new(if tell { 480 } else { 404 }))
     }
+}
+
+/// Whom one who proves nothing asks for: a stranger the one he calls, else whom he says to be himself.
+fn asked_for<'a>(arrival: &Arrival<'_, 'a>, sender: Sender) -> &'a [u8] {
+    if sender == Sender::Stranger { arrival.message.request_uri_text() } else { arrival.parts.from.uri }
 }
 
 /// The domain of ours that the sender says he is of, and the one for which he proves who he is: a stranger with an account

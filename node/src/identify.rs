@@ -43,6 +43,9 @@ pub(crate) enum Proof<'m, 'a> {
     Stale,
     /// Not right.
     Wrong,
+    /// With a nonce that was not made for this address: the phone has another one than before, or it is made up. A new one
+    /// may be asked for without asking the user ("only if it receives a request for which the nonce is invalid", RFC 7616 §3.3).
+    Foreign,
     /// Not looked at: too much has failed lately. There is no answer.
     Silenced,
     /// Right, but used before: a repetition, or somebody has overheard them.
@@ -87,7 +90,10 @@ impl Switchboard {
         let nonce =
             self.nonces.check(credentials.nonce, arrival.now_ms, source, realm.as_bytes(), lifetime_ms);
         let issue = match nonce {
-            NonceVerdict::Forged => return self.wrong(arrival, credentials, AuthFailure::ForgedNonce),
+            NonceVerdict::Forged => {
+                self.wrong(arrival, credentials, AuthFailure::ForeignNonce);
+                return Proof::Foreign;
+            }
             // RFC 7616 §3.3 asks for no more: an old nonce is no way to guess, and proves no address.
             NonceVerdict::Stale => return Proof::Stale,
             NonceVerdict::Valid(issue) => issue,

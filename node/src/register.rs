@@ -49,16 +49,22 @@ impl Switchboard {
                 }
                 Proof::Silenced => return,
                 Proof::Stale => return self.challenge(arrival, Door::Registrar, domain, true, out),
-                Proof::Absent | Proof::Wrong
+                Proof::Absent | Proof::Wrong | Proof::Foreign
                     if self.is_scanner(arrival)
                         || self.repeats_itself(arrival, false)
                         || self.is_walker(arrival, arrival.parts.to.uri) =>
                 {
                     return;
                 }
-                Proof::Absent | Proof::Wrong => {
+                proof @ (Proof::Absent | Proof::Wrong | Proof::Foreign) => {
                     self.note_challenge(arrival, arrival.parts.to.uri, (user, domain));
-                    return self.challenge(arrival, Door::Registrar, domain, false, out);
+                    return self.challenge(
+                        arrival,
+                        Door::Registrar,
+                        domain,
+                        matches!(proof, Proof::Foreign),
+                        out,
+                    );
                 }
             }
         }

@@ -335,7 +335,7 @@ fn a_nonce_belongs_to_its_source() {
             From: <sip:alice@example.com>;tag=a2
             Proxy-Authorization: {value}
         {phone}  <- proxy            407 #2
-            Proxy-Authenticate: *nonce=*
+            Proxy-Authenticate: *nonce=*stale=TRUE*
             "
         ));
     }

@@ -272,7 +272,7 @@ pub enum AuthFailure {
     /// The user is known, the response does not fit: the password is another.
     WrongResponse,
     /// The nonce is none of ours, or was given to someone else.
-    ForgedNonce,
+    ForeignNonce,
 }
 
 impl fmt::Display for AuthFailure {
@@ -280,7 +280,7 @@ impl fmt::Display for AuthFailure {
         f.write_str(match self {
             Self::UnknownUser => "unknown user",
             Self::WrongResponse => "wrong response",
-            Self::ForgedNonce => "forged nonce",
+            Self::ForeignNonce => "a nonce that was not given to this address",
         })
     }
 }
