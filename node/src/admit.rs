@@ -81,6 +81,8 @@ impl Switchboard {
             }
             Proof::Absent | Proof::Wrong | Proof::Foreign if self.is_scanner(arrival) => return None,
             _ if home.is_some() => (Sender::ClaimsOurs, None),
+            // The rules took him for one of ours, by what he shows.
+            Proof::Wrong | Proof::Stale if arrival.settings.routing.asks_home() => (Sender::ClaimsOurs, None),
             _ => (Sender::Stranger, own_credentials(arrival)),
         };
         let is_unproved = matches!(sender, Sender::ClaimsOurs | Sender::Stranger);

@@ -108,7 +108,7 @@ pub(crate) fn find<'m, 'a>(
     arrival: &Arrival<'m, 'a>,
     screened: &Screened<'_, 'a>,
     is_gone: impl Fn(ConnectionId) -> bool,
-    trunk_of: impl FnOnce(&Uri<'_>) -> Option<usize>,
+    trunk_of: impl Fn(&Uri<'_>) -> Option<usize>,
 ) -> Way<'m, 'a> {
     let routed = &screened.routed;
     let uri = routed.uri;
@@ -116,6 +116,9 @@ pub(crate) fn find<'m, 'a>(
         // §5.3: a request that comes by the flow itself is on its way out.
         Some(FlowRoute::To(flow)) if !is_same_peer(&flow, &arrival.from) => return Way::Flow(flow),
         _ => {}
+    }
+    if let Some(rule) = refusal_of_own_way(arrival, screened, &trunk_of) {
+        return Way::Rule(rule, uri);
     }
     let is_there =
         |flow: &Flow| !flow.transport.is_reliable() || flow.connection.is_some() && !is_gone(flow.connection);
@@ -148,7 +151,11 @@ pub(crate) fn find<'m, 'a>(
     }
     let domain = arrival.settings.identity.domain_of(&uri);
     if let Some(rule) = rule_for(arrival, uri, (domain, routed.in_dialog.is_some()), trunk_of) {
-        return Way::Rule(rule, uri);
+        return match rule.then {
+            // Where nobody is named the domain is meant, and that is us.
+            Then::Users if domain.is_some() && uri.user.is_none() && rule.change.keeps_user() => Way::Us,
+            _ => Way::Rule(rule, uri),
+        };
     }
     match domain {
         Some(domain) if uri.user.is_some() => Way::User { domain, uri },
@@ -165,18 +172,54 @@ fn rule_for<'m>(
     arrival: &Arrival<'m, '_>,
     uri: Uri<'_>,
     (domain, in_dialog): (Option<&str>, bool),
-    trunk_of: impl FnOnce(&Uri<'_>) -> Option<usize>,
+    trunk_of: impl Fn(&Uri<'_>) -> Option<usize>,
 ) -> Option<&'m Rule> {
     let routing = &arrival.settings.routing;
     if routing.is_empty() {
         return None;
     }
     let (method, from) = (arrival.message.method_text(), arrival.parts.from);
-    let home = || from.parsed_uri().ok().and_then(|from| arrival.settings.identity.domain_of(&from));
-    let home = if routing.asks_home() { home().or_else(|| realm_shown(arrival)) } else { None };
     let trunk = trunk_of(&uri);
     let source = (arrival.from.remote.ip(), trunk);
+    let home = home_of(arrival, trunk);
     routing.first(&facts((method, from, home), source, arrival.now_ms, (uri, domain, in_dialog)))
+}
+
+/// The rule that refuses a request whose sender says himself which way it goes (Route, `maddr`): no lock is passed so.
+fn refusal_of_own_way<'m>(
+    arrival: &Arrival<'m, '_>,
+    screened: &Screened<'_, '_>,
+    trunk_of: impl Fn(&Uri<'_>) -> Option<usize>,
+) -> Option<&'m Rule> {
+    let (routed, settings) = (&screened.routed, arrival.settings);
+    if routed.in_dialog.is_some() || settings.routing.is_empty() {
+        return None;
+    }
+    if routed.next.is_none() && !maddr::leads_away(&routed.uri, &settings.identity) {
+        return None;
+    }
+    let trunk = trunk_of(&routed.uri);
+    let source = (arrival.from.remote.ip(), trunk);
+    let (method, from) = (arrival.message.method_text(), arrival.parts.from);
+    let home = home_of(arrival, trunk);
+    let aim = (routed.uri, settings.identity.domain_of(&routed.uri), false);
+    settings.routing.refusal(&facts((method, from, home), source, arrival.now_ms, aim))
+}
+
+/// Our domain that the sender is of, if any rule asks: that of the account by which he is let in, or of his From. What he shows
+/// is not proved yet; see [`crate::admit`].
+fn home_of<'m>(arrival: &Arrival<'m, '_>, trunk: Option<usize>) -> Option<&'m str> {
+    let settings = arrival.settings;
+    if !settings.routing.asks_home() {
+        return None;
+    }
+    let from = arrival.parts.from.parsed_uri().ok();
+    let home = from.and_then(|uri| settings.identity.domain_of(&uri));
+    let is_peer = || trunk.is_some() || settings.routing.peer(arrival.from.remote.ip()).is_some();
+    if home.is_some() || !settings.rights.authenticate_calls || is_peer() {
+        return home;
+    }
+    realm_shown(arrival)
 }
 
 /// What rules look at.

@@ -311,3 +311,144 @@ fn a_caller_without_a_name_is_asked_in_the_realm_that_he_calls() {
             .leaves_nothing();
     }
 }
+
+/// Two domains, of which the second may not dial 0; the rule is written with its other name.
+const LOCK: &str = "
+    [[trunk]]
+    name = \"row\"
+    targets = [{ to = \"sip:192.0.2.51\" }]
+    [[route]]
+    match = { from_domain = \"old.example\", prefix = \"0\" }
+    refuse = 403
+    [[route]]
+    match = { prefix = \"0\" }
+    trunk = \"row\"
+";
+
+/// Whoever may not dial 0 may not do so in another name: the account counts, not From. RFC 3261 §26.1.2, §22.3.
+#[test]
+fn a_lock_asks_for_the_account() {
+    let locked = || scene(&domains(LOCK)).address("row", "192.0.2.51:5060").domain("school.example");
+    for from in ["alice@school.example", "alice@OLD.example"] {
+        locked()
+            .run(&format!(
+                "
+                alice  -> proxy            MESSAGE sip:0123@school.example
+                    From: <sip:{from}>;tag=a1
+                alice  <- proxy            403
+                "
+            ))
+            .leaves_nothing();
+    }
+    for from in ["sip:anonymous@anonymous.invalid", "sip:alice@far.example", "tel:+1"] {
+        locked()
+            .run(&format!(
+                "
+                alice  -> proxy            MESSAGE sip:0123@school.example
+                    From: <{from}>;tag=a1
+                alice  <- proxy            407
+                    Proxy-Authenticate: Digest realm=\"school.example\"*
+                alice  -> proxy            MESSAGE sip:0123@school.example (auth)
+                    From: <{from}>;tag=a1
+                alice  <- proxy            403
+                alice  -> proxy            MESSAGE tel:0123 #2 (auth)
+                    From: <{from}>;tag=a2
+                alice  <- proxy            403 #2
+                alice  -> proxy            MESSAGE sip:0123@school.example #3 (auth)
+                    From: <{from}>;tag=a3
+                    Route: <sip:192.0.2.51;lr>
+                alice  <- proxy            403 #3
+                alice  -> proxy            MESSAGE sip:0123@school.example;maddr=192.0.2.51 #4 (auth)
+                    From: <{from}>;tag=a4
+                alice  <- proxy            403 #4
+                "
+            ))
+            .leaves_nothing();
+    }
+}
+
+/// A user of the other domain, who hides his name, passes: he is asked for the password of the domain that he calls.
+/// RFC 3323 §4.1.1.3, RFC 3261 §22.3.
+#[test]
+fn users_of_every_domain_may_hide_their_names() {
+    let open = LOCK.replace("old.example", "example.com");
+    for (rules, domain) in [(LOCK, "example.com"), (&open, "school.example")] {
+        scene(&domains(rules))
+            .address("row", "192.0.2.51:5060")
+            .domain(domain)
+            .run(&format!(
+                "
+                alice  -> proxy            MESSAGE sip:0123@{domain}
+                    From: <sip:anonymous@anonymous.invalid>;tag=a1
+                alice  <- proxy            407
+                    Proxy-Authenticate: Digest realm=\"{domain}\"*
+                alice  -> proxy            MESSAGE sip:0123@{domain} (auth)
+                    From: <sip:anonymous@anonymous.invalid>;tag=a1
+                          proxy -> row     MESSAGE
+                          proxy <- row     200
+                alice  <- proxy            200
+                "
+            ))
+            .leaves_nothing();
+    }
+}
+
+/// A rule for those of one domain opens to nobody who only pretends to have an account there. RFC 3261 §22.3.
+#[test]
+fn a_wrong_password_is_of_no_domain() {
+    let rule = "[[route]]\nmatch = { from_domain = \"example.com\", number = \"1\" }\nusers = true\nuser = \"bob\"\n";
+    scene(&domains(&format!("{rule}{LOCK}")))
+        .run(
+            "
+            given bob is registered
+            forgetful -> proxy         OPTIONS sip:0123@example.com
+                From: <sip:x@far.example>;tag=t1
+            forgetful <- proxy         407
+            forgetful -> proxy         OPTIONS sip:1@example.com #2 (auth)
+                From: <sip:x@far.example>;tag=t2
+            forgetful <- proxy         407 #2
+            ",
+        )
+        .leaves_nothing();
+}
+
+/// The manual's factory, as printed: its users call each other, and by no name, number or way of their own anybody else.
+/// RFC 3261 §16.3 step 6, §16.5.
+#[test]
+fn the_factory_of_the_manual() {
+    let page = include_str!("../../../docs/domains.md");
+    let printed = page.split("```toml\n").nth(1).and_then(|text| text.split("```").next()).expect("a block");
+    let out = LOCK.rsplit("[[route]]").next().expect("a rule");
+    let trunk = LOCK.split("[[route]]").next().expect("a trunk");
+    scene(&format!("{printed}{trunk}[[route]]{out}"))
+        .address("row", "192.0.2.51:5060")
+        .domain("factory.example")
+        .run(
+            "
+            given bob is registered
+            alice  -> proxy            OPTIONS sip:factory.example
+            alice  <- proxy            200
+            alice  -> proxy            OPTIONS bob #2
+            alice  <- proxy            407 #2
+            alice  -> proxy            OPTIONS bob #2 (auth)
+                      proxy -> bob     OPTIONS #2
+                      proxy <- bob     200 #2
+            alice  <- proxy            200 #2
+            alice  -> proxy            OPTIONS sip:0123@factory.example #3 (auth)
+            alice  <- proxy            404 #3
+            alice  -> proxy            OPTIONS sip:0123@school.example #4 (auth)
+            alice  <- proxy            403 #4
+            alice  -> proxy            OPTIONS tel:0123 #5 (auth)
+                From: <sip:x@far.example>;tag=a5
+            alice  <- proxy            403 #5
+            alice  -> proxy            OPTIONS sip:0123@192.0.2.51 #6 (auth)
+                From: <sip:x@far.example>;tag=a6
+            alice  <- proxy            403 #6
+            alice  -> proxy            OPTIONS sip:0123@factory.example #7 (auth)
+                From: <sip:x@far.example>;tag=a7
+                Route: <sip:192.0.2.51;lr>
+            alice  <- proxy            403 #7
+            ",
+        )
+        .leaves_nothing();
+}

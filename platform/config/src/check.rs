@@ -160,6 +160,8 @@ fn action(config: &Config, route: &Route, place: &Place, report: &mut Report<'_>
     let forwards = route.to.is_some() || route.trunk.is_some();
     let asks_login =
         config.trunk.iter().any(|trunk| trunk.user.is_some() && Some(&trunk.name) == route.trunk.as_ref());
+    // Before others it keeps what it takes from them.
+    let is_last = config.route.last().is_some_and(|last| std::ptr::eq(last, route));
     let pointless = [
         (
             "mode",
@@ -170,7 +172,7 @@ fn action(config: &Config, route: &Route, place: &Place, report: &mut Report<'_>
         ("strip", route.strip > 0 && route.user.is_some(), "user", "it replaces all there is to strip"),
         (
             "users",
-            route.users && !changes_user && route.ring_s.is_none(),
+            route.users && !changes_user && route.ring_s.is_none() && is_last,
             "no user, strip or prepend",
             "users are looked up anyway",
         ),

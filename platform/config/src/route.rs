@@ -77,7 +77,8 @@ table! {
         number: Option<UserPart> = None;
         /// The method is one of these. A route that names none takes all but REGISTER to our own domains.
         methods: Vec<MethodName> = Vec::new(), because "what is true of a number is true of calls and messages alike";
-        /// The host part of the From URI is this domain, or a name of it; or who sent it shows credentials of an account there.
+        /// The caller is of this domain: a domain of ours, by any name of it, if that is where the account is that has
+        /// proved who calls; another if the caller has no account here and From says so.
         from_domain: Option<Host> = None;
         /// The packet came from one of these networks.
         sources: Vec<Network> = Vec::new(), because "where it goes depends seldom on where it comes from";

@@ -49,8 +49,13 @@ pub enum Then {
 }
 
 impl Rule {
-    /// `trunk` finds the index of a trunk by its name.
-    pub(crate) fn new(index: usize, route: &Route, trunk: impl Fn(&str) -> Option<usize>) -> Option<Self> {
+    /// `trunk` finds the index of a trunk by its name, `domain_of` the domain that a name means.
+    pub(crate) fn new(
+        index: usize,
+        route: &Route,
+        trunk: impl Fn(&str) -> Option<usize>,
+        domain_of: impl Fn(&str) -> String,
+    ) -> Option<Self> {
         let index_of =
             |name: &Option<offhook_config::Label>| name.as_ref().and_then(|name| trunk(name.as_str()));
         Some(Self {
@@ -63,7 +68,7 @@ impl Rule {
             open: route.open,
             stateless: route.mode == RouteMode::Stateless,
             overload_control: route.overload_control,
-            when: When::new(&route.when, index_of(&route.when.from_trunk)),
+            when: When::new(&route.when, index_of(&route.when.from_trunk), domain_of),
         })
     }
 

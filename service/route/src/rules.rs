@@ -30,9 +30,10 @@ impl Rules {
     pub fn new(config: &Config) -> Self {
         let index_of = |name: &str| config.trunk.iter().position(|trunk| trunk.name.as_str() == name);
         let rules = config.route.iter().enumerate();
+        let domain_of = |name: &str| domain_of(config, name);
         let zone = config.timezone.as_ref().map_or_else(TimeZone::system, |name| name.zone());
         Self {
-            rules: rules.filter_map(|(index, route)| Rule::new(index, route, index_of)).collect(),
+            rules: rules.filter_map(|(index, route)| Rule::new(index, route, index_of, domain_of)).collect(),
             trunks: config.trunk.iter().map(Trunk::new).collect(),
             zone,
             has_proofs: config.trunk.iter().any(|trunk| trunk.register || !trunk.peer_domains.is_empty()),
@@ -45,6 +46,13 @@ impl Rules {
     /// The rule that takes a request: the first whose conditions all hold.
     pub fn first(&self, facts: &Facts<'_>) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.unmet(facts, self).is_none())
+    }
+
+    /// The rule that refuses a request which goes by a way of its own: what the rules before it would have made of the
+    /// request, nobody makes of it.
+    pub fn refusal(&self, facts: &Facts<'_>) -> Option<&Rule> {
+        let refuses = |rule: &&Rule| matches!(rule.then, Then::Refuse(_));
+        self.rules.iter().filter(refuses).find(|rule| rule.unmet(facts, self).is_none())
     }
 
     /// Every rule with what kept it from taking the request; `None`: nothing did.
@@ -83,6 +91,11 @@ impl Rules {
             return None;
         }
         self.trunks.iter().position(|trunk| trunk.has_peer(source))
+    }
+
+    /// Whether any trunk is at this address: a target of it, or a place it sends from.
+    pub fn has_trunk_at(&self, address: IpAddr) -> bool {
+        self.trunks.iter().any(|trunk| trunk.is_at(address))
     }
 
     /// The trunk with this mark that we have credentials for.
@@ -159,4 +172,11 @@ impl Rules {
     pub(crate) fn zone(&self) -> &TimeZone {
         &self.zone
     }
+}
+
+/// The domain that a name means, in lower case: who is of a domain is so under every name of it.
+fn domain_of(config: &Config, name: &str) -> String {
+    let is_it = |alias: &offhook_config::Host| alias.as_str().eq_ignore_ascii_case(name);
+    let own = config.domain.iter().find(|domain| domain.aliases.iter().any(is_it));
+    own.map_or(name, |domain| domain.name.as_str()).to_ascii_lowercase()
 }

@@ -22,8 +22,7 @@ pub struct Facts<'f> {
     pub in_dialog: bool,
     /// Its From.
     pub from: NameAddr<'f>,
-    /// Our domain whose account its sender has to prove to have, if he is to be let out: by his From, or else by the
-    /// credentials that he shows.
+    /// Our domain that the sender is of: by his account, where he shows one, else by what From says; `None`: of none.
     pub home: Option<&'f str>,
     /// Where the packet came from.
     pub source: IpAddr,
@@ -69,7 +68,7 @@ impl fmt::Display for Unmet {
             Self::Prefix => "the user part begins otherwise",
             Self::Source => "the request comes from elsewhere",
             Self::Peer => "the request does not come from a peer of that trunk",
-            Self::FromDomain => "From, or the account, has another domain",
+            Self::FromDomain => "the caller is of another domain",
             Self::Hours => "it is not the hour",
         })
     }
@@ -89,7 +88,11 @@ pub(crate) struct When {
 }
 
 impl When {
-    pub(crate) fn new(written: &Match, from_trunk: Option<usize>) -> Self {
+    pub(crate) fn new(
+        written: &Match,
+        from_trunk: Option<usize>,
+        domain_of: impl Fn(&str) -> String,
+    ) -> Self {
         let text = |part: &Option<offhook_config::UserPart>| part.as_ref().map(|p| canonical(p.as_str()));
         let host =
             |host: &Option<offhook_config::Host>| host.as_ref().map(|h| h.as_str().to_ascii_lowercase());
@@ -100,7 +103,7 @@ impl When {
             methods: written.methods.iter().map(|m| m.as_str().as_bytes().to_vec()).collect(),
             sources: written.sources.clone(),
             from_trunk,
-            from_domain: host(&written.from_domain),
+            from_domain: written.from_domain.as_ref().map(|name| domain_of(name.as_str())),
             hours: written.hours.clone(),
         }
     }
@@ -149,11 +152,11 @@ impl When {
 
     fn has_from_domain(&self, facts: &Facts<'_>) -> bool {
         let Some(domain) = &self.from_domain else { return true };
-        // Who has an account there does not get past it by another From.
-        if facts.home.is_some_and(|home| home.eq_ignore_ascii_case(domain)) {
-            return true;
+        // Anybody may write anything into From: it counts for those alone who are not ours.
+        match facts.home {
+            Some(own) => own.eq_ignore_ascii_case(domain),
+            None => facts.from.parsed_uri().is_ok_and(|uri| has_domain(&uri, domain)),
         }
-        facts.from.parsed_uri().is_ok_and(|uri| has_domain(&uri, domain))
     }
 }
 
