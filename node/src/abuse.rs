@@ -66,7 +66,7 @@ impl Settings {
     /// Whether what comes from here is counted at all.
     pub fn counts(&self, from: IpAddr) -> bool {
         let exempt = || self.abuse.exempt.iter().any(|network| network.contains(from));
-        self.abuse.enabled && self.routing.peer(from).is_none() && !exempt()
+        self.abuse.enabled && !exempt() && !self.routing.has_trunk_at(from)
     }
 }
 
