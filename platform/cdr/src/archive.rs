@@ -19,6 +19,9 @@ const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 const DAY_MS: u64 = 86_400_000;
 
+/// Of the records of a long turn so much is written at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// Who calls whom concerns only the server's own user.
 const FILE_MODE: u32 = 0o600;
 
@@ -45,6 +48,8 @@ struct Open {
     file: File,
     length: u64,
     day: u64,
+    /// Bytes behind `length` of the records that are put next.
+    poured: usize,
 }
 
 impl Archive {
@@ -55,23 +60,42 @@ impl Archive {
         Ok(Self { folder: folder.to_owned(), number, open: None })
     }
 
+    /// Writes what there is of the records that are put next, where there is much of it: it has not left the processor's
+    /// cache by then. What fails is tried again when they are put.
+    pub(crate) fn pour(&mut self, now_ms: u64, records: &[u8]) {
+        let poured = self.open.as_ref().map_or(0, |open| open.poured);
+        if records.len() < poured + PIECE_BYTES {
+            return;
+        }
+        let Ok(mut open) = self.open_for(now_ms) else { return };
+        self.open = match open.pour(records) {
+            Ok(()) => Some(open),
+            Err(_) => open.forget_poured(),
+        };
+    }
+
     /// Appends records. They are on disk then.
     pub(crate) fn put(&mut self, now_ms: u64, records: &[u8]) -> Result<Span, CdrError> {
-        let day = now_ms / DAY_MS;
-        let mut open = match self.open.take() {
-            Some(open) if open.day == day && open.length < FILE_BYTES_MAX => open,
-            _ => self.begin(day)?,
-        };
-        let written = open.file.write_all(records).and_then(|()| open.file.sync_data());
+        let mut open = self.open_for(now_ms)?;
+        let written = open.pour(records).and_then(|()| open.file.sync_data());
         if let Err(error) = written {
-            // What was written of it is cut off, or the next one goes into a file of its own.
-            self.open = Some(open).filter(|open| open.file.set_len(open.length).is_ok());
+            self.open = open.forget_poured();
             return Err(CdrError::io("write", &path(&self.folder, self.number))(error));
         }
         let span = Span { file: self.number, start: open.length, bytes: records.len() as u64 };
         open.length += span.bytes;
+        open.poured = 0;
         self.open = Some(open);
         Ok(span)
+    }
+
+    /// The file for the records of a turn: the one that has some of them, or the last one while it is open.
+    fn open_for(&mut self, now_ms: u64) -> Result<Open, CdrError> {
+        let day = now_ms / DAY_MS;
+        match self.open.take() {
+            Some(open) if open.poured > 0 || open.day == day && open.length < FILE_BYTES_MAX => Ok(open),
+            _ => self.begin(day),
+        }
     }
 
     fn begin(&mut self, day: u64) -> Result<Open, CdrError> {
@@ -82,7 +106,7 @@ impl Archive {
         // The store's word is on disk when it is given; so must be the name of the file that it speaks of.
         let synced = File::open(&self.folder).and_then(|folder| folder.sync_all());
         synced.map_err(CdrError::io("sync", &self.folder))?;
-        Ok(Open { file, length: 0, day })
+        Ok(Open { file, length: 0, day, poured: 0 })
     }
 
     /// Removes the files that have none of the records that are wanted: those that are not `named`. The one that is
@@ -96,6 +120,20 @@ impl Archive {
             }
         }
         Ok(())
+    }
+}
+
+impl Open {
+    fn pour(&mut self, records: &[u8]) -> io::Result<()> {
+        self.file.write_all(records.get(self.poured..).unwrap_or_default())?;
+        self.poured = records.len();
+        Ok(())
+    }
+
+    /// What was written behind its length is cut off, or the next records go into a file of their own.
+    fn forget_poured(mut self) -> Option<Self> {
+        self.poured = 0;
+        self.file.set_len(self.length).is_ok().then_some(self)
     }
 }
 
@@ -171,6 +209,39 @@ mod tests {
         assert_eq!(spans.last().map(|span| span.file), Some(6), "two days in each of three runs");
         assert_eq!(text(&mut reader, Span { bytes: u64::MAX, ..spans[0] }), "0 00 1", "not beyond the file");
         assert_eq!(text(&mut reader, Span { file: 99, ..spans[0] }), "");
+    }
+
+    /// Records of a long turn are written as they are made. They lie in the file of the day on which the first were.
+    #[test]
+    fn what_was_poured_is_part_of_what_is_put() {
+        let dir = TempDir::new().unwrap();
+        let mut archive = Archive::open(dir.path(), 0).unwrap();
+        let mut reader = Reader::new(dir.path());
+        for (day, number) in [(0, 1), (0, 1), (1, 2)] {
+            let mut records = Vec::new();
+            for piece in 0..50_000u64 {
+                records.extend_from_slice(&(piece + day).to_le_bytes());
+                archive.pour(day * DAY_MS, &records);
+            }
+            let poured = archive.open.as_ref().unwrap().poured;
+            assert!(records.len() - poured < PIECE_BYTES && poured > PIECE_BYTES);
+            let span = archive.put((day + 1) * DAY_MS, &records).unwrap();
+            assert_eq!((span.file, reader.read(span).unwrap()), (number, &records[..]));
+        }
+    }
+
+    /// The turn begins anew, perhaps with others: it is not there.
+    #[test]
+    fn what_was_poured_and_cut_off_is_poured_again() {
+        let dir = TempDir::new().unwrap();
+        let mut archive = Archive::open(dir.path(), 0).unwrap();
+        archive.put(0, b"first").unwrap();
+        archive.pour(0, &[1; 2 * PIECE_BYTES]);
+        archive.open = archive.open.take().and_then(Open::forget_poured);
+        archive.pour(0, &[2; 2 * PIECE_BYTES]);
+        let span = archive.put(0, &[2; 3 * PIECE_BYTES]).unwrap();
+        assert_eq!((span.file, span.start), (1, 5));
+        assert_eq!(Reader::new(dir.path()).read(span).unwrap(), [2; 3 * PIECE_BYTES]);
     }
 
     #[test]

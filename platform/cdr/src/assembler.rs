@@ -1,9 +1,9 @@
 //! Reads the spools, joins, stores: the work of one thread beside the shards.
 //!
 //! ```text
-//!   a turn:  spool segments ──► joiner ──► 1. files: a line for each record
+//!   a turn:  spool segments ──► joiner ──► 1. files: a line for each record, archive: the record
 //!                                          2. log of open calls: what has changed, how far the spool is read
-//!                                          3. archive: the records
+//!                                          3. archive: all of them on disk
 //!                                          4. store: where they are, number of the turn, length of the files: one
 //!                                             transaction
 //!                                          5. segments that are read to their end are used again, or removed
@@ -18,13 +18,12 @@ use std::path::Path;
 use offhook_store::Store;
 
 use crate::archive::{Archive, Span};
-use crate::call::Call;
+use crate::draft::Draft;
 use crate::error::CdrError;
 use crate::files::{self, FileOptions, Files};
 use crate::folder::SpoolFolder;
 use crate::joiner::{Joiner, Policy};
 use crate::open_calls::{OpenCalls, Positions, TurnFrames};
-use crate::record::Entry;
 use crate::segments::{self, Segment};
 use crate::table::{self, Commit, FilePosition};
 use crate::tail::Tail;
@@ -32,6 +31,10 @@ use crate::tail::Tail;
 /// Facts of one turn at most: some ten thousand calls, some megabytes in memory. Each turn is a few `fdatasync`, which are a
 /// quarter of what this costs when there are several in a second.
 const FACTS_PER_COMMIT: usize = 32_768;
+
+/// Facts that are read before those calls become records that they have ended: what is known of them is in the processor's
+/// cache then.
+const FACTS_AT_A_TIME: usize = 256;
 
 /// How often old records are looked for.
 const FORGET_EVERY_MS: u64 = 3_600_000;
@@ -80,13 +83,15 @@ pub struct Assembler {
     archive: Archive,
     /// The number of the last turn, and of the next record.
     numbers: (u64, u64),
+    /// The turn that is on its way, where no other is unstored.
+    draft: Draft,
     /// What log and store have not taken yet.
     unstored: Option<Unstored>,
     /// Whether all runs before this one have been read.
     caught_up: bool,
     next_forget_ms: u64,
     /// What was written for a turn that is over: memory for the next.
-    spare: (TurnFrames, Commit),
+    spare: TurnFrames,
     turn: Turn,
 }
 
@@ -129,10 +134,11 @@ impl Assembler {
             files,
             archive,
             numbers: (kept.turn.max(state.turn), state.next_id),
+            draft: Draft::new(Commit::default(), state.next_id),
             unstored: None,
             caught_up: false,
             next_forget_ms: 0,
-            spare: <(TurnFrames, Commit)>::default(),
+            spare: TurnFrames::default(),
             turn: Turn::default(),
         })
     }
@@ -248,35 +254,47 @@ impl Assembler {
 
     /// Takes what a segment has by now.
     fn read_on(&mut self, segment: Segment, tail: &mut Tail, now_ms: u64) -> Result<(), CdrError> {
+        let mut facts = 0;
         loop {
             let joiner = &mut self.joiner;
-            let read = tail.read(FACTS_PER_COMMIT, |fact| joiner.take(segment.run, segment.shard, fact));
+            let read = tail.read(FACTS_AT_A_TIME, |fact| joiner.take(segment.run, segment.shard, fact));
             self.turn.damaged_bytes += read.damaged_bytes;
             self.positions.insert(segment, (tail.salt, tail.position as u64));
+            self.put_over(now_ms);
             if !read.is_more {
                 return Ok(());
             }
-            self.commit(now_ms)?;
+            facts += read.facts;
+            if facts >= FACTS_PER_COMMIT {
+                self.commit(now_ms)?;
+                facts = 0;
+            }
         }
     }
 
-    fn commit(&mut self, now_ms: u64) -> Result<(), CdrError> {
-        let ((frames, commit), (turn, next_id)) = (std::mem::take(&mut self.spare), self.numbers);
-        let mut frames = frames.again();
-        self.joiner.write_changes(&mut frames);
+    /// Calls that are over become records.
+    fn put_over(&mut self, now_ms: u64) {
         let over = self.joiner.take_over();
+        self.draft.put(&over, now_ms, self.files.as_mut(), &mut self.archive);
+        self.joiner.take_back(over);
+    }
+
+    fn commit(&mut self, now_ms: u64) -> Result<(), CdrError> {
+        self.put_over(now_ms);
+        let (turn, first_id) = self.numbers;
+        let mut frames = std::mem::take(&mut self.spare).again();
+        self.joiner.write_changes(&mut frames);
+        let (commit, file) = std::mem::take(&mut self.draft).end(self.files.as_mut());
         let lost = std::mem::take(&mut self.joiner.lost);
         let cut_short = std::mem::take(&mut self.joiner.cut_short);
-        let mut commit =
-            Commit { turn: turn + 1, stored_ms: now_ms, next_id, lost, cut_short, ..commit.again() };
-        let file = put_records(&over, &mut commit, &mut self.files);
-        self.joiner.take_back(over);
+        let commit =
+            Commit { turn: turn + 1, stored_ms: commit.stored_ms.max(now_ms), lost, cut_short, ..commit };
         if !commit.is_needed() && frames.is_empty() && self.positions == self.logged {
-            self.spare = (frames, commit);
+            (self.spare, self.draft) = (frames, Draft::new(commit, first_id));
             return Ok(()); // an idle server writes nothing
         }
         frames.end((commit.turn, self.joiner.next_call()), commit.is_needed(), &self.positions);
-        let told = Turn { records: (commit.next_id - next_id) as usize, lost, cut_short, damaged_bytes: 0 };
+        let told = Turn { records: (commit.next_id - first_id) as usize, lost, cut_short, damaged_bytes: 0 };
         self.unstored = Some(Unstored { frames, is_logged: false, commit, records: None, file, told });
         self.carry_out()
     }
@@ -296,7 +314,7 @@ impl Assembler {
             files.note(file);
         }
         self.numbers = (commit.turn, commit.next_id);
-        self.spare = (frames, commit);
+        (self.spare, self.draft) = (frames, Draft::new(commit, self.numbers.1));
         self.logged.clone_from(&self.positions);
         self.turn.records += told.records;
         self.turn.lost += told.lost;
@@ -387,17 +405,4 @@ impl Assembler {
 /// The length of a segment without a header of this format, which will never have one.
 fn unread(segment: &Path) -> u64 {
     std::fs::metadata(segment).map_or(0, |metadata| metadata.len())
-}
-
-/// Adds the records of calls that are over, and writes their lines, where the files have all records before them. Otherwise,
-/// or where that fails, these follow later.
-fn put_records(over: &[Call], commit: &mut Commit, files: &mut Option<Files>) -> Option<FilePosition> {
-    let files = files.as_mut().filter(|files| files.last() + 1 == commit.next_id && !over.is_empty());
-    let mut page = files.and_then(|files| files.begin(commit.stored_ms).ok());
-    for call in over {
-        let Some(entry) = Entry::of(commit.next_id, call) else { continue };
-        commit.push(&entry);
-        page = page.and_then(|mut page| page.put(&entry).is_ok().then_some(page));
-    }
-    page?.end().ok()
 }

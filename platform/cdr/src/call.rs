@@ -22,6 +22,12 @@ const DIALOGS_MAX: usize = 8;
 /// was, it is a call of its own.
 const LEGS_MAX: usize = 8;
 
+/// The facts of nearly all calls are shorter than this.
+const SMALL_BYTES: usize = 2_048;
+
+/// Calls on their way from one owner to the next: some 200 bytes each, which stay where they are.
+pub(crate) type CallsOver = Vec<Box<Call>>;
+
 /// Who ended a dialog.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EndedBy {
@@ -40,7 +46,7 @@ pub enum EndedBy {
 pub(crate) struct Dialog {
     pub(crate) at_ms: u64,
     /// The fact, as it came.
-    pub(crate) answered: Box<[u8]>,
+    pub(crate) answered: Vec<u8>,
     pub(crate) session_ends_ms: Option<u64>,
     pub(crate) end: Option<(u64, EndedBy)>,
 }
@@ -51,17 +57,38 @@ pub(crate) struct Call {
     /// Of its first attempt.
     pub(crate) began_ms: u64,
     /// The fact of its latest attempt, as it came.
-    pub(crate) begun: Box<[u8]>,
+    pub(crate) begun: Vec<u8>,
     pub(crate) rang_ms: Option<u64>,
     /// The INVITEs of the latest attempt.
     pub(crate) legs: SmallVec<[Leg; 1]>,
     pub(crate) dialogs: SmallVec<[Dialog; 1]>,
+    /// Memory for the answer, of a call that was here before.
+    room: Vec<u8>,
 }
 
 impl Call {
     pub(crate) fn new(leg: Leg, at_ms: u64, payload: &[u8]) -> Self {
         let (legs, dialogs) = (smallvec![leg], SmallVec::new());
-        Self { began_ms: at_ms, begun: payload.into(), rang_ms: None, legs, dialogs }
+        Self { began_ms: at_ms, begun: payload.into(), rang_ms: None, legs, dialogs, room: Vec::new() }
+    }
+
+    /// Another call, in the memory of this one, which is over.
+    pub(crate) fn renew(&mut self, leg: Leg, at_ms: u64, payload: &[u8]) {
+        self.began_ms = at_ms;
+        self.rang_ms = None;
+        replace(&mut self.begun, payload);
+        self.legs.clear();
+        self.legs.push(leg);
+        if let Some(dialog) = self.dialogs.pop() {
+            self.room = dialog.answered;
+            self.dialogs.clear();
+        }
+    }
+
+    /// Whether another one may have its memory: there is not much of it.
+    pub(crate) fn is_small(&self) -> bool {
+        let answers = self.dialogs.iter().map(|dialog| dialog.answered.capacity());
+        self.begun.capacity() + self.room.capacity() + answers.sum::<usize>() <= SMALL_BYTES
     }
 
     /// Call-ID and the caller's tag.
@@ -85,7 +112,7 @@ impl Call {
         let refused = self.legs.iter().position(|leg| leg.refusal().is_some());
         let gone = refused.filter(|_| is_full).map(|first| self.legs.remove(first).key);
         if !self.is_open() {
-            self.begun = payload.into();
+            replace(&mut self.begun, payload);
         }
         self.legs.push(leg);
         gone
@@ -93,7 +120,7 @@ impl Call {
 
     /// Goes on with the next attempt of the same caller.
     pub(crate) fn try_again(&mut self, leg: Leg, payload: &[u8]) {
-        self.begun = payload.into();
+        replace(&mut self.begun, payload);
         self.legs.clear();
         self.legs.push(leg);
     }
@@ -126,7 +153,9 @@ impl Call {
             return false;
         }
         let session_ends_ms = session_end(at_ms, reply.session_expires());
-        self.dialogs.push(Dialog { at_ms, answered: payload.into(), session_ends_ms, end: None });
+        let mut answered = std::mem::take(&mut self.room);
+        replace(&mut answered, payload);
+        self.dialogs.push(Dialog { at_ms, answered, session_ends_ms, end: None });
         true
     }
 
@@ -193,7 +222,7 @@ impl Call {
         let (legs, dialogs) = (from.byte()?, from.byte()?);
         let legs = (0..legs).map(|_| Leg::decode(&mut from)).collect::<Option<_>>()?;
         let dialogs = (0..dialogs).map(|_| Dialog::decode(&mut from)).collect::<Option<_>>()?;
-        let call = Self { began_ms, begun, rang_ms, legs, dialogs };
+        let call = Self { began_ms, begun, rang_ms, legs, dialogs, room: Vec::new() };
         (from.rest().is_empty() && call.opening().is_some()).then_some(call)
     }
 }
@@ -260,9 +289,14 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn own_bytes(from: &mut Cursor<'_>) -> Option<Box<[u8]>> {
+fn own_bytes(from: &mut Cursor<'_>) -> Option<Vec<u8>> {
     let length = u16::from_le_bytes(from.array()?);
-    from.take(length.into()).map(Box::from)
+    from.take(length.into()).map(Vec::from)
+}
+
+fn replace(bytes: &mut Vec<u8>, by: &[u8]) {
+    bytes.clear();
+    bytes.extend_from_slice(by);
 }
 
 #[cfg(test)]
@@ -309,12 +343,7 @@ mod tests {
             Some((78, EndedBy::SessionTimer)),
             Some((79, EndedBy::Unknown)),
         ] {
-            call.dialogs.push(Dialog {
-                at_ms: 8,
-                answered: b"x".as_slice().into(),
-                session_ends_ms: Some(60_008),
-                end,
-            });
+            call.dialogs.push(Dialog { at_ms: 8, answered: b"x".into(), session_ends_ms: Some(60_008), end });
         }
         let mut bytes = Vec::new();
         call.encode(&mut bytes);

@@ -30,7 +30,7 @@ pub(crate) struct Place(pub(crate) u32);
 /// A call that is not over.
 #[derive(Debug)]
 pub(crate) struct Open {
-    pub(crate) call: Call,
+    pub(crate) call: Box<Call>,
     /// Its number in the log of open calls.
     pub(crate) id: u64,
     /// A hash of Call-ID.
@@ -106,7 +106,7 @@ impl Calls {
     }
 
     /// Adds a call, the newest now.
-    pub(crate) fn insert(&mut self, id: u64, name: u64, call: Call, deadline_ms: u64) -> Place {
+    pub(crate) fn insert(&mut self, id: u64, name: u64, call: Box<Call>, deadline_ms: u64) -> Place {
         let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             self.deadlines.push(NEVER);
@@ -244,8 +244,8 @@ mod tests {
 
     const NAMES: u64 = 3;
 
-    fn call(leg: u64) -> Call {
-        Call::new(Leg { key: (1, 0, leg), cancel: None, end: None }, 0, b"")
+    fn call(leg: u64) -> Box<Call> {
+        Call::new(Leg { key: (1, 0, leg), cancel: None, end: None }, 0, b"").into()
     }
 
     /// What a list of all calls would say: number, name, deadline, place.

@@ -58,6 +58,15 @@ pub(crate) struct Files {
     at: FilePosition,
     open: Option<File>,
     writer: LineWriter,
+    /// Memory for the lines of a page.
+    lines: Vec<u8>,
+}
+
+/// Records on their way into the files.
+pub(crate) struct Page {
+    file: Option<File>,
+    at: FilePosition,
+    day: String,
     /// Lines that are not written yet.
     lines: Vec<u8>,
 }
@@ -76,7 +85,7 @@ impl Files {
 
     /// Appends what the store has more: records before `next_id`. After an error the next call begins at what is sure.
     pub(crate) fn follow(&mut self, store: &Store, next_id: u64, now_ms: u64) -> Result<(), CdrError> {
-        if self.open.is_none() && self.at.number > 0 {
+        if self.open.is_none() {
             self.open = self.take_up()?;
         }
         while self.at.last + 1 < next_id {
@@ -87,31 +96,77 @@ impl Files {
             let mut reader = Reader::new(&self.folder);
             let mut page = self.begin(now_ms)?;
             for (first, calls, _, span) in rows {
-                let batch = reader.read(span).map_err(CdrError::io("read records in", &page.files.folder))?;
+                let batch = reader.read(span).map_err(CdrError::io("read records in", &self.folder))?;
                 for entry in batch::read(first, batch) {
                     if entry.id > page.at.last {
-                        page.put(&entry)?;
+                        self.put(&mut page, &entry)?;
                     }
                 }
                 // What was taken away, or is of another format, has no lines.
                 page.at.last = page.at.last.max(first + calls - 1);
             }
-            let at = page.end()?;
+            let at = self.end(page)?;
             table::note_file(store, &at)?;
             self.note(at);
         }
         Ok(())
     }
 
-    /// Begins to append records. Unless the page is [ended](Page::end), and where it ended is stored and
+    /// Begins to append records. Unless the page is [ended](Self::end), and where it ended is stored and
     /// [noted](Self::note), what was written does not count.
-    pub(crate) fn begin(&mut self, now_ms: u64) -> Result<Page<'_>, CdrError> {
-        if self.open.is_none() && self.at.number > 0 {
+    pub(crate) fn begin(&mut self, now_ms: u64) -> Result<Page, CdrError> {
+        if self.open.is_none() {
             self.open = self.take_up()?;
         }
-        let (file, at) = (self.open.take(), self.at.clone());
-        self.lines.clear();
-        Ok(Page { files: self, file, at, day: utc(now_ms)[..10].replace('-', "") })
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        let day = utc(now_ms)[..10].replace('-', "");
+        Ok(Page { file: self.open.take(), at: self.at.clone(), day, lines })
+    }
+
+    /// Appends a record.
+    pub(crate) fn put(&mut self, page: &mut Page, entry: &Entry<'_>) -> Result<(), CdrError> {
+        let full = page.at.length + page.lines.len() as u64 >= self.options.bytes_max;
+        if page.file.is_none() || full || page.at.day != page.day {
+            self.write(page)?;
+            page.file = Some(self.begin_next(&mut page.at, &page.day)?);
+        }
+        let lines = &mut page.lines;
+        match self.options.format {
+            FileFormat::JsonLines => self.writer.json(entry, lines),
+            FileFormat::Csv => {
+                if page.at.length == 0 && lines.is_empty() {
+                    lines.extend_from_slice(format!("{}\r\n", COLUMNS.join(",")).as_bytes());
+                }
+                self.writer.csv(entry, lines);
+            }
+        }
+        page.at.last = entry.id;
+        if page.lines.len() >= PIECE_BYTES { self.pour(page) } else { Ok(()) }
+    }
+
+    /// All of it is on disk then. Says where the files are, to be noted in the store.
+    pub(crate) fn end(&mut self, mut page: Page) -> Result<FilePosition, CdrError> {
+        self.write(&mut page)?;
+        self.open = page.file;
+        self.lines = page.lines;
+        Ok(page.at)
+    }
+
+    /// Writes what is there, and waits until it is on disk.
+    fn write(&self, page: &mut Page) -> Result<(), CdrError> {
+        self.pour(page)?;
+        let Some(file) = &page.file else { return Ok(()) };
+        file.sync_data().map_err(CdrError::io("write", &self.path(&page.at)))
+    }
+
+    /// Writes what is there.
+    fn pour(&self, page: &mut Page) -> Result<(), CdrError> {
+        let Some(file) = &mut page.file else { return Ok(()) };
+        file.write_all(&page.lines).map_err(CdrError::io("write", &self.path(&page.at)))?;
+        page.at.length += page.lines.len() as u64;
+        page.lines.clear();
+        Ok(())
     }
 
     /// The store knows where the files are.
@@ -166,61 +221,6 @@ impl Files {
     /// The last record that is in the files.
     pub(crate) fn last(&self) -> u64 {
         self.at.last
-    }
-}
-
-/// Records on their way into the files.
-pub(crate) struct Page<'f> {
-    files: &'f mut Files,
-    file: Option<File>,
-    at: FilePosition,
-    day: String,
-}
-
-impl Page<'_> {
-    /// Appends a record.
-    pub(crate) fn put(&mut self, entry: &Entry<'_>) -> Result<(), CdrError> {
-        let full = self.at.length + self.files.lines.len() as u64 >= self.files.options.bytes_max;
-        if self.file.is_none() || full || self.at.day != self.day {
-            self.write()?;
-            self.file = Some(self.files.begin_next(&mut self.at, &self.day)?);
-        }
-        let Files { lines, writer, options, .. } = &mut *self.files;
-        match options.format {
-            FileFormat::JsonLines => writer.json(entry, lines),
-            FileFormat::Csv => {
-                if self.at.length == 0 && lines.is_empty() {
-                    lines.extend_from_slice(format!("{}\r\n", COLUMNS.join(",")).as_bytes());
-                }
-                writer.csv(entry, lines);
-            }
-        }
-        self.at.last = entry.id;
-        if self.files.lines.len() >= PIECE_BYTES { self.pour() } else { Ok(()) }
-    }
-
-    /// All of it is on disk then. Says where the files are, to be noted in the store.
-    pub(crate) fn end(mut self) -> Result<FilePosition, CdrError> {
-        self.write()?;
-        self.files.open = self.file;
-        Ok(self.at)
-    }
-
-    /// Writes what is there, and waits until it is on disk.
-    fn write(&mut self) -> Result<(), CdrError> {
-        self.pour()?;
-        let Some(file) = &self.file else { return Ok(()) };
-        file.sync_data().map_err(CdrError::io("write", &self.files.path(&self.at)))
-    }
-
-    /// Writes what is there.
-    fn pour(&mut self) -> Result<(), CdrError> {
-        let Some(file) = &mut self.file else { return Ok(()) };
-        let written = file.write_all(&self.files.lines);
-        written.map_err(CdrError::io("write", &self.files.path(&self.at)))?;
-        self.at.length += self.files.lines.len() as u64;
-        self.files.lines.clear();
-        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use std::hash::BuildHasher;
 use foldhash::quality::RandomState;
 
 use crate::by_trunk::ByTrunk;
-use crate::call::{Call, Dialog, EndedBy, session_end};
+use crate::call::{Call, CallsOver, Dialog, EndedBy, session_end};
 use crate::calls::{Calls, Open, Place};
 use crate::fact::{ANSWERED, BEGUN, Fact, InDialog};
 use crate::layout::{self, Opening, Reply};
@@ -31,6 +31,9 @@ const ORPHANS_MAX: usize = 10_000;
 
 /// Bytes of all of them: they are written again whenever one comes or goes.
 const ORPHANS_BYTES_MAX: usize = 1024 * 1024;
+
+/// Calls whose memory is kept for others: those that end at a time, some 1,000 bytes each.
+const SPARES_MAX: usize = 256;
 
 /// How calls end of which nothing more is heard.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +52,9 @@ pub struct Joiner {
     orphans: VecDeque<Orphan>,
     orphans_bytes: usize,
     orphans_changed: bool,
-    over: Vec<Call>,
+    over: CallsOver,
+    /// Memory of calls that are over, for others.
+    spares: CallsOver,
     by_trunk: ByTrunk,
     /// Calls that have changed since they were kept; some are over meanwhile.
     dirty: Vec<Place>,
@@ -93,6 +98,7 @@ impl Joiner {
             orphans_bytes: 0,
             orphans_changed: false,
             over: Vec::new(),
+            spares: Vec::new(),
             by_trunk: ByTrunk::default(),
             dirty: Vec::new(),
             gone: Vec::new(),
@@ -207,13 +213,14 @@ impl Joiner {
     }
 
     /// Takes the calls that are over.
-    pub(crate) fn take_over(&mut self) -> Vec<Call> {
+    pub(crate) fn take_over(&mut self) -> CallsOver {
         std::mem::take(&mut self.over)
     }
 
     /// Has the memory of those that were taken back.
-    pub(crate) fn take_back(&mut self, mut over: Vec<Call>) {
-        over.clear();
+    pub(crate) fn take_back(&mut self, mut over: CallsOver) {
+        let room = SPARES_MAX - self.spares.len();
+        self.spares.extend(over.drain(..).filter(|call| call.is_small()).take(room));
         if self.over.is_empty() {
             self.over = over;
         }
@@ -254,7 +261,7 @@ impl Joiner {
             joiner.next_id = joiner.next_id.max(id + 1);
             joiner.kept_bytes += bytes.len() as u64;
             let trunk: Box<[u8]> = call.opening().map_or(Box::default(), |opening| opening.trunk().into());
-            let place = joiner.insert(*id, call);
+            let place = joiner.insert(*id, call.into());
             joiner.count_trunk(place, &trunk);
             if let Some(open) = joiner.calls.get_mut(place) {
                 open.kept_bytes = bytes.len() as u32;
@@ -314,13 +321,19 @@ impl Joiner {
                 self.make_room();
                 let id = self.next_id;
                 self.next_id += 1;
-                let call = Call::new(leg, at_ms, payload);
+                let call = self.new_call(leg, at_ms, payload);
                 let deadline_ms = call.deadline_ms(&self.policy);
                 let place = self.calls.insert(id, name, call, deadline_ms);
                 self.count_trunk(place, opening.trunk());
                 self.note_dirty(place);
             }
         }
+    }
+
+    fn new_call(&mut self, leg: Leg, at_ms: u64, payload: &[u8]) -> Box<Call> {
+        let Some(mut call) = self.spares.pop() else { return Call::new(leg, at_ms, payload).into() };
+        call.renew(leg, at_ms, payload);
+        call
     }
 
     fn earlier_attempt(&self, name: u64, now: &Opening<'_>) -> Attempt {
@@ -444,7 +457,7 @@ impl Joiner {
         }
     }
 
-    fn insert(&mut self, id: u64, call: Call) -> Place {
+    fn insert(&mut self, id: u64, call: Box<Call>) -> Place {
         let name = self.name(call.identity().0);
         let deadline_ms = call.deadline_ms(&self.policy);
         self.calls.insert(id, name, call, deadline_ms)

@@ -20,6 +20,7 @@ mod batch;
 mod by_trunk;
 mod call;
 mod calls;
+mod draft;
 mod error;
 mod fact;
 mod files;

@@ -3,7 +3,10 @@
 
 use std::io;
 
-use offhook_frames::{FRAME_HEADER_BYTES, HEADER_BYTES, Header, frame_length, frame_payload, next_candidate};
+use offhook_frames::{
+    FRAME_HEADER_BYTES, HEADER_BYTES, Header, frame_length, frame_payload, frame_payload_unchecked,
+    next_candidate,
+};
 use offhook_mapped::{END_BYTES, Reader};
 
 use crate::folder::SpoolFolder;
@@ -26,6 +29,8 @@ enum Bytes {
 
 /// What came of reading.
 pub(crate) struct Read {
+    /// How many.
+    pub(crate) facts: usize,
     /// There are more facts.
     pub(crate) is_more: bool,
     /// Bytes that belong to no frame, or say nothing.
@@ -58,9 +63,9 @@ impl Tail {
         let mut at = self.position;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             if facts >= facts_max {
-                return Read { is_more: true, damaged_bytes: damaged as u64 };
+                return Read { facts, is_more: true, damaged_bytes: damaged as u64 };
             }
-            let Some(payload) = frame_payload(rest, self.salt) else {
+            let Some(payload) = self.bytes.payload(rest, self.salt) else {
                 at += next_candidate(rest);
                 continue;
             };
@@ -76,11 +81,19 @@ impl Tail {
         let rest = bytes.get(self.position..).unwrap_or_default();
         damaged += torn_bytes(rest);
         self.position += rest.len();
-        Read { is_more: false, damaged_bytes: damaged as u64 }
+        Read { facts, is_more: false, damaged_bytes: damaged as u64 }
     }
 }
 
 impl Bytes {
+    /// What lies in memory was written by a shard of this very process, and to its end: there is nothing to check.
+    fn payload<'b>(&self, rest: &'b [u8], salt: u32) -> Option<&'b [u8]> {
+        match self {
+            Self::Live(_) => frame_payload_unchecked(rest),
+            Self::File(_) => frame_payload(rest, salt),
+        }
+    }
+
     fn all(&self) -> &[u8] {
         match self {
             Self::Live(reader) => reader.bytes(),

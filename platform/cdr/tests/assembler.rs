@@ -435,6 +435,33 @@ fn the_last_records_go_when_they_are_old() {
     }
 }
 
+/// Its records are written in pieces, to the archive and to many files of lines, and all of that again after a crash that
+/// came before the store had them.
+#[test]
+fn a_turn_of_many_calls_is_like_any_other() {
+    let mut house = House::new(FileFormat::JsonLines);
+    let refuse = |house: &mut House, numbers: std::ops::Range<usize>| {
+        for mut call in numbers.map(|number| Call::new(2 * number + 1)) {
+            (0..2).for_each(|_| call.go_on(house));
+        }
+    };
+    refuse(&mut house, 0..800);
+    let store = Store::open(house.dir.path()).unwrap();
+    let carry_out = |text| store.write(|sql| sql.execute_batch(text).map_err(StoreError::from)).unwrap();
+    carry_out("CREATE TRIGGER full BEFORE INSERT ON cdr BEGIN SELECT RAISE(ABORT, 'full'); END");
+    house.assembler.turn(house.now_ms).unwrap_err();
+    let written = house.named("records-").iter().map(|path| path.metadata().unwrap().len()).sum::<u64>();
+    assert!(written > 100_000, "{written} bytes are several pieces");
+    carry_out("DROP TRIGGER full");
+    house.crash();
+    refuse(&mut house, 800..1_200);
+    house.turn();
+    check(&house, 1_200);
+    refuse(&mut house, 1_200..1_600);
+    house.turn();
+    check(&house, 1_600);
+}
+
 /// The archive has records that the store has refused: what is old goes meanwhile, these stay.
 #[test]
 fn records_wait_in_the_archive_for_the_store() {

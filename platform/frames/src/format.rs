@@ -136,6 +136,11 @@ pub fn frame_payload(bytes: &[u8], salt: u32) -> Option<&[u8]> {
     (crc == frame_crc(frame, salt)).then_some(&frame[FRAME_HEADER_BYTES..])
 }
 
+/// The payload of the frame that `bytes` begins with, unchecked: of memory that only this program has written.
+pub fn frame_payload_unchecked(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.get(..frame_length(bytes)?)?.get(FRAME_HEADER_BYTES..)
+}
+
 /// How far to go from the beginning of `bytes` to where the next frame may begin.
 pub fn next_candidate(bytes: &[u8]) -> usize {
     bytes.iter().skip(1).position(|&byte| byte == MARKER[0]).map_or(bytes.len(), |at| at + 1)

@@ -14,6 +14,7 @@ mod frames;
 
 pub use format::{
     BadHeader, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, GENERATION_MAX, HEADER_BYTES, Header, Kind,
-    PAYLOAD_BYTES_MAX, begin_frame, end_frame, frame_length, frame_payload, next_candidate, put_frame, seal,
+    PAYLOAD_BYTES_MAX, begin_frame, end_frame, frame_length, frame_payload, frame_payload_unchecked,
+    next_candidate, put_frame, seal,
 };
 pub use frames::Frames;
