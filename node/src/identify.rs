@@ -98,7 +98,7 @@ impl Switchboard {
             NonceVerdict::Stale => return Proof::Stale,
             NonceVerdict::Valid(issue) => issue,
         };
-        let user = account_name(credentials.username, realm);
+        let user = account_name(credentials.username, realm.as_bytes());
         if self.is_silenced(arrival, user, realm) {
             return Proof::Silenced;
         }
@@ -211,13 +211,13 @@ fn shown_for<'m, 'a>(
 /// The account that a request has proved to be of, if it was let in by credentials for this realm.
 pub(crate) fn account_shown<'a>(message: &Message<'a>, realm: &str) -> Option<&'a [u8]> {
     let (credentials, _) = shown_for(message, Door::Proxy, realm)?;
-    Some(account_name(credentials.username, realm))
+    Some(account_name(credentials.username, realm.as_bytes()))
 }
 
 /// Some phones send `alice@example.org` as user name.
-fn account_name<'a>(username: &'a [u8], realm: &str) -> &'a [u8] {
+pub(crate) fn account_name<'a>(username: &'a [u8], realm: &[u8]) -> &'a [u8] {
     match username.iter().position(|&c| c == b'@') {
-        Some(at) if username[at + 1..].eq_ignore_ascii_case(realm.as_bytes()) => &username[..at],
+        Some(at) if username[at + 1..].eq_ignore_ascii_case(realm) => &username[..at],
         _ => username,
     }
 }

@@ -7,10 +7,9 @@
 //!   in the dialog: 2xx to re-INVITE or UPDATE ─► Renewed, answer to BYE ─► Ended
 //! ```
 
-use std::net::SocketAddr;
-
 use offhook_cdr::{Answered, Begun, Fact, InDialog};
 use offhook_journal::Event;
+use offhook_net::Flow;
 use offhook_proxy::Screened;
 use offhook_route::Then;
 use offhook_sip::{Message, Method, Name, NameAddr, reason_phrase};
@@ -94,6 +93,7 @@ impl Switchboard {
         let Passage { arrival, screened, way, .. } = *passage;
         let (message, parts) = (arrival.message, arrival.parts);
         let value = |name| message.value(name).unwrap_or_default();
+        let (user, domain) = proved_account(passage).unwrap_or_default();
         let fact = Begun {
             leg: leg.map_or(0, ServerId::to_bits),
             refused,
@@ -106,7 +106,8 @@ impl Switchboard {
             from: parts.from.uri,
             to: parts.to.uri,
             request_uri: screened.routed.uri.text,
-            user: proved_account(passage).unwrap_or_default().0,
+            user,
+            domain,
             contact: value(Name::Contact),
             agent: value(Name::UserAgent),
             route: route_name(way),
@@ -144,14 +145,8 @@ impl Switchboard {
         }
     }
 
-    /// A 2xx of a branch that was sent to `target` is on its way to the caller.
-    pub(crate) fn note_answered(
-        &mut self,
-        now_ms: u64,
-        server: ServerId,
-        target: SocketAddr,
-        message: &Message<'_>,
-    ) {
+    /// A 2xx of a branch that was sent by `flow` is on its way to the caller.
+    pub(crate) fn note_answered(&mut self, now_ms: u64, server: ServerId, flow: Flow, message: &Message<'_>) {
         if !self.role(server).is_call() {
             return;
         }
@@ -160,7 +155,8 @@ impl Switchboard {
         let fact = Answered {
             leg: server.to_bits(),
             status: message.status().unwrap_or(200),
-            target,
+            transport: flow.transport.name().as_bytes(),
+            target: flow.remote,
             to_tag: NameAddr::tag_of(value(Name::To)),
             contact: value(Name::Contact),
             agent: message.value(Name::UserAgent).unwrap_or_else(|| value(Name::Server)),

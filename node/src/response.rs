@@ -123,7 +123,7 @@ impl Switchboard {
         }
         let Some(record) = self.transactions.client_mut(id) else { return };
         let again = std::mem::replace(&mut record.user.finished, true);
-        let target = record.user.flow.remote;
+        let flow = record.user.flow;
         if status >= 300 && settings.history_info {
             self.note_outcome(server, id, status);
         }
@@ -149,7 +149,7 @@ impl Switchboard {
             (true, _) => return,
         };
         if status < 300 && verdict.pass {
-            self.note_answered(now_ms, server, target, message);
+            self.note_answered(now_ms, server, flow, message);
         }
         self.carry_out(settings, now_ms, server, status, Final::Received(message), verdict, out);
     }

@@ -10,6 +10,7 @@ use offhook_route::Then;
 use offhook_sip::{Message, Method, Name, NameAddr, Refusal, same_in_any_case};
 use offhook_transaction::ClientId;
 
+use crate::identify::account_name;
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
 use crate::way::Way;
@@ -23,7 +24,7 @@ pub(crate) fn proved_account<'a>(passage: &Passage<'_, '_, 'a>) -> Option<Accoun
     }
     let message: &Message<'a> = arrival.message;
     let credentials = Credentials::parse(message.line_value(spent?)).ok()?;
-    Some((credentials.username, credentials.realm))
+    Some((account_name(credentials.username, credentials.realm), credentials.realm))
 }
 
 /// RFC 3323 §5: privacy that is critical and that neither we nor a trusted neighbour can grant.

@@ -84,6 +84,7 @@ fn begins(spool: &mut Spool, now_ms: u64, call: u32) {
         to: b"sip:bob@bench.test",
         request_uri: b"sip:bob@bench.test",
         user: b"alice",
+        domain: b"bench.test",
         contact: b"<sip:alice@192.0.2.1:5060>",
         agent: b"Desk Phone 7 (3.1.4)",
         route: b"user",
@@ -92,6 +93,7 @@ fn begins(spool: &mut Spool, now_ms: u64, call: u32) {
     let answered = Answered {
         leg,
         status: 200,
+        transport: b"udp",
         target: ([192, 0, 2, 2], 5060).into(),
         to_tag: CALLEE_TAG,
         contact: b"<sip:bob@192.0.2.2:5060>",

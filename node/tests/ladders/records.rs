@@ -56,7 +56,7 @@ fn the_caller_hangs_up() {
     assert_eq!(record.ring_ms, Some(record.start_ms + 100));
     assert_eq!(record.answer_ms, Some(record.start_ms + 2_100));
     assert_eq!((record.end_ms, record.duration_ms()), (Some(record.start_ms + 12_100), Some(10_000)));
-    assert_eq!((&*record.user, &*record.route), ("alice", "user"));
+    assert_eq!((record.user.split_once('@'), &*record.route), (Some(("alice", "example.com")), "user"));
     assert_eq!((&*record.caller_agent, &*record.callee_agent), ("desk phone", "soft phone"));
     assert!(record.from.starts_with("sip:alice@") && record.to.starts_with("sip:bob@"), "{record:?}");
     assert!(record.caller_source.starts_with("udp 192.0.2."), "{record:?}");

@@ -36,7 +36,7 @@ pub(crate) fn wrong(facts: &Facts, steps: &[Step], records: &[Record]) -> Vec<St
 fn judge(facts: &Facts, call: &Call<'_>, record: &Record) -> Option<&'static str> {
     let neighbour = facts.neighbour_of(&record.request_uri);
     let trunk = neighbour.map_or("", |neighbour| neighbour.trunk);
-    let target = record.callee_target.parse().ok();
+    let target = record.callee_target.split_once(' ').and_then(|(_, address)| address.parse().ok());
     let is_known = !call.takers.is_empty();
     let is_taker = target.is_some_and(|target: SocketAddr| match is_known {
         true => call.takers.contains(&target),

@@ -13,7 +13,7 @@ use crate::layout::{Opening, Reply};
 use crate::record::{Entry, Outcome};
 
 /// What is written. Others cannot be read.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Nobody, or nobody knows.
 const NO_ONE: u8 = 0xff;
@@ -109,6 +109,7 @@ pub(crate) mod tests {
             from: b"sip:alice@example.org",
             to: b"sip:\"b\\ob\"@example.org;a=1,2",
             request_uri: b"tel:+1\x01\n\t\x7f",
+            domain: b"example.org",
             user: "Zo\u{eb} \u{96fb}".as_bytes(),
             contact: b"<sip:a@192.0.2.1>",
             agent: b"\xff phone",
@@ -118,6 +119,7 @@ pub(crate) mod tests {
         let answered = Answered {
             leg: 3,
             status: 200,
+            transport: b"tls",
             target: "[2001:db8::1]:5060".parse().unwrap(),
             to_tag: b"t",
             contact: b"",

@@ -318,6 +318,7 @@ mod tests {
             to: b"sip:b@b",
             request_uri: b"sip:b@b",
             user: b"",
+            domain: b"",
             contact: b"",
             agent: b"",
             route: b"user",

@@ -49,6 +49,8 @@ pub struct Begun<'a> {
     pub request_uri: &'a [u8],
     /// The account that proved itself, empty where nobody was asked.
     pub user: &'a [u8],
+    /// And its domain.
+    pub domain: &'a [u8],
     /// Contact as it stood.
     pub contact: &'a [u8],
     /// User-Agent as it stood.
@@ -66,7 +68,9 @@ pub struct Answered<'a> {
     pub leg: u64,
     /// The status.
     pub status: u16,
-    /// Where the branch that answered was sent.
+    /// By which transport the branch that answered was sent.
+    pub transport: &'a [u8],
+    /// And where to.
     pub target: SocketAddr,
     /// The tag in To.
     pub to_tag: &'a [u8],
@@ -266,6 +270,7 @@ mod tests {
             to: b"sip:bob@a.example",
             request_uri: b"sip:bob@a.example",
             user: b"alice",
+            domain: b"a.example",
             contact: b"<sip:alice@192.0.2.1>",
             agent: b"phone",
             route: b"user",
@@ -282,6 +287,7 @@ mod tests {
             Fact::Answered(Answered {
                 leg: 3,
                 status: 200,
+                transport: b"tls",
                 target: "[2001:db8::1]:5060".parse().unwrap(),
                 to_tag: b"2",
                 contact: b"<sip:b@192.0.2.2>",

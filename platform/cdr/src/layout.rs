@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!   head:      at, ms (7) │ kind (1)
-//!   Begun:     head │ leg (8) ║ CSeq (4) │ refused (2) │ flags (1) │ 11 lengths (2 each) │ texts │ source
-//!   Answered:  head │ leg (8) ║ status (2) │ flags (1) │ 4 lengths │ texts │ target
+//!   Begun:     head │ leg (8) ║ CSeq (4) │ refused (2) │ flags (1) │ 12 lengths (2 each) │ texts │ source
+//!   Answered:  head │ leg (8) ║ status (2) │ flags (1) │ 5 lengths │ texts │ target
 //!   address:   IPv4 (4) │ port (2), or with its flag IPv6 (16) │ scope (4) │ port (2)
 //! ```
 //! What stands behind ║ goes into the store as it is. Numbers are little-endian.
@@ -31,8 +31,8 @@ const V4_BYTES: usize = 6;
 const V6_BYTES: usize = 22;
 
 /// Texts of a [`Begun`]: those that it is found by first, the trunk last.
-const BEGUN_TEXTS: usize = 11;
-const ANSWERED_TEXTS: usize = 4;
+const BEGUN_TEXTS: usize = 12;
+const ANSWERED_TEXTS: usize = 5;
 
 /// Appends the head of a fact.
 pub(crate) fn put_head(kind: u8, at_ms: u64, out: &mut Vec<u8>) {
@@ -182,7 +182,7 @@ impl<'a> Opening<'a> {
     }
 
     pub(crate) fn begun(&self, leg: u64) -> Begun<'a> {
-        let [call_id, from_tag, from, to, request_uri, user, contact, agent, transport, route, trunk] =
+        let [call_id, from_tag, from, to, request_uri, user, domain, contact, agent, transport, route, trunk] =
             self.texts.each();
         Begun {
             leg,
@@ -197,6 +197,7 @@ impl<'a> Opening<'a> {
             to,
             request_uri,
             user,
+            domain,
             contact,
             agent,
             route,
@@ -214,10 +215,22 @@ pub(crate) fn put_begun(begun: &Begun<'_>, out: &mut Vec<u8>) {
     fixed[14] = if begun.in_path { IN_PATH } else { 0 } | family(begun.source);
     out.extend_from_slice(&fixed);
     let Begun {
-        call_id, from_tag, from, to, request_uri, user, contact, agent, transport, route, trunk, ..
+        call_id,
+        from_tag,
+        from,
+        to,
+        request_uri,
+        user,
+        domain,
+        contact,
+        agent,
+        transport,
+        route,
+        trunk,
+        ..
     } = *begun;
     Texts::put(
-        [call_id, from_tag, from, to, request_uri, user, contact, agent, transport, route, trunk],
+        [call_id, from_tag, from, to, request_uri, user, domain, contact, agent, transport, route, trunk],
         out,
     );
     put_address(begun.source, out);
@@ -272,9 +285,9 @@ impl<'a> Reply<'a> {
     }
 
     pub(crate) fn answered(&self, leg: u64) -> Answered<'a> {
-        let [to_tag, contact, agent, session_expires] = self.texts.each();
+        let [to_tag, contact, agent, transport, session_expires] = self.texts.each();
         let (status, target) = (self.status, self.target());
-        Answered { leg, status, target, to_tag, contact, agent, session_expires }
+        Answered { leg, status, transport, target, to_tag, contact, agent, session_expires }
     }
 }
 
@@ -285,7 +298,8 @@ pub(crate) fn put_answered(answered: &Answered<'_>, out: &mut Vec<u8>) {
     fixed[8..10].copy_from_slice(&answered.status.to_le_bytes());
     fixed[10] = family(answered.target);
     out.extend_from_slice(&fixed);
-    Texts::put([answered.to_tag, answered.contact, answered.agent, answered.session_expires], out);
+    let Answered { to_tag, contact, agent, transport, session_expires, .. } = *answered;
+    Texts::put([to_tag, contact, agent, transport, session_expires], out);
     put_address(answered.target, out);
 }
 

@@ -131,15 +131,18 @@ impl LineWriter {
 
 /// Texts that stand as they are between quotation marks.
 fn put_plain_texts(entry: &Entry<'_>, out: &mut Vec<u8>) {
-    let [call_id, _, from, to, request_uri, user, contact, agent, transport, route, trunk] =
+    let [call_id, _, from, to, request_uri, user, domain, contact, agent, transport, route, trunk] =
         entry.opening.texts.each();
-    let [_, callee_contact, callee_agent, _] =
+    let [_, callee_contact, callee_agent, callee_transport, _] =
         entry.reply.as_ref().map(|reply| reply.texts.each()).unwrap_or_default();
     put_plain(b",\"reason\":\"", entry.reason, out);
     put_plain(b"\",\"from\":\"", from, out);
     put_plain(b"\",\"to\":\"", to, out);
     put_plain(b"\",\"request_uri\":\"", request_uri, out);
     put_plain(b"\",\"user\":\"", user, out);
+    if !domain.is_empty() {
+        put_plain(b"@", domain, out);
+    }
     put_plain(b"\",\"caller_contact\":\"", contact, out);
     put_plain(b"\",\"caller_agent\":\"", agent, out);
     put_plain(b"\",\"caller_source\":\"", transport, out);
@@ -147,8 +150,9 @@ fn put_plain_texts(entry: &Entry<'_>, out: &mut Vec<u8>) {
     put_address(entry.opening.source(), out);
     put_plain(b"\",\"callee_contact\":\"", callee_contact, out);
     put_plain(b"\",\"callee_agent\":\"", callee_agent, out);
-    put(b"\",\"callee_target\":\"", out);
+    put_plain(b"\",\"callee_target\":\"", callee_transport, out);
     if let Some(reply) = &entry.reply {
+        out.push(b' ');
         put_address(reply.target(), out);
     }
     put_plain(b"\",\"route\":\"", route, out);

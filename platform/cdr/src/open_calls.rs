@@ -24,7 +24,7 @@ use offhook_frames::{
 use crate::segments::Segment;
 
 /// What its header says that it is.
-const FILE: Kind = Kind { magic: *b"offhookO", format: 2 };
+const FILE: Kind = Kind { magic: *b"offhookO", format: 3 };
 
 const CALL: u8 = 1;
 const GONE: u8 = 2;

@@ -253,8 +253,16 @@ impl<'a> Entry<'a> {
         addresses.source.extend_from_slice(begun.transport);
         addresses.source.push(b' ');
         put_address(begun.source, &mut addresses.source);
+        addresses.account.clear();
+        addresses.account.extend_from_slice(begun.user);
+        if !begun.domain.is_empty() {
+            addresses.account.push(b'@');
+            addresses.account.extend_from_slice(begun.domain);
+        }
         addresses.target.clear();
         if let Some(answered) = &answered {
+            addresses.target.extend_from_slice(answered.transport);
+            addresses.target.push(b' ');
             put_address(answered.target, &mut addresses.target);
         }
         [
@@ -262,7 +270,7 @@ impl<'a> Entry<'a> {
             begun.from,
             begun.to,
             begun.request_uri,
-            begun.user,
+            &addresses.account,
             begun.contact,
             begun.agent,
             &addresses.source,
@@ -333,6 +341,7 @@ impl<'a> Entry<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
     source: Vec<u8>,
+    account: Vec<u8>,
     target: Vec<u8>,
 }
 

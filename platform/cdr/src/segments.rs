@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use offhook_frames::Kind;
 
 /// What their headers say that they are.
-pub(crate) const FILE: Kind = Kind { magic: *b"offhookC", format: 2 };
+pub(crate) const FILE: Kind = Kind { magic: *b"offhookC", format: 3 };
 
 /// Shards of one server: more than it can be given.
 pub(crate) const SHARDS_MAX: usize = 256;

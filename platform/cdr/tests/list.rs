@@ -35,6 +35,7 @@ fn house(dir: &Path) {
             to: b"sip:bob@example.org",
             request_uri: b"sip:+4930@example.org",
             user: if number % 4 == 0 { b"chief" } else { b"" },
+            domain: if number % 4 == 0 { b"two.example" } else { b"" },
             contact: b"",
             agent: b"",
             route: b"out",

@@ -107,6 +107,7 @@ fn begins(spool: &mut offhook_cdr::Spool, now_ms: u64, number: usize) {
     let begun = Begun {
         from: b"sip:alice@example.org",
         user: b"alice",
+        domain: b"bench.test",
         contact: b"<sip:alice@192.0.2.1:5060>",
         agent: AGENT,
         ..facts::begun(&call_id, leg)

@@ -20,6 +20,7 @@ pub fn begun(call_id: &str, leg: u64) -> Begun<'_> {
         to: b"sip:bob@example.org",
         request_uri: b"sip:bob@example.org",
         user: b"a",
+        domain: b"example.org",
         contact: b"<sip:a@192.0.2.1>",
         agent: b"",
         route: b"user",
@@ -32,6 +33,7 @@ pub fn answered(leg: u64) -> Answered<'static> {
     Answered {
         leg,
         status: 200,
+        transport: b"udp",
         target: "192.0.2.2:5060".parse().unwrap(),
         to_tag: b"b",
         contact: b"<sip:bob@192.0.2.2>",
