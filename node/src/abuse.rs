@@ -51,6 +51,8 @@ impl AbuseSettings {
                 ban_s: config.ban_s,
                 ban_max_s: config.ban_max_s,
                 answers_max: config.answers_max,
+                account_requests_max: config.account_requests_max,
+                stranger_requests_max: config.stranger_requests_max,
                 known_s: registration_max_s,
             },
         }

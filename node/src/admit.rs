@@ -94,7 +94,13 @@ impl Switchboard {
             return None;
         }
         match access_of::decide((arrival, screened), (sender, None), way) {
-            Access::Allow => Some(Admitted { spent, sender, again }),
+            Access::Allow => match self.count_request(arrival, sender, realm) {
+                Ok(()) => Some(Admitted { spent, sender, again }),
+                Err(refusal) => {
+                    self.refuse(arrival, refusal, out);
+                    None
+                }
+            },
             Access::Refuse(refusal) => {
                 self.refuse(arrival, refusal, out);
                 None

@@ -58,6 +58,7 @@ mod parked;
 mod preference;
 mod probe;
 mod proof;
+mod rates;
 mod records;
 mod recurse;
 mod refused;

@@ -68,6 +68,11 @@ impl Switchboard {
                 }
             }
         }
+        if arrival.settings.authenticate_register
+            && let Err(refusal) = self.count_for(arrival, Some(user), domain)
+        {
+            return self.refuse_registration(arrival, aor, refusal, out);
+        }
         let mut path = Vec::new();
         join_values(arrival.message, Name::Path, &mut path);
         let policy = arrival.settings.registrar_of(domain);

@@ -446,7 +446,7 @@ fn short_requests() -> Vec<String> {
 #[test]
 fn refusals_of_forged_calls_are_not_repeated_without_end() {
     const VICTIM: &str = "198.51.100.77:5060";
-    let mut stage = evening();
+    let mut stage = scene("[abuse]\nstranger_requests_max = 800\n").run("given bob is registered\n+1ms");
     let proxy = stage.proxy();
     let mut packets = 0;
     for n in 0..200 {

@@ -38,6 +38,7 @@ mod outbound;
 mod overload;
 mod peers;
 mod preferences;
+mod rates;
 mod reasons;
 mod records;
 mod redirects;

@@ -54,6 +54,12 @@ const REPEATED: usize = 4_096;
 const REPEATS_MAX: u32 = 20;
 const REPEAT_LEAK_MS: u64 = 500;
 
+/// Accounts that have begun something lately, and strangers: 64 KiB each. Forged addresses displace strangers and nobody
+/// else, who begin anew by it.
+const ASKING: usize = 4_096;
+/// Requests that may come at once are as many as may come in this time, seconds.
+const REQUEST_BURST_S: u32 = 5;
+
 /// Keys of accounts, and of accounts at sources: neither is that of the other.
 const PAIR: u64 = 1 << 56;
 const ACCOUNT: u64 = 2 << 56;
@@ -104,6 +110,8 @@ struct Inner {
     answers: Slots<Pace>,
     repeats: Slots<Pace>,
     walks: Walks,
+    requests: Slots<Pace>,
+    strangers: Slots<Pace>,
     hash_key: [u8; 16],
     /// How many bans were made.
     made: AtomicU64,
@@ -125,6 +133,8 @@ impl Guard {
             answers: Slots::new(ANSWERED, hash_key),
             repeats: Slots::new(REPEATED, hash_key),
             walks: Walks::new(hash_key),
+            requests: Slots::new(ASKING, hash_key),
+            strangers: Slots::new(ASKING, hash_key),
             hash_key,
             made: AtomicU64::new(0),
             bans_until_s: AtomicU64::new(0),
@@ -178,6 +188,18 @@ impl Guard {
     /// Whether a request may be heard, of whose kind this number is (a keyed hash). To be asked once for each: it counts.
     pub fn may_repeat(&self, now_ms: u64, number: u64) -> bool {
         allows(&self.0.repeats, now_ms, number.clamp(1, u64::MAX - 1), (REPEATS_MAX, REPEAT_LEAK_MS))
+    }
+
+    /// Whether an account may begin one thing more. To be asked once for each: it counts.
+    pub fn may_request(&self, now_ms: u64, account: &Guess<'_>) -> bool {
+        let Inner { policy, requests, .. } = &*self.0;
+        may_begin(requests, now_ms, self.account_key(account), policy.account_requests_max)
+    }
+
+    /// Whether a stranger may. To be asked once for each: it counts.
+    pub fn may_ask(&self, now_ms: u64, from: IpAddr) -> bool {
+        let Inner { policy, strangers, .. } = &*self.0;
+        may_begin(strangers, now_ms, Source::of(from).key(), policy.stranger_requests_max)
     }
 
     /// A number that stands for a source, for tables of others.
@@ -389,6 +411,11 @@ impl Guard {
         hasher.write(guess.user);
         hasher.finish()
     }
+}
+
+fn may_begin(slots: &Slots<Pace>, now_ms: u64, key: u64, a_second: u32) -> bool {
+    let leak_ms = SECOND_MS / u64::from(a_second.max(1));
+    allows(slots, now_ms, key, (a_second.saturating_mul(REQUEST_BURST_S), leak_ms))
 }
 
 /// Counts one more, unless there were `most` already of which one is forgiven in `leak_ms`.

@@ -13,6 +13,10 @@ pub struct Policy {
     pub ban_max_s: u32,
     /// Answers a second to a source that has proved nothing.
     pub answers_max: u32,
+    /// New requests of an account a second; five times as many at once.
+    pub account_requests_max: u32,
+    /// The same for a source that was let in and has proved nothing.
+    pub stranger_requests_max: u32,
     /// How long the right password makes an address known, seconds: as long as a registration can last.
     pub known_s: u32,
 }
@@ -25,6 +29,8 @@ impl Default for Policy {
             ban_s: 300,
             ban_max_s: 86_400,
             answers_max: 10,
+            account_requests_max: 20,
+            stranger_requests_max: 20,
             known_s: 7_200,
         }
     }

@@ -1,6 +1,6 @@
 //! What the guard tolerates, and what follows.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use offhook_abuse::{Ban, Guard, Guess, Offence, Policy, Verdict};
 
@@ -336,6 +336,22 @@ fn ten_answers_a_second() {
     let later: usize = (0..10_000).step_by(10).map(|at_ms| answers(1, at_ms)).sum();
     assert!((95..=101).contains(&later), "{later} in ten seconds");
     assert_eq!(answers(2, 0), 10);
+}
+
+/// Of an account and of a stranger: five times as many at once. What strangers send makes nobody forget an account.
+#[test]
+fn twenty_requests_a_second() {
+    let guard = guard();
+    let begun = |at_ms: u64| {
+        let guess = Guess { from: ip(1), user: b"alice", realm: b"example.com" };
+        (0..1_000).filter(|_| guard.may_request(NOW_MS + at_ms, &guess)).count()
+    };
+    assert_eq!(begun(0), 100);
+    let later: usize = (0..10_000).step_by(10).map(begun).sum();
+    assert!((195..=201).contains(&later), "{later} in ten seconds");
+    (0..20_000u32).for_each(|n| assert!(guard.may_ask(NOW_MS + 10_000, Ipv4Addr::from_bits(n << 8).into())));
+    assert!(begun(10_000) <= 1);
+    assert_eq!((0..1_000).filter(|_| guard.may_ask(NOW_MS + 20_000, ip(7))).count(), 100);
 }
 
 /// The promise of the manual: twenty at once, then two a second.

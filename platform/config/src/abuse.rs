@@ -30,6 +30,13 @@ section! {
         /// silence, and requests come again by their senders' timers.
         answers_max: u32 = 10, within 1..=100_000,
             because "the address may be forged, and a phone that is switched on needs two";
+        /// New requests a second of one account, REGISTER and calls and messages together, beyond which it gets a 503; five
+        /// times as many may come at once. What belongs to a call is not counted.
+        account_requests_max: u32 = 20, within 1..=800,
+            because "no phone does more, and a stolen password shall not ring a thousand numbers a second";
+        /// The same for a source whose requests are let in though nobody there has proved who he is.
+        stranger_requests_max: u32 = 20, within 1..=800,
+            because "strangers call one user now and then; a server that sends more is a trunk, a peer or exempt";
         /// User-Agents that get no answer unless they show credentials; each is the beginning of the name, in any case.
         scanners: Vec<AgentName> = known_scanners(),
             because "these are the names that public tools for scanning give themselves; a stranger who hides his is met by the counts above";
