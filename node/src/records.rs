@@ -12,7 +12,7 @@ use offhook_journal::Event;
 use offhook_net::Flow;
 use offhook_proxy::Screened;
 use offhook_route::Then;
-use offhook_sip::{Message, Method, Name, NameAddr, reason_phrase};
+use offhook_sip::{Message, Method, Name, NameAddr, StartLine, reason_phrase};
 use offhook_transaction::ServerId;
 
 use crate::in_path;
@@ -116,6 +116,22 @@ impl Switchboard {
         self.spool.note(arrival.now_ms, &Fact::Begun(fact));
     }
 
+    /// A request is refused by us that was let in. A call has its record all the same; and one whose BYE can be brought to
+    /// nobody is over: who has sent it is gone (RFC 3261 §15.1.1), and so is the other side.
+    pub(crate) fn note_turned_away(&mut self, passage: &Passage<'_, '_, '_>, status: u16) {
+        match self.role_of(passage.screened) {
+            Role::Call => self.note_begun(passage, (None, true), status),
+            Role::Goodbye => {
+                let parts = passage.arrival.parts;
+                let (call_id, from_tag, to_tag) = (parts.call_id, parts.from_tag, parts.to_tag);
+                let dialog = InDialog { call_id, from_tag, to_tag };
+                let fact = Fact::Ended { dialog, status, unheard: true };
+                self.spool.note(passage.arrival.now_ms, &fact);
+            }
+            _ => {}
+        }
+    }
+
     /// The caller was sent a provisional response above 100.
     pub(crate) fn note_rang(&mut self, now_ms: u64, server: ServerId) {
         if let Some(record) = self.transactions.server_mut(server)
@@ -183,7 +199,7 @@ impl Switchboard {
             Role::None => return,
             Role::Call | Role::Rung | Role::Cancelled if status >= 300 => {
                 let told = if unheard { None } else { message.value(Name::Reason) };
-                let reason = told.unwrap_or_else(|| reason_phrase(status).as_bytes());
+                let reason = told.unwrap_or_else(|| words_of(message, status));
                 Fact::Refused { leg: server.to_bits(), status, reason }
             }
             Role::Renewal if status < 300 => {
@@ -207,6 +223,14 @@ impl Switchboard {
             let event = Event::CdrUnwritten { lost: trouble.lost, error: &error };
             self.journal.note(now_ms, &event);
         }
+    }
+}
+
+/// What the other side has said to a refusal, in its words; or ours, where the refusal is.
+pub(crate) fn words_of<'m>(message: &Message<'m>, status: u16) -> &'m [u8] {
+    match message.start_line() {
+        StartLine::Response { status: its, reason } if its == status && !reason.is_empty() => reason,
+        _ => reason_phrase(status).as_bytes(),
     }
 }
 

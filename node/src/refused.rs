@@ -13,7 +13,6 @@ use offhook_sip::{Hint, Refusal};
 use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
 use crate::arrival::Arrival;
-use crate::records::Role;
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
@@ -54,9 +53,7 @@ impl Switchboard {
                 self.answer_from_arrival(passage.arrival, id, refusal, out);
             }
             Some(Err(_)) | None => {
-                if self.role_of(passage.screened) == Role::Call {
-                    self.note_begun(passage, (None, true), refusal.status());
-                }
+                self.note_turned_away(passage, refusal.status());
                 self.refuse(passage.arrival, refusal, out);
             }
         }

@@ -11,6 +11,7 @@ use offhook_transaction::{ClientId, ServerId, ServerVerdict};
 
 use crate::beyond::Leg;
 use crate::context::{Rest, Upstream};
+use crate::records::words_of;
 use crate::relay::Passage;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
@@ -342,7 +343,7 @@ impl Switchboard {
             from: message.from().map(|f| f.uri).unwrap_or_default(),
             to: message.to().map(|t| t.uri).unwrap_or_default(),
             status,
-            reason: reason_phrase(status).as_bytes(),
+            reason: words_of(message, status),
             call_id: message.call_id().unwrap_or_default(),
         };
         self.journal.note(now_ms, &event);

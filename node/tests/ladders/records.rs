@@ -4,7 +4,8 @@
 use offhook_cdr::{EndedBy, Outcome, Record};
 use offhook_ladder::Stage;
 
-use crate::exchange::{CALL_MAX_MS, OPEN, Observed, ladder, open_ladder, scene_on_disk};
+use crate::exchange::{CALL_MAX_MS, OPEN, Observed, ladder, open_ladder, scene, scene_on_disk};
+use crate::websocket::with_websocket;
 
 /// The one record there is.
 fn record(stage: &Stage) -> Record {
@@ -111,6 +112,7 @@ fn a_bye_that_is_refused_ends_nothing() {
 fn refused_calls() {
     for (status, outcome) in [
         ("486", Outcome::Busy),
+        ("486 Gone fishing", Outcome::Busy),
         ("600", Outcome::Busy),
         ("603", Outcome::Declined),
         ("480", Outcome::Unavailable),
@@ -129,11 +131,37 @@ fn refused_calls() {
     "
         ));
         let record = record(&stage);
+        let (status, words) = status.split_once(' ').unwrap_or((status, ""));
         assert_eq!((record.outcome, record.status.to_string().as_str()), (outcome, status));
+        assert!(record.reason.ends_with(words), "his own words: {record:?}");
         assert_eq!((record.answer_ms, record.end_ms), (None, Some(record.start_ms + 150)));
         assert!(!record.reason.is_empty(), "{record:?}");
         stage.leaves_nothing();
     }
+}
+
+/// The other side's connection is gone, so the BYE can be brought to nobody: the call is over all the same, for who has sent a
+/// BYE is in it no more. RFC 3261 §15.1.1.
+#[test]
+fn the_other_side_is_gone_when_one_hangs_up() {
+    let stage = with_websocket(scene(OPEN)).run(
+        "
+        given bob is registered over ws
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        +10s      proxy <- bob     close
+        +5s alice -> proxy         BYE
+        alice  <- proxy            480
+    ",
+    );
+    let record = record(&stage);
+    assert_eq!((record.outcome, record.ended_by), (Outcome::Answered, Some(EndedBy::Caller)));
+    assert_eq!(record.duration_ms(), Some(15_000));
+    stage.leaves_nothing();
 }
 
 /// Nobody is registered: we refuse it ourselves, and a copy of the INVITE makes no second record.

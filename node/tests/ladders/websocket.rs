@@ -9,7 +9,7 @@ use offhook_sip::Transport;
 use crate::exchange::{Exchange, OPEN, Observed, scene, scene_on_disk, scene_with_names};
 
 /// Where browsers and others connect.
-fn with_websocket(scene: Ladder) -> Ladder {
+pub(crate) fn with_websocket(scene: Ladder) -> Ladder {
     let listener = |transport, local: &str| Listener {
         transport,
         local: local.parse().expect("an address"),

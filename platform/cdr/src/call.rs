@@ -15,6 +15,9 @@ pub(crate) const LINGER_MS: u64 = 32_000;
 /// Between the end of a session timer and the BYE it causes (RFC 4028 §10) facts may be under way: Timer F.
 const SESSION_GRACE_MS: u64 = 32_000;
 
+/// The longest session timer, seconds. It is renewed when half of it is over (RFC 4028 §10).
+const SESSION_S_MAX: u32 = 86_400;
+
 /// Phones that answered the same call, RFC 3261 §13.2.2.4. One more is not followed.
 const DIALOGS_MAX: usize = 8;
 
@@ -244,10 +247,8 @@ impl Dialog {
     fn deadline(&self, policy: &Policy) -> (u64, (u64, EndedBy)) {
         let longest_ms = self.at_ms.saturating_add(policy.call_max_ms);
         match self.session_ends_ms {
-            Some(end_ms) if end_ms + SESSION_GRACE_MS < longest_ms => {
-                (end_ms + SESSION_GRACE_MS, (end_ms, EndedBy::SessionTimer))
-            }
-            _ => (longest_ms, (longest_ms, EndedBy::Unknown)),
+            Some(end_ms) => (end_ms + SESSION_GRACE_MS, (end_ms, EndedBy::SessionTimer)),
+            None => (longest_ms, (longest_ms, EndedBy::Unknown)),
         }
     }
 
@@ -266,11 +267,12 @@ impl Dialog {
     }
 }
 
-/// When a session that was agreed on at this time ends unless it is renewed: RFC 4028 §4. `None`: there is no timer.
+/// When a session that was agreed on at this time ends unless it is renewed: RFC 4028 §4. `None`: there is no timer. A timer
+/// of more than a day is taken for one of a day: nobody has to be believed for years.
 pub(crate) fn session_end(at_ms: u64, session_expires: &[u8]) -> Option<u64> {
     let digits = session_expires.split(|byte| !byte.is_ascii_digit()).next()?;
     let seconds: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    Some(at_ms + u64::from(seconds) * 1_000)
+    Some(at_ms + u64::from(seconds.min(SESSION_S_MAX)) * 1_000)
 }
 
 /// Times that may be missing: one more than it, or 0.
@@ -354,12 +356,27 @@ mod tests {
         }
     }
 
+    /// What is heard of every 45 s is not cut off after a minute. RFC 4028 §10.
+    #[test]
+    fn a_session_timer_counts_and_not_the_longest_call() {
+        let policy = Policy { call_max_ms: 60_000, calls_max: 9 };
+        let mut call = call();
+        let dialog = Dialog { at_ms: 0, answered: Vec::new(), session_ends_ms: Some(90_000), end: None };
+        call.dialogs.push(dialog);
+        assert_eq!(call.deadline_ms(&policy), 90_000 + SESSION_GRACE_MS);
+        call.expire(121_999, &policy);
+        assert_eq!(call.dialogs[0].end, None);
+        call.expire(122_000, &policy);
+        assert_eq!(call.dialogs[0].end, Some((90_000, EndedBy::SessionTimer)));
+    }
+
     /// RFC 4028 §4.
     #[test]
     fn session_timers_are_read() {
         assert_eq!(session_end(1_000, b"90;refresher=uac"), Some(91_000));
         assert_eq!(session_end(1_000, b"1800"), Some(1_801_000));
         assert_eq!(session_end(1_000, b""), None);
+        assert_eq!(session_end(1_000, b"4294967295"), Some(86_401_000));
         assert_eq!(session_end(1_000, b"99999999999"), None);
     }
 }

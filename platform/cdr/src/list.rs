@@ -37,7 +37,10 @@ pub struct Filter {
 impl Filter {
     fn fits(&self, record: &Record) -> bool {
         let has = |wanted: &Option<String>, texts: [&str; 2]| {
-            wanted.as_ref().is_none_or(|wanted| texts.iter().any(|text| text.contains(wanted.as_str())))
+            let within = |wanted: &String, text: &str| {
+                text.to_ascii_lowercase().contains(&wanted.to_ascii_lowercase())
+            };
+            wanted.as_ref().is_none_or(|wanted| texts.iter().any(|text| within(wanted, text)))
         };
         self.since_ms.is_none_or(|since_ms| record.start_ms >= since_ms)
             && self.until_ms.is_none_or(|until_ms| record.start_ms < until_ms)

@@ -76,6 +76,7 @@ fn the_latest_that_fit() {
     assert_eq!(numbers(dir, Filter { status: Some(480), ..any() }), those(&|n| n % 3 == 0));
     assert_eq!(numbers(dir, Filter { from: Some("alice".to_owned()), ..any() }), those(&|n| n % 2 == 0));
     assert_eq!(numbers(dir, Filter { from: Some("chief".to_owned()), ..any() }), those(&|n| n % 4 == 0));
+    assert_eq!(numbers(dir, Filter { from: Some("Chief@TWO".to_owned()), ..any() }), those(&|n| n % 4 == 0));
     assert_eq!(numbers(dir, Filter { to: Some("+4930".to_owned()), ..any() }), all);
     assert_eq!(numbers(dir, Filter { to: Some("dave".to_owned()), ..any() }), [0; 0]);
     let at = |number: u64| Some(START_MS + number * 1_000);
