@@ -1,9 +1,10 @@
 //! What TLS is spoken with: from the configuration to the sockets, and again when files change.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use offhook_certificates::{PemFiles, Wanted, Watch, load, make_own};
+use offhook_certificates::{CertificateError, PemFiles, Wanted, Watch, load, make_own};
 use offhook_config::Config;
 use offhook_journal::{Event, Journal};
 use offhook_net::{Listener, TlsConfigs};
@@ -31,7 +32,7 @@ impl Certificates {
         if !listeners.iter().any(|listener| listener.transport.is_secure()) {
             return Ok(None);
         }
-        let wanted = wanted(config, listeners, journal, now_ms)?;
+        let wanted = wanted(config, default_files(config, listeners, journal, now_ms)?);
         // Before the files are read: a change between the two is noticed.
         let watch = Watch::new(&wanted);
         let loaded = load(&wanted)?;
@@ -60,33 +61,50 @@ impl Certificates {
     }
 }
 
-fn wanted(
+/// Whether the files that the configuration names can be used, as a start needs them. Nothing is made.
+///
+/// # Errors
+/// The first file that cannot.
+pub fn check(config: &Config) -> Result<(), CertificateError> {
+    if !config.listen.iter().any(|listen| listen.transport.is_secure()) {
+        return Ok(());
+    }
+    let named = pair(&config.tls.certificate, &config.tls.key);
+    let has_default = named.is_some();
+    let default = named.unwrap_or_else(|| PemFiles { certificate: PathBuf::new(), key: PathBuf::new() });
+    offhook_certificates::check(&wanted(config, default), has_default)
+}
+
+/// The certificate for all names that have none of their own.
+fn default_files(
     config: &Config,
     listeners: &[Listener],
     journal: &mut Journal,
     now_ms: u64,
-) -> anyhow::Result<Wanted> {
+) -> anyhow::Result<PemFiles> {
+    if let Some(files) = pair(&config.tls.certificate, &config.tls.key) {
+        return Ok(files);
+    }
+    let names = own_names(config, listeners);
+    let (files, made) = make_own(&config.data_dir, &names, now_ms)?;
+    if made {
+        let (file, names) = (files.certificate.display().to_string(), names.join(", "));
+        journal.note(now_ms, &Event::TlsMade { file: &file, names: &names });
+    }
+    Ok(files)
+}
+
+fn pair(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Option<PemFiles> {
+    certificate.clone().zip(key.clone()).map(|(certificate, key)| PemFiles { certificate, key })
+}
+
+fn wanted(config: &Config, default: PemFiles) -> Wanted {
     let tls = &config.tls;
-    let pair = |certificate: &Option<_>, key: &Option<_>| {
-        certificate.clone().zip(key.clone()).map(|(certificate, key)| PemFiles { certificate, key })
-    };
-    let default = match pair(&tls.certificate, &tls.key) {
-        Some(files) => files,
-        None => {
-            let names = own_names(config, listeners);
-            let (files, made) = make_own(&config.data_dir, &names, now_ms)?;
-            if made {
-                let (file, names) = (files.certificate.display().to_string(), names.join(", "));
-                journal.note(now_ms, &Event::TlsMade { file: &file, names: &names });
-            }
-            files
-        }
-    };
     let of_domain = |domain: &offhook_config::TlsDomain| {
         let files = PemFiles { certificate: domain.certificate.clone(), key: domain.key.clone() };
         (domain.name.as_str().to_owned(), files)
     };
-    Ok(Wanted {
+    Wanted {
         default,
         domains: tls.domain.iter().map(of_domain).collect(),
         client_ca: tls.client_ca.clone(),
@@ -94,7 +112,7 @@ fn wanted(
         client: pair(&tls.client_certificate, &tls.client_key),
         server_ca: tls.server_ca.clone(),
         check_servers: tls.check_servers,
-    })
+    }
 }
 
 /// Our domains first, then what else phones are told to connect to.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use offhook_config::{Config, ConfigError};
 
+use crate::certificates;
 use crate::cli::Common;
 
 /// The configuration that the options name, with the data directory they name.
@@ -34,6 +35,7 @@ pub fn first_domain(config: &Config) -> &str {
 /// Says whether the configuration is sound, and what it makes of the server.
 pub fn run(common: &Common) -> anyhow::Result<()> {
     let config = load(common)?;
+    certificates::check(&config)?;
     let mut out = io::stdout().lock();
     match &common.config {
         Some(path) => writeln!(out, "{} is sound.", path.display())?,

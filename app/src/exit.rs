@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use offhook_accounts::{AccountError, ImportError};
+use offhook_certificates::CertificateError;
 use offhook_config::ConfigError;
 use offhook_control::AskError;
 use offhook_location::LocationError;
@@ -78,7 +79,7 @@ fn text(error: &anyhow::Error) -> String {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<ConfigError>() || error.is::<NoAnchors>() {
+    if error.is::<ConfigError>() || error.is::<NoAnchors>() || error.is::<CertificateError>() {
         CONFIGURATION
     } else if error.is::<NetError>() || error.is::<NoAnswer>() || is_unreachable(error) {
         NETWORK

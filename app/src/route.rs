@@ -19,6 +19,7 @@ use offhook_store::Store;
 use crate::account::expect_data;
 use crate::check;
 use crate::cli::{Common, RouteArguments};
+use crate::seals::{GRUUS_SECRET, entropy};
 use crate::visible::visible;
 
 /// Plays the request and tells what came of it.
@@ -30,26 +31,29 @@ pub fn run(common: &Common, arguments: &RouteArguments) -> anyhow::Result<()> {
     };
     let mut settings = Settings::new(&config, &offhook_net::resolve(&crate::serve::asked(&config))?, 1);
     settings.rights.authenticate_calls &= arguments.unproved;
+    settings.authenticate_register &= arguments.unproved;
     let transport = Transport::from_name(arguments.transport.as_bytes())
         .with_context(|| format!("{} is no transport", arguments.transport))?;
     let (from, to) = (uri_of(&arguments.from, &config), uri_of(&arguments.to, &config));
     let source = SocketAddr::new(arguments.source.unwrap_or(IpAddr::from([192, 0, 2, 1])), 5060);
     let (method, keeps) = (arguments.method.as_str(), config.messages.keep);
     let supposed = Supposed { method, from: &from, to: &to, transport, source, now_ms, keeps };
-    let (location, directory) = facts(&config, now_ms)?;
-    let rehearsed = rehearse(&settings, location, directory, &supposed)?;
+    let (location, directory, gruus) = facts(&config, now_ms)?;
+    let rehearsed = rehearse(&settings, location, directory, gruus, &supposed)?;
     let kept = kept::told(&config, &supposed, arguments.unproved, &rehearsed)?;
     tell(&supposed, arguments.unproved, &rehearsed, kept.as_deref())
 }
 
-/// What the server knows of its users; nothing where it was never started.
-fn facts(config: &Config, now_ms: u64) -> anyhow::Result<(Location, Directory)> {
+/// What the server knows of its users, and its key of temporary GRUUs; nothing where it was never started.
+fn facts(config: &Config, now_ms: u64) -> anyhow::Result<(Location, Directory, [u8; 32])> {
     if expect_data(config).is_err() {
-        return Ok((Location::in_memory(Limits::default()), Directory::of_passwords([])));
+        return Ok((Location::in_memory(Limits::default()), Directory::of_passwords([]), entropy()?));
     }
-    let accounts = Accounts::open(&Store::open(&config.data_dir)?)?;
-    let directory = Directory::clone(&accounts.snapshot()?.load());
-    Ok((Location::open_copy(&config.data_dir, now_ms)?, directory))
+    let store = Store::open(&config.data_dir)?;
+    let directory = Directory::clone(&Accounts::open(&store)?.snapshot()?.load());
+    let fresh = entropy()?;
+    let gruus = store.secret(GRUUS_SECRET, || fresh)?;
+    Ok((Location::open_copy(&config.data_dir, now_ms)?, directory, gruus))
 }
 
 /// People type `alice`, `alice@example.org` and `+4930123`.

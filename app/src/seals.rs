@@ -8,6 +8,9 @@ use offhook_journal::{Event, Journal};
 use offhook_seal::{Keeper, Ring};
 use offhook_store::Store;
 
+/// The name in the store of the key of temporary GRUUs.
+pub(crate) const GRUUS_SECRET: &str = "gruus";
+
 /// The keys, and who looks after them.
 pub(crate) struct Seals {
     keeper: Keeper,

@@ -27,7 +27,7 @@ use crate::certificates::Certificates;
 use crate::check;
 use crate::cli::Common;
 use crate::messages::keep::{Keeping, Room};
-use crate::seals::{Seals, entropy};
+use crate::seals::{GRUUS_SECRET, Seals, entropy};
 use crate::status::clerk::Status;
 use crate::{ban, control, first_start, names, welcome};
 
@@ -321,7 +321,7 @@ fn secrets(store: &Store) -> anyhow::Result<Secrets> {
     Ok(Secrets {
         cookies: half(kept("cookies")?),
         nonces: kept("nonces")?,
-        gruus: kept("gruus")?,
+        gruus: kept(GRUUS_SECRET)?,
         hashes: half(entropy()?),
     })
 }

@@ -1,6 +1,11 @@
 //! `offhook route`: the dry run of the routes that the manual shows.
 
+mod server;
+
+use std::net::UdpSocket;
 use std::process::Command;
+
+use server::{Place, Server};
 
 const ROUTES: &str = include_str!("../../docs/routes.md");
 const TRUNKS: &str = include_str!("../../docs/trunks.md");
@@ -49,6 +54,12 @@ fn strangers_are_asked_who_they_are() {
 }
 
 #[test]
+fn a_phone_of_somebody_who_proves_it_may_register() {
+    says(&["alice", "alice", "--method", "REGISTER"], &["answers 200 OK"]);
+    says(&["alice", "alice", "--method", "REGISTER", "--unproved"], &["answers 401"]);
+}
+
+#[test]
 fn barred_numbers_and_hours() {
     says(&["alice", "0900123"], &["rule no premium numbers: takes it", "answers 403 Forbidden"]);
     says(&["alice", "0", "--at", "2026-11-02T12:00:00Z"], &["rule reception: takes it"]);
@@ -94,4 +105,27 @@ fn a_trunk_by_name() {
             "looks for the servers of sip:sip.provider.example (offhook resolve shows them)",
         ],
     );
+}
+
+/// A name that the server has made up for a phone leads where it leads in the server: its key is in the data directory.
+/// RFC 5627 §5.1.
+#[test]
+fn a_temporary_name_leads_to_its_phone() {
+    let place = Place::with("[access]\nauthenticate_register = false\n");
+    let running = Server::start(&place);
+    let phone = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    let at = phone.local_addr().expect("an address");
+    let register = format!(
+        "REGISTER sip:offhook.internal SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bKr\r\nMax-Forwards: 70\r\n\
+         From: <sip:alice@offhook.internal>;tag=1\r\nTo: <sip:alice@offhook.internal>\r\nCall-ID: r\r\nCSeq: 1 REGISTER\r\n\
+         Supported: gruu\r\nContact: <sip:alice@{at}>;+sip.instance=\"<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>\"\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    phone.send_to(register.as_bytes(), running.listener("udp")).expect("it is sent");
+    let mut bytes = [0; 4_096];
+    let length = phone.recv(&mut bytes).expect("an answer");
+    let answer = String::from_utf8_lossy(&bytes[..length]).into_owned();
+    let name = answer.split("temp-gruu=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let said = place.print(&["route", "alice", name.expect(&answer), "--method", "OPTIONS"]);
+    assert!(said.contains(&format!("sends it to {at} by udp")), "{said}");
 }

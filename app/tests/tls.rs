@@ -98,7 +98,9 @@ fn changed_files_are_taken_while_the_server_runs_and_bad_ones_are_not() {
 fn a_server_does_not_start_with_files_it_cannot_use() {
     let place = Place::new();
     place.configure(&with_files(&place));
-    let output = place.run(&["serve"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("own.pem"), "{}", text(&output.stderr));
+    for command in ["serve", "check"] {
+        let output = place.run(&[command]);
+        assert_eq!(output.status.code(), Some(3), "{command}");
+        assert!(text(&output.stderr).contains("own.pem"), "{}", text(&output.stderr));
+    }
 }

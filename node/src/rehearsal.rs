@@ -86,7 +86,8 @@ pub enum RehearsalError {
     },
 }
 
-/// Plays a request to its end. `location` must be one that may be changed, for the shard thinks it is in service.
+/// Plays a request to its end. `location` must be one that may be changed, for the shard thinks it is in service; `gruus` is
+/// the server's key of temporary GRUUs.
 ///
 /// # Errors
 /// See [`RehearsalError`].
@@ -94,13 +95,14 @@ pub fn rehearse(
     settings: &Settings,
     location: Location,
     directory: Directory,
+    gruus: [u8; 32],
     supposed: &Supposed<'_>,
 ) -> Result<Rehearsed, RehearsalError> {
     let flow = flow_of(settings, supposed)?;
     let text = written(supposed);
     let office = supposed.keeps.then(|| Office::new(1));
     let desk = office.as_ref().map_or_else(Desk::off, |office| office.desk(0));
-    let resources = resources(location, directory, desk);
+    let resources = resources(location, directory, gruus, desk);
     let mut shard = Shard::new(0, Arc::new(settings.clone()), resources)?;
     let rules = explained(settings, &flow, text.as_bytes(), supposed)?;
     let mut out = Outbox::new();
@@ -143,14 +145,14 @@ fn written(supposed: &Supposed<'_>) -> String {
     )
 }
 
-fn resources(location: Location, directory: Directory, undelivered: Desk) -> Resources {
+fn resources(location: Location, directory: Directory, gruus: [u8; 32], undelivered: Desk) -> Resources {
     Resources {
         location,
         directory: Arc::new(ArcSwap::from_pointee(directory)),
         journal: Journal::silent(),
         spool: Spool::off(),
         undelivered,
-        secrets: Secrets { cookies: [0; 16], nonces: [0; 32], hashes: [0; 16], gruus: [0; 32] },
+        secrets: Secrets { cookies: [0; 16], nonces: [0; 32], hashes: [0; 16], gruus },
         seals: Arc::new(ArcSwap::from_pointee(Ring::of_one([0; 32]))),
         drain: Arc::new(Drain::new(1)),
         whereabouts: Whereabouts::new(1),

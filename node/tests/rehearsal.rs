@@ -52,7 +52,8 @@ fn sent(to: &str) -> Vec<(String, Option<String>)> {
         keeps: false,
     };
     let location = Location::in_memory(Limits::default());
-    let rehearsed = rehearse(&settings, location, Directory::of_passwords([]), &supposed).expect("an answer");
+    let rehearsed =
+        rehearse(&settings, location, Directory::of_passwords([]), [0; 32], &supposed).expect("an answer");
     rehearsed.sent.into_iter().map(|sent| (sent.remote.to_string(), sent.proves)).collect()
 }
 

@@ -23,7 +23,7 @@ mod watch;
 pub use error::CertificateError;
 pub use files::PemFiles;
 pub use identity::sip_domains;
-pub use load::{Loaded, Wanted, load};
+pub use load::{Loaded, Wanted, check, load};
 pub use own::{OWN_CERTIFICATE, OWN_KEY, make_own};
 pub use verifier::SipVerifier;
 pub use watch::Watch;

@@ -58,6 +58,23 @@ pub fn load(wanted: &Wanted) -> Result<Loaded, CertificateError> {
     Ok(Loaded { server: Arc::new(server(wanted, &provider)?), client: Arc::new(client(wanted, &provider)?) })
 }
 
+/// Whether every file that is named can be used, without making the certificate that is made where none is: `has_default`
+/// says that there is one.
+///
+/// # Errors
+/// The first file that cannot be used.
+pub fn check(wanted: &Wanted, has_default: bool) -> Result<(), CertificateError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let default = Some(&wanted.default).filter(|_| has_default);
+    for files in default.into_iter().chain(wanted.domains.iter().map(|(_, files)| files)) {
+        files.load(&provider)?;
+    }
+    if let Some(file) = &wanted.client_ca {
+        clients(wanted, authorities(file)?, &provider)?;
+    }
+    client(wanted, &provider).map(drop)
+}
+
 fn server(wanted: &Wanted, provider: &Arc<CryptoProvider>) -> Result<ServerConfig, CertificateError> {
     let builder = ServerConfig::builder_with_provider(provider.clone());
     let builder = builder.with_safe_default_protocol_versions().map_err(setup)?;
