@@ -294,6 +294,10 @@ pub(crate) fn is_behind_nat(arrival: &Arrival<'_, '_>) -> bool {
 fn leads_elsewhere(contact: &Uri<'_>, arrival: &Arrival<'_, '_>) -> bool {
     let Some(at) = contact.address else { return false };
     let Some(ip) = at.host.ip() else { return true };
+    // Some phones that do not know their own address write 0.0.0.0, which from here would be this machine.
+    if ip.is_unspecified() {
+        return true;
+    }
     let Flow { remote, transport, .. } = arrival.from;
     if ip == remote.ip() {
         let other_port = at.port.unwrap_or(transport.default_port()) != remote.port();

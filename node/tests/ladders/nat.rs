@@ -335,6 +335,25 @@ fn a_bent_flow_leads_nowhere() {
     stage.leaves_nothing();
 }
 
+/// A phone that does not know its own address is called where it registers from. RFC 3261 §10.2.1.
+#[test]
+fn a_contact_that_is_no_address() {
+    open_ladder(
+        "
+        bob    -> proxy            REGISTER
+            Contact: <sip:bob@0.0.0.0>
+        bob    <- proxy            200
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE sip:bob@0.0.0.0
+                  proxy <- bob     603
+                  proxy -> bob     ACK
+        alice  <- proxy            603
+        alice  -> proxy            ACK
+    ",
+    )
+    .leaves_nothing();
+}
+
 /// The Contact of a phone without a translator is believed, though it names another port or another machine: where Via
 /// is true, nothing on the way changes addresses. RFC 3261 §10.2.1, RFC 3261 §16.5.
 #[test]
