@@ -94,13 +94,7 @@ impl Switchboard {
             return None;
         }
         match access_of::decide((arrival, screened), (sender, None), way) {
-            Access::Allow => match self.count_request(arrival, sender, realm) {
-                Ok(()) => Some(Admitted { spent, sender, again }),
-                Err(refusal) => {
-                    self.refuse(arrival, refusal, out);
-                    None
-                }
-            },
+            Access::Allow => self.counted(arrival, Admitted { spent, sender, again }, realm, out),
             Access::Refuse(refusal) => {
                 self.refuse(arrival, refusal, out);
                 None
@@ -118,6 +112,19 @@ impl Switchboard {
                 None
             }
         }
+    }
+
+    /// Lets in who does not come too often.
+    fn counted<'m>(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        admitted: Admitted<'m>,
+        realm: &str,
+        out: &mut Outbox,
+    ) -> Option<Admitted<'m>> {
+        let Err(refusal) = self.count_request(arrival, admitted.sender, realm) else { return Some(admitted) };
+        self.refuse(arrival, refusal, out);
+        None
     }
 
     /// Credentials that were used before lead nowhere: somebody may have overheard them (RFC 7616 §5.4). A refusal is as
