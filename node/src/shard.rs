@@ -215,8 +215,7 @@ impl Shard {
         self.switchboard.certified.domains(connection)
     }
 
-    /// `is_cut`: there is more of it than a message may have.
-    fn handle(&mut self, now_ms: u64, from: &Flow, (bytes, is_cut): (&[u8], bool), out: &mut Outbox) {
+    fn handle(&mut self, now_ms: u64, from: &Flow, bytes: &[u8], out: &mut Outbox) {
         // A keep-alive on the SIP port: RFC 5626 §8.
         if from.transport == Transport::Udp && offhook_stun::is_stun(bytes) {
             let start = out.begin();
@@ -249,7 +248,7 @@ impl Shard {
             StartLine::Response { .. } => {
                 self.switchboard.response(&self.settings, now_ms, from, &message, out)
             }
-            StartLine::Request { .. } if is_cut || bytes.len() > self.settings.message_bytes_max => {
+            StartLine::Request { .. } if bytes.len() > self.settings.message_bytes_max => {
                 let of = (now_ms, *from);
                 self.switchboard.malformed(&self.settings, of, &message, Malformed::TooLong, out)
             }
@@ -264,6 +263,18 @@ impl Shard {
                     self.switchboard.malformed(&self.settings, (now_ms, *from), &message, *fault, out)
                 }
             },
+        }
+    }
+
+    /// There is more of it than a message may have.
+    fn refuse_cut(&mut self, now_ms: u64, from: &Flow, head: &[u8], out: &mut Outbox) {
+        if self.switchboard.is_barred(now_ms, from, head) {
+            return;
+        }
+        let Ok(message) = Message::parse(head) else { return };
+        if message.method().is_some() {
+            let of = (now_ms, *from);
+            self.switchboard.malformed(&self.settings, of, &message, Malformed::TooLong, out);
         }
     }
 
@@ -296,7 +307,7 @@ fn process_number(secrets: &Secrets) -> u32 {
 impl Engine for Shard {
     fn receive(&mut self, now_ms: u64, from: &Flow, message: &[u8], out: &mut Outbox) {
         self.guarded(now_ms, "a message", |shard| {
-            shard.handle(now_ms, from, (message, false), out);
+            shard.handle(now_ms, from, message, out);
             shard.send_stranded(now_ms, out);
         });
     }
@@ -304,11 +315,11 @@ impl Engine for Shard {
     fn unframeable(&mut self, now_ms: u64, from: &Flow, head: &[u8], out: &mut Outbox) {
         // What there is of the head may be enough for an answer; the parser says itself that there is no end.
         let is_cut = matches!(frame(head), Frame::Unframeable(Reason::HeadTooLong | Reason::BodyTooLong));
+        if !is_cut {
+            return self.receive(now_ms, from, head, out);
+        }
         let head = head.get(..MESSAGE_BYTES_MAX).unwrap_or(head);
-        self.guarded(now_ms, "the head of a message", |shard| {
-            shard.handle(now_ms, from, (head, is_cut), out);
-            shard.send_stranded(now_ms, out);
-        });
+        self.guarded(now_ms, "the head of a message", |shard| shard.refuse_cut(now_ms, from, head, out));
     }
 
     fn send_failed(&mut self, now_ms: u64, ticket: Ticket, out: &mut Outbox) {

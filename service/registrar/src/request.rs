@@ -117,6 +117,9 @@ impl<'r, 'a> Registration<'r, 'a> {
 /// # Errors
 /// The 420, with what is not supported.
 pub fn required_extensions<'a>(message: &Message<'a>) -> Result<(), Refusal<'a>> {
+    if !message.has(Name::Require) {
+        return Ok(());
+    }
     let is_known = |tag: &[u8]| SUPPORTED.iter().any(|s| s.eq_ignore_ascii_case(tag));
     if message.values(Name::Require).all(is_known) {
         return Ok(());
