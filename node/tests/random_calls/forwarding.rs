@@ -3,7 +3,6 @@
 
 use offhook_simnet::Rng;
 
-use crate::far::FAR;
 use crate::oracle::Follows;
 
 /// Nobody lives there.
@@ -40,8 +39,7 @@ impl Forwarding {
             1 => format!("sip:nobody@{domain}"),
             2 => format!("sip:0123@{domain}"),
             3 => "sip:5@row.example".to_owned(),
-            4 => format!("sip:{user}@{FAR}"),
-            5 => NOWHERE.to_owned(),
+            4 | 5 => NOWHERE.to_owned(),
             6 => format!("mailto:{user}@{domain}"),
             _ => format!("sip:{user}@{domain}"),
         };

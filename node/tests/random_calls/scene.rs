@@ -211,8 +211,9 @@ impl Scene {
         let (trusts_provider, trusts_row) = self.posing.as_ref().map(Posing::trusts).unwrap_or_default();
         let mut neighbours = Vec::new();
         for (other, domain) in domains.iter().enumerate().filter(|(other, _)| *other != index) {
-            let (domain, address, stateless) =
-                ((*domain).to_owned(), door(other, Transport::Udp), self.dice.permille(300));
+            // What is sent on and comes by again would have state once, and once none.
+            let stateless = self.dice.permille(300) && self.forwarding.is_none();
+            let (domain, address) = ((*domain).to_owned(), door(other, Transport::Udp));
             let mode = if stateless { "mode = \"stateless\"\n" } else { "" };
             // Names may lead elsewhere for a while, and what has no state must not.
             let by_name = self.far.as_ref().filter(|_| !stateless && self.extras.is_next_by_name());

@@ -221,18 +221,21 @@ impl<'a> Oracle<'a> {
 
     /// §16.7 step 6: a 6xx if there is one, else one of the lowest class; a 503 says nothing about us.
     pub(super) fn is_a_best(&mut self, server: usize, response: &Packet<'a>) {
-        let Server { finals, moved, .. } = &self.servers[server];
+        let Server { finals, moved, over, .. } = &self.servers[server];
         // A redirection of which all was followed is no answer any more.
         let left = |status: u16, packet: &Option<Packet<'_>>| match packet {
             Some(packet) if matches!(status, 300..=302) && moved.is_moved() => moved.left_of(packet),
             _ => Left::Yes,
         };
         let finals = finals.iter().map(|(status, packet)| (status, packet, left(*status, packet)));
+        // Where nothing else was said, what was followed in vain is the answer.
+        let is_void = finals.clone().all(|(_, _, left)| left == Left::No);
         let sure = finals.clone().filter(|(_, _, left)| *left == Left::Yes);
         let lowest = sure.map(|(status, ..)| status / 100).min().unwrap_or(u16::MAX);
         let declined = finals.clone().any(|(status, ..)| *status >= 600);
         let is_class = |class: u16, left: Left| match declined {
             true => class == 6,
+            false if is_void => true,
             false => left != Left::No && (class == lowest || (left == Left::Perhaps && class < lowest)),
         };
         let upstream = |status: u16| if status == 503 { 500 } else { status };
@@ -240,7 +243,7 @@ impl<'a> Oracle<'a> {
         let fits = candidates.any(|(status, packet, _)| {
             let same = |p: &Packet<'_>| match status {
                 401 | 407 => true,
-                300..=302 if moved.is_moved() => moved.are_left(response, p),
+                300..=302 if moved.is_moved() => moved.are_left(response, p, *over || is_void),
                 _ => is_relayed(p, response, upstream(*status)),
             };
             let to = self.servers[server].from.remote.ip();

@@ -86,13 +86,14 @@ impl Moved<'_> {
     }
 
     /// Whether these are the contacts that must be left of those.
-    pub(super) fn are_left(&self, left: &Packet<'_>, all: &Packet<'_>) -> bool {
+    pub(super) fn are_left(&self, left: &Packet<'_>, all: &Packet<'_>, is_over: bool) -> bool {
         let mut left = left.values("Contact").peekable();
         let is_right = all.values("Contact").all(|value| {
             let stays = left.next_if_eq(&value).is_some();
             let uri = uri_of(value);
             match self.followed.contains(uri) {
-                true => !stays,
+                // A redirection that came too late is as it came.
+                true => !stays || is_over,
                 false => stays || self.choices.iter().any(|choice| choice.uri == uri),
             }
         });

@@ -173,7 +173,14 @@ impl<'a> Oracle<'a> {
             self.next_place(hop, &mut places);
             return places;
         }
+        // Who waited for his turn has places as they were when he was named.
+        let waited = meant != request.uri() && !self.turn.moved.contains(&server);
         match self.known(shard, &neighbour.toward) {
+            Known::Places(places) if waited => {
+                let left = places.into_iter().filter(|place| place.hop != hop);
+                left.map(|place| Place { life: Life::Unsure, ..place }).collect()
+            }
+            Known::Nowhere(_) | Known::NotYet if waited => Vec::new(),
             Known::Places(places) if matches!(neighbour.toward, Toward::Name(_)) => {
                 self.first_place((&request, hop), places)
             }
