@@ -201,7 +201,8 @@ fn sent(world: &World, exchange: NodeId) -> Calls {
             continue;
         }
         let Some(status) = message.status() else { continue };
-        let leads_nowhere = matches!(status, 500 | 503) && !heard.contains(&(key.clone(), cseq.number));
+        let leads_nowhere =
+            matches!(status, 430 | 480 | 500 | 503) && !heard.contains(&(key.clone(), cseq.number));
         match cseq.method {
             b"INVITE" => {
                 if let Some(call) = calls.get_mut(&key).filter(|call| call.attempts.contains(&cseq.number)) {
