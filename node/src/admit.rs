@@ -82,7 +82,9 @@ impl Switchboard {
             Proof::Absent | Proof::Wrong | Proof::Foreign if self.is_scanner(arrival) => return None,
             _ if home.is_some() => (Sender::ClaimsOurs, None),
             // The rules took him for one of ours, by what he shows.
-            Proof::Wrong | Proof::Stale if arrival.settings.routing.asks_home() => (Sender::ClaimsOurs, None),
+            Proof::Wrong | Proof::Stale | Proof::Foreign if arrival.settings.routing.asks_home() => {
+                (Sender::ClaimsOurs, None)
+            }
             _ => (Sender::Stranger, own_credentials(arrival)),
         };
         let is_unproved = matches!(sender, Sender::ClaimsOurs | Sender::Stranger);
@@ -102,13 +104,8 @@ impl Switchboard {
             Access::Challenge => {
                 let user = from_uri.and_then(|uri| uri.user).unwrap_or_default();
                 self.note_challenge(arrival, whom, (user, realm));
-                self.challenge(
-                    arrival,
-                    Door::Proxy,
-                    realm,
-                    matches!(proof, Proof::Stale | Proof::Foreign),
-                    out,
-                );
+                let is_stale = matches!(proof, Proof::Stale | Proof::Foreign);
+                self.challenge(arrival, Door::Proxy, realm, is_stale, out);
                 None
             }
         }

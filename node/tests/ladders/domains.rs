@@ -407,6 +407,10 @@ fn a_wrong_password_is_of_no_domain() {
             forgetful -> proxy         OPTIONS sip:1@example.com #2 (auth)
                 From: <sip:x@far.example>;tag=t2
             forgetful <- proxy         407 #2
+            trudy  -> proxy            OPTIONS sip:1@example.com #3
+                From: <sip:x@far.example>;tag=t3
+                Proxy-Authorization: Digest username=\"bob\", realm=\"example.com\", nonce=\"7\", uri=\"sip:1@example.com\", response=\"00000000000000000000000000000000\"
+            trudy  <- proxy            407 #3
             ",
         )
         .leaves_nothing();
