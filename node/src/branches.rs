@@ -20,8 +20,8 @@ impl Switchboard {
             upstream.branches = Some(branch);
             upstream.fork.branch_opened();
         });
-        if let Some(copy) = told.and_then(|told| told.into_past()) {
-            self.note_copy(server, branch, copy);
+        if let Some(steps) = told.and_then(|told| told.into_steps()) {
+            self.note_steps(server, branch, steps);
         }
     }
 
@@ -73,6 +73,7 @@ impl Switchboard {
         }
         let mut has_spare = false;
         self.with_rest(server, |rest| has_spare = rest.hand_on(old, new));
+        self.with_history(server, |history| history.hand_on(old, new));
         self.link_branch(server, new, None);
         self.with_upstream(server, |upstream| upstream.fork.branch_replaced());
         self.give_time(settings, now_ms, (server, new), (has_spare, invite));

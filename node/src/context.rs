@@ -10,7 +10,7 @@ use offhook_net::Flow;
 use offhook_proxy::access::Sender;
 use offhook_proxy::early::EarlyDialogs;
 use offhook_proxy::fork::Fork;
-use offhook_proxy::history::Past;
+use offhook_proxy::history::History;
 use offhook_proxy::redirect::Additions;
 use offhook_transaction::{ClientId, ServerId};
 
@@ -35,6 +35,8 @@ pub(crate) struct Upstream {
     pub session_s: u32,
     /// Whether its sender must not be told which way it has gone (RFC 7044 §9.4).
     pub hides_history: bool,
+    /// Which way it has gone, where requests say so (RFC 7044).
+    pub history: Option<Box<History<ClientId>>>,
     /// Whether one of its targets can only be reached through us, so that we stay in the path to all of them.
     pub stays: bool,
     /// What it means to the record of a call.
@@ -70,8 +72,6 @@ pub(crate) struct Rest {
     pub redirected: Redirected,
     /// Where branches go when their address fails.
     pub spares: Vec<Spare>,
-    /// The copies that were sent, where requests say which way they have gone (RFC 7044).
-    pub history: Vec<(ClientId, Past)>,
     /// Its early dialogs, where the caller wants to know when they end (RFC 6228).
     pub early: Option<EarlyDialogs<ClientId>>,
 }
@@ -95,16 +95,12 @@ impl Rest {
             ring_ms: 0,
             redirected: Redirected::default(),
             spares: Vec::new(),
-            history: Vec::new(),
             early: None,
         }
     }
 
     /// What was remembered of a branch is that of another one now. Whether that has other addresses to go to.
     pub(crate) fn hand_on(&mut self, old: ClientId, new: ClientId) -> bool {
-        for (of, _) in self.history.iter_mut().filter(|(of, _)| *of == old) {
-            *of = new;
-        }
         if let Some(early) = &mut self.early {
             early.hand_on(old, new);
         }

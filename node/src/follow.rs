@@ -5,11 +5,13 @@ use offhook_config::{NextHop, Spread};
 use offhook_net::{Flow, Outbox};
 use offhook_proxy::Screened;
 use offhook_proxy::access::Sender;
+use offhook_proxy::history::How;
 use offhook_route::{Rule, Then, Toward, Trunk};
 use offhook_sip::{Hint, Method, Refusal, Uri};
 
 use crate::arrival::Arrival;
 use crate::beyond;
+use crate::history::mark_of;
 use crate::hop;
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
@@ -115,18 +117,25 @@ impl Switchboard {
         if self.admit(arrival, screened, way, out).is_none() {
             return;
         }
-        let contact = redirected(to, uri);
+        let (mut contact, how) = redirected(to, uri);
+        contact.extend(mark_of(arrival, screened.routed.uri.text, how));
         self.refuse(arrival, Refusal::new(302).with(Hint::Contact(&contact)), out);
     }
 }
 
-/// The URI of a redirection; one that names only a host gets the user part that was dialled.
-fn redirected(to: &str, uri: &Uri<'_>) -> Vec<u8> {
+/// The URI of a redirection, and whose it is; one that names only a host gets the user part that was dialled.
+fn redirected(to: &str, uri: &Uri<'_>) -> (Vec<u8>, How) {
     let whole = to.as_bytes();
-    let user = uri.user.filter(|_| Uri::parse(whole).is_ok_and(|to| to.user.is_none()));
-    match (user, whole.iter().position(|&c| c == b':')) {
-        (Some(user), Some(colon)) => [b"<", &whole[..=colon], user, b"@", &whole[colon + 1..], b">"].concat(),
-        _ => [b"<", whole, b">"].concat(),
+    let named = Uri::parse(whole).ok().and_then(|to| to.user);
+    match (uri.user.filter(|_| named.is_none()), whole.iter().position(|&c| c == b':')) {
+        (Some(user), Some(colon)) => {
+            let contact = [b"<", &whole[..=colon], user, b"@", &whole[colon + 1..], b">"].concat();
+            (contact, How::SameUser)
+        }
+        _ => {
+            let how = if named == uri.user { How::SameUser } else { How::OtherUser };
+            ([b"<", whole, b">"].concat(), how)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use offhook_route::Then;
 use offhook_sip::{Disposition, Name, Refusal};
 
 use crate::arrival::Arrival;
+use crate::history::{how_of_users, mark_of};
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
@@ -84,12 +85,15 @@ impl Switchboard {
         if !asks || !is_for_user(passage.way) || !matches!(passage.sender, Sender::Proved | Sender::Peer) {
             return None;
         }
-        Some(contacts(targets)).filter(|contacts| !contacts.is_empty())
+        let received = passage.screened.routed.uri.text;
+        let mark = mark_of(passage.arrival, received, how_of_users(passage.way));
+        Some(contacts(targets, &mark)).filter(|contacts| !contacts.is_empty())
     }
 }
 
-/// The targets as values of Contact, each turn with a q of its own (RFC 3841 §7.2.4), without their features.
-fn contacts(targets: &Targets) -> Vec<u8> {
+/// The targets as values of Contact with this parameter, each turn with a q of its own (RFC 3841 §7.2.4), without their
+/// features.
+fn contacts(targets: &Targets, mark: &[u8]) -> Vec<u8> {
     let is_direct = |target: &&Target| !target.pinned && target.path.is_empty();
     let direct: Vec<&Target> = targets.list().iter().filter(is_direct).collect();
     let turns = direct.chunk_by(|a, b| a.turn() == b.turn());
@@ -103,6 +107,7 @@ fn contacts(targets: &Targets) -> Vec<u8> {
         text.push(b'<');
         text.extend_from_slice(targets.text(uri));
         text.push(b'>');
+        text.extend_from_slice(mark);
         if count > 1 {
             let q_milli = 1000 - turn * 1000 / count;
             text.extend_from_slice(format!(";q={}.{:03}", q_milli / 1000, q_milli % 1000).as_bytes());

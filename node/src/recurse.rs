@@ -22,6 +22,7 @@ use offhook_transaction::{ClientId, ServerId};
 use crate::access_of;
 use crate::challenge;
 use crate::context::{Cancel, Downstream, Rest};
+use crate::history::Chosen;
 use crate::relay::Passage;
 use crate::settings::Settings;
 use crate::settle::Final;
@@ -39,6 +40,8 @@ pub(crate) struct Redirected {
     tried: Vec<Vec<u8>>,
     /// The URIs of contacts that branches were opened for.
     followed: Vec<Vec<u8>>,
+    /// The contacts that led to targets, where requests say which way they have gone.
+    pub(crate) chosen: Vec<Chosen>,
     /// The loop mark of the request as it came, where the request is kept as it was copied.
     pub(crate) loop_mark: Option<u32>,
 }
@@ -47,11 +50,6 @@ impl Redirected {
     /// These are called, now or when their turn comes: §16.5, what is in the target set "MUST NOT be added again".
     pub(crate) fn note_called(&mut self, targets: &Targets) {
         self.tried.extend(targets.uris().map(<[u8]>::to_vec));
-    }
-
-    /// Whether one was followed.
-    pub(crate) const fn has_followed(&self) -> bool {
-        self.count > 0
     }
 }
 
@@ -168,18 +166,21 @@ impl Switchboard {
         if !may_be_followed(passage) {
             return followed;
         }
-        let (mut tried, mut waiting) = (Vec::new(), Targets::default());
+        let (mut tried, mut chosen, mut waiting) = (Vec::new(), Vec::new(), Targets::default());
         self.with_rest(server, |rest| {
             tried = std::mem::take(&mut rest.redirected.tried);
+            chosen = std::mem::take(&mut rest.redirected.chosen);
             waiting = std::mem::take(&mut rest.targets);
         });
         let mut targets = Targets::default();
         for choice in choices {
-            if self.follow_choice(passage, who, choice, &mut tried, &mut targets, out) {
+            if self.follow_choice(passage, who, choice, (&mut tried, &mut chosen), &mut targets, out) {
                 followed.push(choice.uri.text);
             }
         }
-        self.with_rest(server, |rest| rest.redirected.tried = tried);
+        self.with_rest(server, |rest| {
+            (rest.redirected.tried, rest.redirected.chosen) = (tried, chosen);
+        });
         if followed.is_empty() {
             self.with_rest(server, |rest| rest.targets = waiting);
         } else {
@@ -211,7 +212,7 @@ impl Switchboard {
         passage: &Passage<'_, '_, '_>,
         (sender, by_ours): (Sender, bool),
         choice: &Choice<'_>,
-        tried: &mut Vec<Vec<u8>>,
+        (tried, chosen): (&mut Vec<Vec<u8>>, &mut Vec<Chosen>),
         targets: &mut Targets,
         out: &mut Outbox,
     ) -> bool {
@@ -241,8 +242,16 @@ impl Switchboard {
         found.address_all(uri.text);
         found.leave_tried(tried);
         tried.push(uri.text.to_vec());
-        targets.append(&found, choice.q_milli);
-        !found.list().is_empty()
+        if found.list().is_empty() {
+            return false;
+        }
+        let mut number = 0;
+        if arrival.settings.history_info {
+            chosen.push(Chosen::new(&choice.contact, &passage));
+            number = u8::try_from(chosen.len()).unwrap_or(0);
+        }
+        targets.append(&found, number, choice.q_milli);
+        true
     }
 }
 

@@ -70,6 +70,7 @@ impl Switchboard {
         let tag = self.stateless_tag(arrival.parts);
         let start = out.begin();
         refusal.write(arrival.message, &tag, arrival.answer_via, out.arena());
+        self.tell_way(id, start, out);
         let end = out.begin();
         let verdict = self.transactions.respond(arrival.now_ms, id, refusal.status(), out.bytes(start..end));
         if verdict == ServerVerdict::Send {

@@ -157,6 +157,7 @@ impl Switchboard {
                 self.undelivered.registered(aor);
             }
         }
+        self.tell_way_of(arrival, start, out);
         out.send(start, arrival.reply_to, 0);
         self.note_registration(arrival, aor, &registration);
         Ok(Updated::Done)

@@ -22,6 +22,7 @@ use crate::context::{Cancel, Downstream, Rest, Upstream};
 use crate::copies::arrived_at;
 use crate::edge;
 use crate::fate::Fate;
+use crate::history::history_at;
 use crate::in_path;
 use crate::preference;
 use crate::refused::{FULL_RETRY_AFTER_S, is_lasting};
@@ -190,6 +191,7 @@ impl Switchboard {
             tells_load: arrival.tells_load(),
             session_s: passage.demand.and_then(|demand| demand.remembered_s()).unwrap_or(0),
             hides_history: arrival.settings.history_info && !history::is_wanted(arrival.message),
+            history: history_at(arrival, passage.screened.routed.uri.text).map(Box::new),
             stays: false,
             role,
             reason: None,

@@ -118,15 +118,15 @@ impl Switchboard {
         out: &mut Outbox,
     ) {
         let Some(server) = self.hear(id) else { return self.delivery_said(id, status) };
+        if settings.history_info && status > 100 {
+            self.note_outcome(settings, (server, id), (status, Some(message)));
+        }
         if status < 200 {
             return self.provisional(settings, now_ms, (server, id), status, message, out);
         }
         let Some(record) = self.transactions.client_mut(id) else { return };
         let again = std::mem::replace(&mut record.user.finished, true);
         let flow = record.user.flow;
-        if status >= 300 && settings.history_info {
-            self.note_outcome(server, id, status);
-        }
         if status >= 400
             && !again
             && self.goes_on(settings, now_ms, (server, id), Detour::after(status, message), out)
@@ -235,7 +235,7 @@ impl Switchboard {
             return;
         }
         if settings.history_info {
-            self.note_outcome(server, id, status);
+            self.note_outcome(settings, (server, id), (status, None));
         }
         if self.goes_on(settings, now_ms, (server, id), detour, out) {
             return;

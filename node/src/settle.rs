@@ -121,6 +121,7 @@ impl Switchboard {
         start: usize,
         out: &mut Outbox,
     ) {
+        self.tell_way(server, start, out);
         self.stamp_load(now_ms, server, start, out);
         let end = out.begin();
         let verdict = self.transactions.respond(now_ms, server, status, out.bytes(start..end));

@@ -39,6 +39,8 @@ pub(crate) struct Target {
     pub registered_at_ms: u64,
     /// The trunk whose challenges are answered: its index, counted from 1.
     pub trunk: u16,
+    /// The contact of a 3xx that led here, counted from 1.
+    pub choice: u8,
 }
 
 /// The targets of one request.
@@ -74,6 +76,7 @@ impl Target {
             device: 0,
             registered_at_ms: 0,
             trunk: 0,
+            choice: 0,
         }
     }
 
@@ -355,8 +358,8 @@ impl Targets {
         });
     }
 
-    /// Adds the targets of another set, in their order, as those of a contact with this q.
-    pub(crate) fn append(&mut self, other: &Self, q_milli: u16) {
+    /// Adds the targets of another set, in their order, as those of a contact with this number and q.
+    pub(crate) fn append(&mut self, other: &Self, choice: u8, q_milli: u16) {
         let before = self.list.len();
         self.append_as_they_are(other);
         let mut turns = 0;
@@ -365,6 +368,7 @@ impl Targets {
             turns += u16::from(last.is_some_and(|last| last != target.turn()));
             last = Some(target.turn());
             (target.q_milli, target.wanted_milli) = (q_milli, INDIFFERENT_MILLI.saturating_sub(turns));
+            target.choice = choice;
         }
     }
 

@@ -3,9 +3,9 @@
 
 use offhook_proxy::asserted::{self, Statement};
 use offhook_proxy::forward::Extras;
-use offhook_proxy::history::Past;
+use offhook_proxy::history::Step;
 use offhook_proxy::session_timer::Demand;
-use offhook_transaction::ServerId;
+use offhook_transaction::{ClientId, ServerId};
 
 use crate::history::Passed;
 use crate::relay::Passage;
@@ -30,8 +30,8 @@ impl Told<'_> {
     }
 
     /// What the next copy is told of this one.
-    pub(crate) fn into_past(self) -> Option<Past> {
-        self.passed.map(Passed::into_past)
+    pub(crate) fn into_steps(self) -> Option<Vec<Step<ClientId>>> {
+        self.passed.map(Passed::into_steps)
     }
 }
 

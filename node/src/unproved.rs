@@ -48,6 +48,7 @@ impl Switchboard {
     /// Sends the answer that stands in the arena from `start`, unless it is so much longer than its request that it would
     /// be worth asking for in somebody else's name.
     pub(crate) fn send_answer(&mut self, arrival: &Arrival<'_, '_>, start: usize, out: &mut Outbox) {
+        self.tell_way_of(arrival, start, out);
         let asked = (arrival.now_ms, &arrival.from, arrival.message.whole().len());
         self.send_no_more(arrival.settings, asked, (start, arrival.reply_to), out);
     }

@@ -5,10 +5,14 @@ use offhook_ladder::{Ladder, Stage};
 use crate::exchange::{OPEN, Observed, open_ladder, scene};
 
 fn house(more: &str) -> Ladder {
+    house_with(&format!("{OPEN}{more}"))
+}
+
+fn house_with(more: &str) -> Ladder {
     let page = include_str!("../../../docs/history-info.md");
     let example =
         page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
-    scene(&format!("{example}{OPEN}{more}")).domain("house.example").address("provider", "192.0.2.50:5060")
+    scene(&format!("{example}{more}")).domain("house.example").address("provider", "192.0.2.50:5060")
 }
 
 fn at_house(text: &str) -> Stage {
@@ -76,7 +80,7 @@ fn phones_one_after_the_other() {
                   proxy <- desk    200
             History-Info: <sip:bob@house.example>;index=1, <sip:desk@{{desk}}>;index=1.2;rc=1
         alice  <- proxy            200
-            History-Info: <sip:bob@house.example>;index=1, <sip:desk@{{desk}}>;index=1.2;rc=1
+            History-Info: <sip:bob@house.example>;index=1, <sip:third@{{third}}?Reason=SIP%3Bcause%3D480>;index=1.1;rc=1, <sip:desk@{{desk}}>;index=1.2;rc=1
         "
     ))
     .leaves_nothing();
@@ -198,7 +202,7 @@ fn off_changes_nothing() {
 }
 
 /// A phone that sends the caller on, and a redirection that is followed for him: the next phone hears of it once. How it
-/// came about is not ours to say. RFC 7044 §10.3 (rule 4), RFC 7044 §10.4.
+/// came about is not ours to say, but for the phone of who is called then. RFC 7044 §7, RFC 7044 §10.3 (rule 4), RFC 7044 §10.4.
 #[test]
 fn a_redirection_that_is_followed() {
     at_house(
@@ -212,12 +216,242 @@ fn a_redirection_that_is_followed() {
             Contact: <sip:carol@house.example>
                   proxy -> bob     ACK
                   proxy -> carol   INVITE sip:carol@{carol}
-            History-Info: <sip:bob@house.example>;index=1, <sip:bob@{bob}?Reason=SIP%3Bcause%3D302>;index=1.1;rc=1, <sip:carol@{carol}>;index=1.2
+            History-Info: <sip:bob@house.example>;index=1, <sip:bob@{bob}?Reason=SIP%3Bcause%3D302>;index=1.1;rc=1, <sip:carol@house.example>;index=1.2, <sip:carol@{carol}>;index=1.3;rc=1.2
                   proxy <- carol   486
                   proxy -> carol   ACK
         alice  <- proxy            486
         alice  -> proxy            ACK
     ",
     )
+    .leaves_nothing();
+}
+
+/// Phones that know nothing of it, one after the other and then none: who asked hears it all in each answer of theirs and in
+/// ours. A copy that nobody has said anything to yet is not spoken of. RFC 7044 §9.3, RFC 7044 §9.4, RFC 7044 §10.2.
+#[test]
+fn answers_of_phones_that_know_nothing_of_it() {
+    at_house(&format!(
+        "{TWO_PHONES}
+        alice  -> proxy            INVITE sip:100@house.example
+            Supported: histinfo
+                  proxy -> desk    INVITE
+        @200ms alice <- proxy      100
+            !History-Info
+                  proxy <- desk    180
+        alice  <- proxy            180
+            History-Info: <sip:100@house.example>;index=1, <sip:bob@house.example>;index=1.1;mp=1, <sip:desk@{{desk}}>;index=1.2;rc=1.1
+                  proxy <- desk    486
+            Reason: Q.850;cause=17
+                  proxy -> desk    ACK
+                  proxy -> mobile  INVITE
+            History-Info: *, <sip:desk@{{desk}}?Reason=SIP%3Bcause%3D486&Reason=Q.850%3Bcause%3D17>;index=1.2;rc=1.1, <sip:mobile@{{mobile}}>;index=1.3;rc=1.1
+                  proxy <- mobile  603
+                  proxy -> mobile  ACK
+        alice  <- proxy            603
+            History-Info: *, <sip:desk@{{desk}}?Reason=SIP%3Bcause%3D486&Reason=Q.850%3Bcause%3D17>;index=1.2;rc=1.1, <sip:mobile@{{mobile}}?Reason=SIP%3Bcause%3D603>;index=1.3;rc=1.1
+        alice  -> proxy            ACK
+        "
+    ))
+    .leaves_nothing();
+}
+
+/// What the server answers itself: nobody is there, nobody has answered in time, it does not know how, it was only asked who
+/// it is. RFC 7044 §9.4, RFC 7044 §9.3 (a request that timed out), RFC 7044 §10.2.
+#[test]
+fn answers_of_our_own() {
+    at_house(
+        "
+        given bob is registered over tcp
+        alice  -> proxy/udp        INVITE sip:carol@house.example
+            Supported: 100rel, histinfo
+        alice  <- proxy            404
+            History-Info: <sip:carol@house.example>;index=1
+        alice  -> proxy            ACK
+        alice  -> proxy            MESSAGE sip:carol@house.example #2
+        alice  <- proxy            404 #2
+            !History-Info
+        alice  -> proxy            OPTIONS proxy #3
+            History-Info: <sip:x@far.example>;index=1
+            History-Info: <sip:house.example>;index=1.1;mp=1
+        alice  <- proxy            200 #3
+            History-Info: <sip:x@far.example>;index=1
+            History-Info: <sip:house.example>;index=1.1;mp=1
+        alice  -> proxy            INVITE sip:bob@house.example #4
+            Supported: histinfo
+                  proxy -> bob     INVITE #4
+        +200ms alice <- proxy      100 #4
+            !History-Info
+        +31.8s alice <- proxy      408 #4
+            History-Info: <sip:bob@house.example>;index=1, <sip:bob@{bob};transport=tcp?Reason=SIP%3Bcause%3D408>;index=1.1;rc=1
+        alice  -> proxy            ACK #4
+    ",
+    )
+    .leaves_nothing();
+}
+
+/// A registration is answered so, too, and a refusal of what cannot be understood. RFC 7044 §5, RFC 7044 §9.4.
+#[test]
+fn what_is_for_the_server_itself() {
+    at_house(
+        "
+        bob    -> proxy            REGISTER
+            Supported: histinfo
+        bob    <- proxy            200
+            History-Info: <sip:house.example>;index=1
+        alice  -> proxy            MESSAGE bob
+            Supported: histinfo
+            Proxy-Require: magic
+        alice  <- proxy            420
+            History-Info: <sip:bob@house.example>;index=1
+    ",
+    )
+    .leaves_nothing();
+}
+
+/// Whoever is behind a branch may have sent the request on: the next one is told of it, and who asked. RFC 7044 §9.3 (step 3),
+/// RFC 7044 §9.4.
+#[test]
+fn entries_of_others_come_back() {
+    at_house(&format!(
+        "{TWO_PHONES}
+        alice  -> proxy            MESSAGE sip:bob@house.example
+            Supported: histinfo
+                  proxy -> desk    MESSAGE
+                  proxy <- desk    480
+            History-Info: <sip:bob@house.example>;index=1, <sip:desk@{{desk}}>;index=1.1;rc=1, <sip:beside@{{desk}}?Reason=SIP%3Bcause%3D480>;index=1.1.1;rc=1.1
+                  proxy -> mobile  MESSAGE
+            History-Info: *, <sip:desk@{{desk}}?Reason=SIP%3Bcause%3D480>;index=1.1;rc=1, <sip:beside@{{desk}}?Reason=SIP%3Bcause%3D480>;index=1.1.1;rc=1.1, <sip:mobile@{{mobile}}>;index=1.2;rc=1
+                  proxy <- mobile  200
+        alice  <- proxy            200
+            History-Info: *, <sip:beside@{{desk}}?Reason=SIP%3Bcause%3D480>;index=1.1.1;rc=1.1, <sip:mobile@{{mobile}}>;index=1.2;rc=1
+        "
+    ))
+    .leaves_nothing();
+}
+
+/// A redirecting server says how it came to its contacts, and that is what the next one hears; a redirection that leaves by the
+/// trunk takes nothing with it that is private. RFC 7044 §10.4, RFC 7044 §8, RFC 7044 §10.1.2.
+#[test]
+fn a_redirection_that_says_how() {
+    let proxy = "[proxy]\nhistory_info = true\nfollow_redirects = \"all\"\n";
+    let trunk = "[[trunk]]\nname = \"provider\"\ntargets = [{ to = \"sip:192.0.2.50\" }]\n";
+    let rule = "[[route]]\nmatch = { prefix = \"00\" }\ntrunk = \"provider\"\nstrip = 2\nprepend = \"+\"\n";
+    scene(&format!("domains = [\"house.example\"]\n{proxy}{trunk}{rule}{OPEN}"))
+        .domain("house.example")
+        .address("provider", "192.0.2.50:5060")
+        .run(
+            "
+        given bob is registered
+        alice  -> proxy            INVITE bob
+            Privacy: history
+            Supported: histinfo
+                  proxy -> bob     INVITE
+            Privacy: history
+                  proxy <- bob     302
+            Contact: <sip:00301@house.example>;mp=1.1
+                  proxy -> bob     ACK
+                  proxy -> provider INVITE sip:+301@192.0.2.50
+            History-Info: <sip:anonymous@anonymous.invalid>;index=1, <sip:anonymous@anonymous.invalid?Reason=SIP%3Bcause%3D302>;index=1.1;rc=1, <sip:anonymous@anonymous.invalid>;index=1.2;mp=1.1, <sip:anonymous@anonymous.invalid>;index=1.3;rc=1.2
+            !Privacy
+                  proxy <- provider 486
+                  proxy -> provider ACK
+        alice  <- proxy            486
+            History-Info: <sip:bob@house.example>;index=1, <sip:bob@{bob}?Reason=SIP%3Bcause%3D302>;index=1.1;rc=1, <sip:00301@house.example>;index=1.2;mp=1.1, <sip:+301@192.0.2.50?Reason=SIP%3Bcause%3D486>;index=1.3;rc=1.2
+        alice  -> proxy            ACK
+    ",
+        )
+        .leaves_nothing();
+}
+
+/// Our own redirections: by a rule, and because the caller wants to be told where the phones are. RFC 7044 §8, RFC 7044 §10.4.
+#[test]
+fn redirections_of_our_own() {
+    let rules = "
+        [[route]]
+        match = { number = \"7\" }
+        redirect = \"sip:bob@far.example\"
+        [[route]]
+        match = { number = \"8\" }
+        redirect = \"sip:far.example\"
+    ";
+    house(rules)
+        .run(
+            "
+        given bob is registered
+        alice  -> proxy            INVITE sip:7@house.example
+            Supported: histinfo
+        alice  <- proxy            302
+            Contact: <sip:bob@far.example>;mp=1
+            History-Info: <sip:7@house.example>;index=1
+        alice  -> proxy            ACK
+        alice  -> proxy            MESSAGE sip:8@house.example #2
+            History-Info: <sip:8@house.example>;index=1.4
+        alice  <- proxy            302 #2
+            Contact: <sip:8@far.example>;rc=1.4
+            History-Info: <sip:8@house.example>;index=1.4
+        alice  -> proxy            MESSAGE sip:8@house.example #3
+        alice  <- proxy            302 #3
+            Contact: <sip:8@far.example>
+            !History-Info
+    ",
+        )
+        .leaves_nothing();
+    let page = "domains = [\"house.example\"]\n[proxy]\nhistory_info = true\n[access]\nauthenticate_register = false\n";
+    scene(page)
+        .domain("house.example")
+        .run(
+            "
+        given bob is registered
+        alice  -> proxy            MESSAGE bob
+            Request-Disposition: redirect
+            Supported: histinfo
+        alice  <- proxy            407
+            History-Info: <sip:bob@house.example>;index=1
+        alice  -> proxy            MESSAGE bob (auth)
+            Request-Disposition: redirect
+            Supported: histinfo
+        alice  <- proxy            302
+            Contact: <sip:bob@{bob}>;rc=1
+            History-Info: <sip:bob@house.example>;index=1
+    ",
+        )
+        .leaves_nothing();
+}
+
+/// Who has no account here does not learn from answers where phones are that did not take his call; nor does anybody beyond our
+/// domains where the callee wants that. RFC 7044 §10.1.1, RFC 7044 §10.1.2, RFC 7044 §9.4.
+#[test]
+fn what_leaves_in_answers() {
+    house_with("[access]\nauthenticate_register = false\n")
+        .run(&format!(
+        "{TWO_PHONES}
+        alice  -> proxy            INVITE sip:100@house.example
+            From: <sip:eve@far.example>;tag=e
+            Supported: histinfo
+                  proxy -> desk    INVITE
+                  proxy <- desk    486
+                  proxy -> desk    ACK
+                  proxy -> mobile  INVITE
+                  proxy <- mobile  486
+            History-Info: <sip:100@house.example>;index=1, <sip:bob@house.example>;index=1.1;mp=1
+                  proxy -> mobile  ACK
+        alice  <- proxy            486
+            History-Info: <sip:100@house.example>;index=1, <sip:anonymous@anonymous.invalid>;index=1.1;mp=1, <sip:anonymous@anonymous.invalid?Reason=SIP%3Bcause%3D486>;index=1.2;rc=1.1, <sip:anonymous@anonymous.invalid?Reason=SIP%3Bcause%3D486>;index=1.3;rc=1.1
+        alice  -> proxy            ACK
+        provider -> proxy          INVITE sip:bob@house.example #2
+            Supported: histinfo
+                  proxy -> desk    INVITE #2
+                  proxy <- desk    480 #2
+                  proxy -> desk    ACK #2
+                  proxy -> mobile  INVITE #2
+                  proxy <- mobile  486 #2
+            Privacy: history
+                  proxy -> mobile  ACK #2
+        provider <- proxy          486 #2
+            History-Info: <sip:anonymous@anonymous.invalid>;index=1, <sip:anonymous@anonymous.invalid?Reason=SIP%3Bcause%3D480>;index=1.1;rc=1, <sip:anonymous@anonymous.invalid?Reason=SIP%3Bcause%3D486>;index=1.2;rc=1
+            !Privacy
+        provider -> proxy          ACK #2
+        "
+    ))
     .leaves_nothing();
 }

@@ -19,6 +19,8 @@ pub const REDIRECTIONS_MAX: u8 = 5;
 /// A contact of a 3xx.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice<'a> {
+    /// It, as it was written.
+    pub contact: NameAddr<'a>,
     /// Its URI.
     pub uri: Uri<'a>,
     /// Its preference, thousandths.
@@ -43,7 +45,7 @@ fn choice<'a>(value: &'a [u8]) -> Option<Choice<'a>> {
     let contact = NameAddr::parse(value)?;
     let uri = contact.parsed_uri().ok().filter(|uri| uri.scheme != Scheme::Other)?;
     let q_milli = contact.params().value(b"q").and_then(header::q_milli).unwrap_or(1000);
-    Some(Choice { uri, q_milli })
+    Some(Choice { contact, uri, q_milli })
 }
 
 /// The contacts that are not followed.
