@@ -64,7 +64,7 @@ impl Switchboard {
                 (may, "abuse.account_requests_max", policy.account_requests_max)
             }
             None => {
-                let may = self.guard.may_ask(now_ms, from.ip());
+                let may = self.guard.may_ask(now_ms, from.ip(), arrival.from.transport.is_reliable());
                 (may, "abuse.stranger_requests_max", policy.stranger_requests_max)
             }
         };

@@ -196,10 +196,11 @@ impl Guard {
         may_begin(requests, now_ms, self.account_key(account), policy.account_requests_max)
     }
 
-    /// Whether a stranger may. To be asked once for each: it counts.
-    pub fn may_ask(&self, now_ms: u64, from: IpAddr) -> bool {
+    /// Whether a stranger may. `is_there`: a connection says so; what datagrams in his name have begun is not his. To be asked
+    /// once for each: it counts.
+    pub fn may_ask(&self, now_ms: u64, from: IpAddr, is_there: bool) -> bool {
         let Inner { policy, strangers, .. } = &*self.0;
-        may_begin(strangers, now_ms, Source::of(from).key(), policy.stranger_requests_max)
+        may_begin(strangers, now_ms, Source::of(from).key_by(is_there), policy.stranger_requests_max)
     }
 
     /// A number that stands for a source, for tables of others.

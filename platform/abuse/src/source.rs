@@ -14,6 +14,9 @@ pub struct Source(u64);
 const IPV4: u64 = 1 << 32;
 const LOWEST_64: u64 = 2 << 32;
 
+/// Keys of sources of datagrams: nobody's addresses (RFC 4291 §2.4).
+const BY_DATAGRAM: u64 = 1 << 63;
+
 impl Source {
     /// The source that an address belongs to. An IPv4 address in IPv6 clothes counts as what it is.
     pub fn of(ip: IpAddr) -> Self {
@@ -38,6 +41,13 @@ impl Source {
     /// The number, as tables keep it.
     pub(crate) fn key(self) -> u64 {
         self.0
+    }
+
+    /// The number of who is known to be there (a connection says so), or of who may be anybody: a datagram may carry any
+    /// address, and shall change nothing for who is really there.
+    pub(crate) fn key_by(self, is_there: bool) -> u64 {
+        let key = if is_there { self.0 } else { self.0 ^ BY_DATAGRAM };
+        key.clamp(1, u64::MAX - 1)
     }
 
     pub(crate) fn of_key(key: u64) -> Self {

@@ -28,9 +28,6 @@ const ASKED: usize = 4_096;
 /// The same user counts again after this: who calls him in vain again and again is a friend.
 const AGAIN_MS: u64 = 60_000;
 
-/// Keys of sources of datagrams: nobody's addresses (RFC 4291 §2.4).
-const BY_DATAGRAM: u64 = 1 << 63;
-
 /// One who asks for a user and has proved nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
@@ -91,7 +88,7 @@ impl Walks {
 
     pub(crate) fn forgive(&self, source: Source) {
         for is_there in [true, false] {
-            if let Some(walker) = self.sources.find(key(source, is_there)) {
+            if let Some(walker) = self.sources.find(source.key_by(is_there)) {
                 walker.wipe();
             }
         }
@@ -106,11 +103,6 @@ impl Walks {
     }
 }
 
-fn key(source: Source, is_there: bool) -> u64 {
-    let key = if is_there { source.key() } else { source.key() ^ BY_DATAGRAM };
-    key.clamp(1, u64::MAX - 1)
-}
-
 impl Guard {
     /// Whether there is nobody whom [`Guard::hears`] would not hear.
     #[inline]
@@ -120,7 +112,7 @@ impl Guard {
 
     /// Whether one who proves nothing is heard. What is dropped counts too.
     pub fn hears(&self, now_ms: u64, asking: &Asking<'_>) -> Verdict {
-        let key = key(Source::of(asking.from), asking.is_there);
+        let key = Source::of(asking.from).key_by(asking.is_there);
         let walker = self.walks().sources.find(key).filter(|_| self.may_count(now_ms, asking));
         if walker.is_none_or(|walker| now_ms >= walker.closed_until_ms.load(Relaxed)) {
             return Verdict::Heard;
@@ -146,7 +138,7 @@ impl Guard {
         }
         let tolerance = if known { KNOWN_FACTOR } else { 1 };
         let (leak_ms, most) = (policy.walk_leak_ms(), (policy.walk_max() * tolerance).min(WHOLE_MAX));
-        let key = key(source, asking.is_there);
+        let key = source.key_by(asking.is_there);
         let walker = self.walks().sources.claim(key, |walker| walker.worth(now_ms, leak_ms))?;
         let asked = walker.add(now_ms, leak_ms, most);
         if asked >= most && asking.is_there && !known {

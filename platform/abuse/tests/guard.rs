@@ -349,9 +349,12 @@ fn twenty_requests_a_second() {
     assert_eq!(begun(0), 100);
     let later: usize = (0..10_000).step_by(10).map(begun).sum();
     assert!((195..=201).contains(&later), "{later} in ten seconds");
-    (0..20_000u32).for_each(|n| assert!(guard.may_ask(NOW_MS + 10_000, Ipv4Addr::from_bits(n << 8).into())));
+    (0..20_000u32)
+        .for_each(|n| assert!(guard.may_ask(NOW_MS + 10_000, Ipv4Addr::from_bits(n << 8).into(), false)));
     assert!(begun(10_000) <= 1);
-    assert_eq!((0..1_000).filter(|_| guard.may_ask(NOW_MS + 20_000, ip(7))).count(), 100);
+    let asked = |is_there| (0..1_000).filter(|_| guard.may_ask(NOW_MS + 20_000, ip(7), is_there)).count();
+    assert_eq!(asked(false), 100);
+    assert_eq!(asked(true), 100, "datagrams in his name are not his");
 }
 
 /// The promise of the manual: twenty at once, then two a second.
