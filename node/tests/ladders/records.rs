@@ -210,6 +210,29 @@ fn cancelled_by_the_caller() {
     stage.leaves_nothing();
 }
 
+/// Nobody takes it until we end it: the caller has done nothing. RFC 3261 §16.8.
+#[test]
+fn nobody_takes_it() {
+    let stage = open_ladder(
+        "
+        given bob is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     180
+        alice  <- proxy            180
+        +181s     proxy -> bob     CANCEL
+                  proxy <- bob     200 CANCEL
+                  proxy <- bob     487 INVITE
+                  proxy -> bob     ACK
+        alice  <- proxy            487
+        alice  -> proxy            ACK
+    ",
+    );
+    let record = record(&stage);
+    assert_eq!((record.outcome, record.status), (Outcome::NoAnswer, 487));
+    stage.leaves_nothing();
+}
+
 /// Two phones answer at once: one record, and it lasts until both have ended. RFC 3261 §13.2.2.4.
 #[test]
 fn two_phones_answer() {

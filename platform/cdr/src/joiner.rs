@@ -158,6 +158,7 @@ impl Joiner {
             }
             Fact::Ended { dialog, status, unheard } => {
                 if ends(status, unheard) && !self.ended(at_ms, &dialog) {
+                    self.given_up(&dialog);
                     self.wait(at_ms, payload);
                 }
             }
@@ -381,6 +382,20 @@ impl Joiner {
     /// RFC 3261 §15.1.1: the dialog that a BYE was about is over. `false`: there is no such dialog.
     fn ended(&mut self, at_ms: u64, dialog: &InDialog<'_>) -> bool {
         self.in_dialog(dialog, |dialog, by| dialog.end = Some((at_ms, by)))
+    }
+
+    /// RFC 3261 §15: a caller may end an early dialog by a BYE instead of a CANCEL. If somebody has answered after all, the
+    /// BYE is about that.
+    fn given_up(&mut self, dialog: &InDialog<'_>) {
+        let its = |(place, open): (Place, &Open)| {
+            let is_callers = open.call.identity() == (dialog.call_id, dialog.from_tag);
+            (is_callers && open.call.is_open()).then_some(place)
+        };
+        let Some(place) = self.calls.named(self.name(dialog.call_id)).find_map(its) else { return };
+        self.change_at(place, |call| {
+            let open = call.legs.iter_mut().filter(|leg| leg.is_open());
+            open.for_each(|leg| leg.cancel = Some(leg.cancel.take().unwrap_or_default()));
+        });
     }
 
     /// Looks for the dialog of an in-dialog request, which either side may have sent.

@@ -9,11 +9,12 @@ use crate::layout::{Opening, Reply};
 pub enum Outcome {
     /// Somebody answered.
     Answered,
-    /// The caller gave up before (CANCEL).
+    /// The caller gave up before (CANCEL, RFC 3261 §9.1; or BYE, §15).
     Cancelled,
     /// 486, 600.
     Busy,
-    /// 408: it rang, or nothing was heard, until time was up.
+    /// 408: it rang, or nothing was heard, until time was up. 487 without a word of the caller: it was ended because time was
+    /// up (RFC 3261 §16.8, §13.3.1).
     NoAnswer,
     /// 603, 403 and 607 of the called side.
     Declined,
@@ -138,10 +139,9 @@ impl Outcome {
             0 => Self::Interrupted,
             _ if cancelled => Self::Cancelled,
             486 | 600 => Self::Busy,
-            408 => Self::NoAnswer,
+            408 | 487 => Self::NoAnswer,
             403 | 603 | 607 => Self::Declined,
             404 | 410 | 480 | 604 => Self::Unavailable,
-            487 => Self::Cancelled,
             300..=399 => Self::Redirected,
             _ => Self::Failed,
         }

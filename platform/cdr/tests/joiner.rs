@@ -67,6 +67,23 @@ fn whoever_answers_of_many_branches_is_recorded() {
     }
 }
 
+/// RFC 3261 §15: the caller ends an early dialog by a BYE; without any word of his it was time that ended it (§16.8). One that
+/// was answered in the same moment is over.
+#[test]
+fn a_bye_while_it_rings_is_the_callers_end() {
+    let mut world = World::new(POLICY);
+    (1..=3).for_each(|leg| world.begun(&leg.to_string(), leg));
+    world.ended("1");
+    world.refused(1, 487);
+    world.refused(2, 487);
+    world.ended("3");
+    world.answered(3);
+    let outcomes = world.outcomes();
+    let expected =
+        [(Outcome::Cancelled, None), (Outcome::NoAnswer, None), (Outcome::Answered, Some(EndedBy::Caller))];
+    assert_eq!(outcomes, expected);
+}
+
 /// An INVITE that came again after each of many restarts is one call, and its last refusal counts.
 #[test]
 fn the_last_of_many_attempts_counts() {
