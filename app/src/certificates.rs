@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use offhook_certificates::{CertificateError, PemFiles, Wanted, Watch, load, make_own};
+use jiff::Timestamp;
+use offhook_certificates::{CertificateError, PemFiles, Wanted, Watch, ends, load, make_own};
 use offhook_config::Config;
 use offhook_journal::{Event, Journal};
 use offhook_net::{Listener, TlsConfigs};
@@ -16,7 +17,13 @@ pub struct Certificates {
     wanted: Wanted,
     watch: Watch,
     configs: Arc<TlsConfigs>,
+    /// When it is said again which of them end soon, ms.
+    tell_at_ms: u64,
 }
+
+/// A certificate that ends within this time is told: whoever renews by a program does so a month before.
+const SOON_MS: u64 = 14 * DAY_MS;
+const DAY_MS: u64 = 24 * 3_600_000;
 
 impl Certificates {
     /// Reads or makes them; `None` where nobody listens by TLS.
@@ -37,7 +44,9 @@ impl Certificates {
         let watch = Watch::new(&wanted);
         let loaded = load(&wanted)?;
         let configs = Arc::new(TlsConfigs::new(loaded.server, loaded.client));
-        Ok(Some(Self { wanted, watch, configs }))
+        let mut certificates = Self { wanted, watch, configs, tell_at_ms: 0 };
+        certificates.tell_ends(journal, now_ms);
+        Ok(Some(certificates))
     }
 
     /// What connections are secured with.
@@ -47,32 +56,61 @@ impl Certificates {
 
     /// Puts changed files in force. Those that cannot be used change nothing and are told.
     pub fn look(&mut self, journal: &mut Journal, now_ms: u64) {
-        if !self.watch.has_changed() {
-            return;
+        let changed = self.watch.changed();
+        if !changed.is_empty() {
+            self.take(&changed, journal, now_ms);
         }
+        if now_ms >= self.tell_at_ms {
+            self.tell_ends(journal, now_ms);
+        }
+    }
+
+    fn take(&mut self, changed: &[PathBuf], journal: &mut Journal, now_ms: u64) {
         match load(&self.wanted) {
             Ok(loaded) => {
                 self.configs.replace(loaded.server, loaded.client);
-                let file = self.wanted.default.certificate.display().to_string();
-                journal.note(now_ms, &Event::TlsReloaded { file: &file });
+                self.tell_at_ms = now_ms;
+                let files: Vec<String> = changed.iter().map(|file| file.display().to_string()).collect();
+                journal.note(now_ms, &Event::TlsReloaded { files: &files.join(", ") });
             }
             Err(error) => journal.note(now_ms, &Event::TlsRefused { error: &error.to_string() }),
         }
     }
+
+    fn tell_ends(&mut self, journal: &mut Journal, now_ms: u64) {
+        self.tell_at_ms = now_ms.saturating_add(DAY_MS);
+        for (file, end_ms) in ends(&self.wanted) {
+            if end_ms < now_ms.saturating_add(SOON_MS) {
+                let file = file.display().to_string();
+                journal.note(now_ms, &Event::TlsEnding { file: &file, when: &when(end_ms, now_ms) });
+            }
+        }
+    }
 }
 
-/// Whether the files that the configuration names can be used, as a start needs them. Nothing is made.
+/// When a certificate ends, in words.
+fn when(end_ms: u64, now_ms: u64) -> String {
+    let day =
+        Timestamp::from_millisecond(i64::try_from(end_ms).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
+    let words = if end_ms <= now_ms { "has expired on" } else { "expires on" };
+    format!("{words} {}", day.strftime("%Y-%m-%d"))
+}
+
+/// Whether the files that the configuration names can be used, as a start needs them. Nothing is made. Gives each
+/// certificate with the words of its end.
 ///
 /// # Errors
 /// The first file that cannot.
-pub fn check(config: &Config) -> Result<(), CertificateError> {
+pub fn check(config: &Config, now_ms: u64) -> Result<Vec<(PathBuf, String)>, CertificateError> {
     if !config.listen.iter().any(|listen| listen.transport.is_secure()) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let named = pair(&config.tls.certificate, &config.tls.key);
     let has_default = named.is_some();
     let default = named.unwrap_or_else(|| PemFiles { certificate: PathBuf::new(), key: PathBuf::new() });
-    offhook_certificates::check(&wanted(config, default), has_default)
+    let wanted = wanted(config, default);
+    offhook_certificates::check(&wanted, has_default)?;
+    Ok(ends(&wanted).into_iter().map(|(file, end_ms)| (file, when(end_ms, now_ms))).collect())
 }
 
 /// The certificate for all names that have none of their own.

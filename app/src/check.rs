@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use offhook_config::{Config, ConfigError};
+use offhook_net::Clock;
 
 use crate::certificates;
 use crate::cli::Common;
@@ -35,7 +36,7 @@ pub fn first_domain(config: &Config) -> &str {
 /// Says whether the configuration is sound, and what it makes of the server.
 pub fn run(common: &Common) -> anyhow::Result<()> {
     let config = load(common)?;
-    certificates::check(&config)?;
+    let certificates = certificates::check(&config, Clock::start().now_ms())?;
     let mut out = io::stdout().lock();
     match &common.config {
         Some(path) => writeln!(out, "{} is sound.", path.display())?,
@@ -50,6 +51,9 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     for listen in &config.listen {
         let advertised = listen.advertise.as_ref().map(|host| format!(", known as {host}"));
         writeln!(out, "  listens on      {listen}{}", advertised.unwrap_or_default())?;
+    }
+    for (file, when) in &certificates {
+        writeln!(out, "  certificate     {} {when}", file.display())?;
     }
     for route in &config.route {
         writeln!(out, "  route           {route}")?;

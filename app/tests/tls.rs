@@ -39,10 +39,15 @@ fn ask(tls: SocketAddr, name: &str, trusted: &Path) -> std::io::Result<String> {
 
 /// Writes a new certificate for these names, and its key.
 fn renew(place: &Place, names: &[&str]) {
+    renew_until(place, names, (2400, 1, 1));
+}
+
+fn renew_until(place: &Place, names: &[&str], (year, month, day): (i32, u8, u8)) {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let mut params = CertificateParams::new(names.clone()).unwrap();
     params.distinguished_name.push(DnType::CommonName, names.concat());
+    params.not_after = rcgen::date_time_ymd(year, month, day);
     let certificate = params.self_signed(&key).unwrap();
     place.write("own.pem", certificate.pem());
     place.write("own.key", key.serialize_pem());
@@ -87,11 +92,26 @@ fn changed_files_are_taken_while_the_server_runs_and_bad_ones_are_not() {
     assert!(ask(server.tls(), "old.example", &place.path("trusted.pem")).is_ok(), "the old one stays");
 
     renew(&place, &["new.example"]);
-    server.wait_event("tls.reloaded");
+    let reloaded = server.wait_event("tls.reloaded");
+    let files = reloaded["files"].as_str().unwrap();
+    assert!(files.contains("own.pem") && files.contains("own.key"), "{reloaded}");
     assert!(ask(server.tls(), "new.example", &trusted).is_ok());
     assert!(ask(server.tls(), "old.example", &place.path("trusted.pem")).is_err());
     let failed = server.wait_event("tls.failed");
     assert!(failed["why"].as_str().unwrap().contains("does not accept our certificate"), "{failed}");
+}
+
+/// A server goes on with it, for some peers do not look; but nobody shall have to guess why the others stay away.
+#[test]
+fn a_certificate_that_has_expired_is_told() {
+    let place = Place::new();
+    renew_until(&place, &["old.example"], (2025, 2, 3));
+    place.configure(&with_files(&place));
+    let said = place.print(&["check"]);
+    assert!(said.contains("own.pem has expired on 2025-02-03"), "{said}");
+    let server = Server::start(&place);
+    let told = server.early.lines().find(|line| line.contains("\"tls.ending\"")).expect("it is logged");
+    assert!(told.contains("own.pem") && told.contains("has expired on 2025-02-03"), "{told}");
 }
 
 #[test]

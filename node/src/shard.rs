@@ -357,8 +357,11 @@ impl Engine for Shard {
 
     fn peer_certified(&mut self, now_ms: u64, from: &Flow, certificate: &[u8]) {
         let domains = self.switchboard.certified.note(from.connection, certificate);
-        let domains = domains.join(", ");
-        let event = Event::TlsProved { peer: from.remote, domains: domains.as_bytes() };
+        let (peer, domains) = (from.remote, domains.join(", "));
+        let event = match domains.as_str() {
+            "" => Event::TlsNameless { peer },
+            domains => Event::TlsProved { peer, domains: domains.as_bytes() },
+        };
         self.switchboard.journal.note(now_ms, &event);
     }
 

@@ -53,7 +53,8 @@ pub(crate) fn authorities(file: &Path) -> Result<Arc<RootCertStore>, Certificate
     Ok(Arc::new(roots))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+/// The certificates of a file.
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let text = read(file)?;
     let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let list = list.ok().filter(|list| !list.is_empty());

@@ -17,6 +17,7 @@ mod files;
 mod identity;
 mod load;
 mod own;
+mod validity;
 mod verifier;
 mod watch;
 
@@ -25,5 +26,6 @@ pub use files::PemFiles;
 pub use identity::sip_domains;
 pub use load::{Loaded, Wanted, check, load};
 pub use own::{OWN_CERTIFICATE, OWN_KEY, make_own};
+pub use validity::ends;
 pub use verifier::SipVerifier;
 pub use watch::Watch;

@@ -13,29 +13,32 @@ type Stamp = Option<[i64; 4]>;
 #[derive(Debug)]
 pub struct Watch {
     files: Vec<(PathBuf, Stamp)>,
-    /// They have changed, and may still be changing.
-    unsettled: bool,
+    /// Those that have changed since they were last told, and may still be changing.
+    changed: Vec<PathBuf>,
 }
 
 impl Watch {
     /// Remembers what they look like now.
     pub fn new(wanted: &Wanted) -> Self {
         let files = wanted.files().map(|file| (file.clone(), stamp(file))).collect();
-        Self { files, unsettled: false }
+        Self { files, changed: Vec::new() }
     }
 
-    /// Looks again. `true` once after they have changed and then stayed the same from one look to the next: whoever
-    /// writes a certificate and then its key is let finish.
-    pub fn has_changed(&mut self) -> bool {
+    /// Looks again. Which files have changed, once after they have stayed the same from one look to the next: whoever writes
+    /// a certificate and then its key is let finish.
+    pub fn changed(&mut self) -> Vec<PathBuf> {
         let mut moved = false;
         for (file, last) in &mut self.files {
             let now = stamp(file);
-            moved |= now != *last;
-            *last = now;
+            if now != *last {
+                *last = now;
+                moved = true;
+                if !self.changed.contains(file) {
+                    self.changed.push(file.clone());
+                }
+            }
         }
-        let settled = self.unsettled && !moved;
-        self.unsettled = moved;
-        settled
+        if moved { Vec::new() } else { std::mem::take(&mut self.changed) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use offhook_certificates::{CertificateError, PemFiles, Wanted, Watch, load, make_own, sip_domains};
+use offhook_certificates::{CertificateError, PemFiles, Wanted, Watch, ends, load, make_own, sip_domains};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ServerConnection};
@@ -196,20 +196,38 @@ fn files_that_are_wrong_are_named() {
     assert!(matches!(load(&wanted), Err(CertificateError::TooLarge { .. })));
 }
 
+/// RFC 5280 §4.1.2.5: of those that never end nothing is said.
+#[test]
+fn the_end_of_each_certificate_is_known() {
+    let dir = TempDir::new().unwrap();
+    let authority = Authority::new(dir.path(), "authority");
+    let endless = authority.sign(dir.path(), &["endless.example"]);
+    let (own, _) = make_own(dir.path(), &["a.example".to_owned()], NOW_MS).unwrap();
+    let mut wanted = wanted(own.clone(), &authority);
+    let missing = PemFiles { certificate: dir.path().join("nothing.pem"), ..own.clone() };
+    wanted.domains = vec![("b.example".to_owned(), missing), ("c.example".to_owned(), own.clone())];
+    const TEN_YEARS_MS: u64 = 3_650 * 86_400_000;
+    assert_eq!(ends(&wanted), [(own.certificate, NOW_MS / 1000 * 1000 + TEN_YEARS_MS)]);
+    wanted.default = endless;
+    wanted.domains.clear();
+    assert!(ends(&wanted).iter().all(|(_, end_ms)| *end_ms > NOW_MS + TEN_YEARS_MS));
+}
+
 #[test]
 fn a_change_is_noticed_once_and_only_when_it_is_over() {
     let dir = TempDir::new().unwrap();
     let authority = Authority::new(dir.path(), "authority");
     let wanted = wanted(authority.sign(dir.path(), &["a.example"]), &authority);
     let mut watch = Watch::new(&wanted);
-    assert!(!watch.has_changed());
+    let none = Vec::<PathBuf>::new();
+    assert_eq!(watch.changed(), none);
     fs::write(&wanted.default.certificate, "1").unwrap();
-    assert!(!watch.has_changed(), "it may not be finished");
+    assert_eq!(watch.changed(), none, "it may not be finished");
     fs::write(&wanted.default.key, "22").unwrap();
-    assert!(!watch.has_changed(), "it was not");
-    assert!(watch.has_changed());
-    assert!(!watch.has_changed());
+    assert_eq!(watch.changed(), none, "it was not");
+    assert_eq!(watch.changed(), [wanted.default.certificate.clone(), wanted.default.key.clone()]);
+    assert_eq!(watch.changed(), none);
     fs::remove_file(&wanted.default.key).unwrap();
-    assert!(!watch.has_changed());
-    assert!(watch.has_changed(), "gone is changed too");
+    assert_eq!(watch.changed(), none);
+    assert_eq!(watch.changed(), [wanted.default.key], "gone is changed too");
 }

@@ -148,13 +148,23 @@ events! {
     TlsProved "tls.proved" Info { peer: SocketAddr, domains: &'a [u8] }
         "{peer} has proved to be {domains}";
 
+    /// A client has shown a certificate of somebody whom we trust, but it names no SIP domain (RFC 5922 §7.1): it proves
+    /// nothing that a trunk could ask for.
+    TlsNameless "tls.nameless" Info { peer: SocketAddr }
+        "the certificate of {peer} names no SIP domain, so it proves none";
+
     /// A certificate was made, for nobody has named one.
     TlsMade "tls.made" Info { file: &'a str, names: &'a str }
         "certificate made in {file} for {names}";
 
     /// The files of certificates have changed and are in force for new connections.
-    TlsReloaded "tls.reloaded" Info { file: &'a str }
-        "certificates read again, first {file}";
+    TlsReloaded "tls.reloaded" Info { files: &'a str }
+        "certificates read again, changed are {files}";
+
+    /// A certificate that we show has expired, or will soon: peers that look will not speak with us. Told at start, when it
+    /// is read again, and once a day.
+    TlsEnding "tls.ending" Warn { file: &'a str, when: &'a str }
+        "the certificate in {file} {when}: it needs a new one";
 
     /// The files of certificates have changed and cannot be used. What was in force stays.
     TlsRefused "tls.refused" Error { error: &'a str }
