@@ -10,12 +10,15 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use offhook_cdr::{Assembler, CdrError, FileFormat, FileOptions, Options, Policy, Spool, SpoolFolder, Turn};
 use offhook_config::{CdrFiles, Config};
-use offhook_journal::{Event, Journal};
+use offhook_journal::{Event, EventKind, Journal};
 use offhook_net::Clock;
 use offhook_store::Store;
 
 /// How often the spools are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(1_000);
+
+/// How often it is told that they cannot be kept, ms.
+const TELL_EVERY_MS: u64 = 60_000;
 
 /// The folder of spools and files in the data directory.
 pub const FOLDER: &str = "cdr";
@@ -77,7 +80,7 @@ impl Keeper {
         let calls = TrunkCalls::default();
         let told = calls.clone();
         let keep = move || {
-            let mut keeping = Keeping { assembler, calls, journal, clock };
+            let mut keeping = Keeping { assembler, calls, journal, clock, tell_at_ms: 0 };
             loop {
                 keeping.turn();
                 match ended.recv_timeout(LOOK_EVERY) {
@@ -109,14 +112,21 @@ struct Keeping {
     calls: TrunkCalls,
     journal: Journal,
     clock: Clock,
+    /// When a failure is told again, ms: it comes with every turn while a disk is full.
+    tell_at_ms: u64,
 }
 
 impl Keeping {
     fn turn(&mut self) {
         let now_ms = self.clock.now_ms();
         match self.assembler.turn(now_ms) {
-            Ok(turn) => self.tell(now_ms, turn),
+            Ok(turn) => {
+                self.tell_at_ms = 0;
+                self.tell(now_ms, turn);
+            }
+            Err(_) if now_ms < self.tell_at_ms => self.journal.count(EventKind::StoreFailed),
             Err(error) => {
+                self.tell_at_ms = now_ms.saturating_add(TELL_EVERY_MS);
                 let error = error.to_string();
                 self.journal.note(now_ms, &Event::StoreFailed { what: "keep call records", error: &error });
             }
