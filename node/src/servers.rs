@@ -71,7 +71,7 @@ impl Switchboard {
         // A name that leads to ourselves is one that nobody told us is ours.
         let others: Vec<Hop> = allowed.into_iter().filter(|hop| !is_own(&settings.listeners, *hop)).collect();
         if others.is_empty() {
-            return Err(Nowhere::NoSuchName);
+            return Err(Nowhere::Ourselves);
         }
         let way = |hop: &Hop| {
             hop::to_address(hop.transport, hop.address, &settings.listeners, arrival.from.listener)
@@ -107,7 +107,7 @@ impl Switchboard {
 /// DNS", has not answered; §21.5.3: 502 where it answers what cannot be used.
 fn answer_of(why: Nowhere) -> (u16, &'static str) {
     match why {
-        Nowhere::NoSuchName => (404, "No such domain"),
+        Nowhere::NoSuchName | Nowhere::Ourselves => (404, "No such domain"),
         Nowhere::NotOffered => (404, "That domain has no SIP service"),
         Nowhere::NotAllowed => (403, "That name leads where requests may not go"),
         Nowhere::NoTransport => (502, "No way to that transport or address family"),

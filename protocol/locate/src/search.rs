@@ -64,6 +64,9 @@ pub enum Nowhere {
     /// The name does not exist, or has no addresses.
     #[error("there is no such name, or it has no address")]
     NoSuchName,
+    /// It leads to who asks, and is no name that it answers to. To be said by who knows where it is.
+    #[error("it leads to this server, but is not among its domains")]
+    Ourselves,
     /// The domain says that it has no such service (RFC 2782: the target is the root), or every server has port 0.
     #[error("the domain does not offer SIP by our transports")]
     NotOffered,

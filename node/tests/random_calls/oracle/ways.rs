@@ -63,7 +63,7 @@ pub(super) enum Known {
 /// The answer to a request for a name that leads nowhere: RFC 3261 §21.4.5, §21.5.3, §21.5.5.
 fn answer_of(why: Nowhere) -> u16 {
     match why {
-        Nowhere::NoSuchName | Nowhere::NotOffered => 404,
+        Nowhere::NoSuchName | Nowhere::Ourselves | Nowhere::NotOffered => 404,
         Nowhere::NotAllowed => 403,
         Nowhere::NoTransport => 502,
         Nowhere::Unanswered => 504,
