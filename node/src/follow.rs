@@ -29,6 +29,10 @@ impl Switchboard {
         out: &mut Outbox,
     ) -> Result<(), Refusal<'static>> {
         let settings = passage.arrival.settings;
+        // The switch behind a trunk may write it into a line of its own.
+        if matches!(rule.then, Then::To(_) | Then::Trunk(_)) && uri.has_control_character() {
+            return Err(Refusal::new(400).because("Control character in the number"));
+        }
         if let Some(suffix) = &rule.suffix
             && self.push_number(passage, (rule, uri, suffix), sender, targets)
         {

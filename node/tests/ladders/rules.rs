@@ -75,6 +75,22 @@ fn no_spelling_gets_past_a_rule() {
         .leaves_nothing();
 }
 
+/// What could end a line or a text in the switch behind a trunk is no number. RFC 3261 §21.4.1.
+#[test]
+fn control_characters_stay_here() {
+    for number in ["00%00", "00%0D%0a1", "00%7F1"] {
+        house(OPEN)
+            .run(&format!(
+                "
+        alice  -> proxy                INVITE sip:{number}@example.com
+        alice  <- proxy                400
+        alice  -> proxy                ACK
+    "
+            ))
+            .leaves_nothing();
+    }
+}
+
 /// A dialled number leaves by the trunk in the form the provider wants; the answers and the rest of the call pass as ever.
 /// RFC 3261 §16.5, RFC 3261 §16.6 step 2.
 #[test]

@@ -152,6 +152,14 @@ impl<'a> Uri<'a> {
         Canonical::new(self.user.unwrap_or_default(), |c| is_user(c) && c != b'%')
     }
 
+    /// Whether its user part has an escaped control character (`%00`, `%0d`): legal (RFC 4475 §3.1.1.4), but nobody dials
+    /// one, and who does not expect it may take it for the end of a text or of a line.
+    pub fn has_control_character(&self) -> bool {
+        let is_control = |code: &[u8]| matches!(code, [b'0' | b'1', _] | [b'7', b'f' | b'F']);
+        let mut escapes = self.user.unwrap_or_default().split(|c| *c == b'%').skip(1);
+        escapes.any(|after| after.get(..2).is_some_and(is_control))
+    }
+
     /// Writes the address-of-record of this URI: RFC 3261 §10.3 step 5. The user part in its canonical form, `@`, and
     /// the host in lower case; no password, port or parameters. `None` when there is no user.
     pub fn write_aor(&self, host: Host<'_>, out: &mut Vec<u8>) -> Option<()> {
