@@ -113,6 +113,9 @@ impl Switchboard {
             refuse_own_contacts(arrival, wanted)?;
             registration.flow.nat = flow.transport == Transport::Udp
                 && wanted.first().is_some_and(|w| leads_elsewhere(&w.uri, arrival));
+            if !registration.flow.nat {
+                refuse_inner_contacts(arrival, wanted.get(1..).unwrap_or_default())?;
+            }
         }
         let tag = self.stateless_tag(arrival.parts);
         let now_ms = arrival.now_ms;
@@ -255,6 +258,17 @@ fn refuse_own_contacts(arrival: &Arrival<'_, '_>, wanted: &[Wanted<'_>]) -> Resu
     Ok(())
 }
 
+/// The first Contact of a phone that is not where it says stands for the way it came by. The others are looked for where they
+/// say: nobody registers by them what only we can reach.
+fn refuse_inner_contacts(arrival: &Arrival<'_, '_>, others: &[Wanted<'_>]) -> Result<(), Refusal<'static>> {
+    let from = arrival.from.remote.ip();
+    let mut hosts = others.iter().filter_map(|w| w.uri.address?.host.ip());
+    if hosts.any(|ip| ip.is_unspecified() || is_inside(ip, from)) {
+        return Err(Refusal::new(403).because("Contact in a network that its sender is not in"));
+    }
+    Ok(())
+}
+
 /// Puts a 503 in the place of the 200 at `index` of the outbox. The 200 holds all that the 503 has to copy.
 fn take_back(index: usize, out: &mut Outbox) {
     let Some(outgoing) = out.outgoing().get(index) else { return };
@@ -307,7 +321,12 @@ fn leads_elsewhere(contact: &Uri<'_>, arrival: &Arrival<'_, '_>) -> bool {
             && contact.transport().is_none_or(|t| t == transport);
     }
     let via_is_true = arrival.parts.via.sent_by.host.ip() == Some(remote.ip());
-    !via_is_true || (is_private(ip) && !is_private(remote.ip()))
+    !via_is_true || is_inside(ip, remote.ip())
+}
+
+/// Whether an address lies in a network that who speaks from `from` is not in: a private one, or our own machine.
+fn is_inside(ip: IpAddr, from: IpAddr) -> bool {
+    is_private(ip) && !is_private(from) || ip.is_loopback() && !from.is_loopback()
 }
 
 /// Addresses that mean nothing outside their own network: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291 §2.5.6.

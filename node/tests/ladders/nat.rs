@@ -354,6 +354,22 @@ fn a_contact_that_is_no_address() {
     .leaves_nothing();
 }
 
+/// Somebody on the internet registers a phone that only we could reach, or our own machine: in vain. RFC 3261 §10.3 step 7.
+#[test]
+fn nobody_leads_us_into_our_own_network() {
+    for inside in ["10.0.0.9", "127.0.0.9", "[::1]", "0.0.0.0"] {
+        open_ladder(&format!(
+            "
+        bob    -> proxy            REGISTER
+            Contact: <sip:bob@{{bob}}>
+            Contact: <sip:bob@{inside}>
+        bob    <- proxy            403
+    "
+        ))
+        .leaves_nothing();
+    }
+}
+
 /// The Contact of a phone without a translator is believed, though it names another port or another machine: where Via
 /// is true, nothing on the way changes addresses. RFC 3261 §10.2.1, RFC 3261 §16.5.
 #[test]
