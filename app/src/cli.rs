@@ -94,7 +94,7 @@ pub struct RouteArguments {
     /// Whom: bob, +4930123, sip:bob@example.net, tel:+4930123.
     pub to: String,
     /// The method of the request.
-    #[arg(long, value_name = "METHOD", default_value = "INVITE")]
+    #[arg(long, value_name = "METHOD", default_value = "INVITE", value_parser = crate::route::method)]
     pub method: String,
     /// The address it comes from; by default one that is nobody's.
     #[arg(long, value_name = "IP")]

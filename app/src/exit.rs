@@ -132,6 +132,9 @@ fn advice(error: &anyhow::Error) -> Option<&'static str> {
     }
     match error.downcast_ref::<AccountError>()? {
         AccountError::Exists(_) => Some("`offhook account password` gives it another password."),
+        AccountError::AliasTaken { .. } | AccountError::UnknownAlias(_) => {
+            Some("`offhook account aliases` shows all there are.")
+        }
         AccountError::Unknown(_) => Some("`offhook account list` shows all there are."),
         _ => None,
     }

@@ -13,7 +13,7 @@ use offhook_config::Config;
 use offhook_location::{Limits, Location};
 use offhook_net::Clock;
 use offhook_node::{Rehearsed, Sent, Settings, Supposed, rehearse};
-use offhook_sip::{Message, Name, StartLine, Transport};
+use offhook_sip::{Message, Name, StartLine, Transport, Uri};
 use offhook_store::Store;
 
 use crate::account::expect_data;
@@ -30,8 +30,6 @@ pub fn run(common: &Common, arguments: &RouteArguments) -> anyhow::Result<()> {
         None => Clock::start().now_ms(),
     };
     let mut settings = Settings::new(&config, &offhook_net::resolve(&crate::serve::asked(&config))?, 1);
-    settings.rights.authenticate_calls &= arguments.unproved;
-    settings.authenticate_register &= arguments.unproved;
     let transport = Transport::from_name(arguments.transport.as_bytes())
         .with_context(|| format!("{} is no transport", arguments.transport))?;
     let (from, to) = (uri_of(&arguments.from, &config), uri_of(&arguments.to, &config));
@@ -39,9 +37,48 @@ pub fn run(common: &Common, arguments: &RouteArguments) -> anyhow::Result<()> {
     let (method, keeps) = (arguments.method.as_str(), config.messages.keep);
     let supposed = Supposed { method, from: &from, to: &to, transport, source, now_ms, keeps };
     let (location, directory, gruus) = facts(&config, now_ms)?;
+    let caller = Caller::of(&settings, &directory, &from, arguments.unproved);
+    settings.rights.authenticate_calls &= caller != Caller::Proved;
+    settings.authenticate_register &= caller != Caller::Proved;
     let rehearsed = rehearse(&settings, location, directory, gruus, &supposed)?;
-    let kept = kept::told(&config, &supposed, arguments.unproved, &rehearsed)?;
-    tell(&supposed, arguments.unproved, &rehearsed, kept.as_deref())
+    let kept = kept::told(&config, &supposed, caller != Caller::Proved, &rehearsed)?;
+    tell(&supposed, caller, &rehearsed, kept.as_deref())
+}
+
+/// What the caller can prove.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// Who he is.
+    Proved,
+    /// Nothing: that was asked for.
+    Unproved,
+    /// Nothing: he would have to be a user of ours, and is none.
+    Nobody,
+}
+
+impl Caller {
+    fn of(settings: &Settings, directory: &Directory, from: &str, unproved: bool) -> Self {
+        let uri = Uri::parse(from.as_bytes()).ok();
+        let home = uri.as_ref().and_then(|uri| Some((uri.user?, settings.identity.domain_of(uri)?)));
+        let is_there = |(user, domain): (&[u8], &str)| {
+            let domain = domain.as_bytes();
+            directory.find(user, domain).is_some() || directory.user_of_alias(user, domain).is_some()
+        };
+        match home {
+            _ if unproved => Self::Unproved,
+            // Before the first accounts the rules are what is asked about.
+            Some(home) if !directory.is_empty() && !is_there(home) => Self::Nobody,
+            _ => Self::Proved,
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Proved => "who has proved who that is",
+            Self::Unproved => "who has not proved who that is",
+            Self::Nobody => "who has no account and can prove nothing",
+        }
+    }
 }
 
 /// What the server knows of its users, and its key of temporary GRUUs; nothing where it was never started.
@@ -67,12 +104,12 @@ fn uri_of(text: &str, config: &Config) -> String {
 
 fn tell(
     supposed: &Supposed<'_>,
-    unproved: bool,
+    caller: Caller,
     rehearsed: &Rehearsed,
     kept: Option<&str>,
 ) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    let who = if unproved { "who has not proved who that is" } else { "who has proved who that is" };
+    let who = caller.words();
     let Supposed { method, from, to, source, .. } = supposed;
     writeln!(out, "{method} {to}\n  from {from}, {who}, at {}", source.ip())?;
     for (name, unmet) in &rehearsed.rules {
@@ -115,6 +152,15 @@ fn told(sent: &Sent) -> String {
             let by = sent.transport.name();
             format!("sends it to {} by {by} as {uri}{}", sent.remote, proves.unwrap_or_default())
         }
+    }
+}
+
+/// A method as a request may have it (RFC 3261 §25.1): known to us or not, but one word.
+pub fn method(text: &str) -> Result<String, String> {
+    let request = format!("{text} sip:a SIP/2.0\r\n\r\n");
+    match Message::parse(request.as_bytes()).is_ok_and(|message| message.method_text() == text.as_bytes()) {
+        true => Ok(text.to_owned()),
+        false => Err("one word is wanted, such as INVITE or MESSAGE".to_owned()),
     }
 }
 

@@ -28,11 +28,15 @@ fn two_domains_and_their_numbers() {
     assert_eq!(one, "{\"alias\":\"17@factory.example\",\"aor\":\"alice@factory.example\"}\n");
 
     for (arguments, why) in [
-        (["account", "alias", "alice", "+4930123456"], "exists already"),
-        (["account", "alias", "alice", "alice"], "exists already"),
-        (["account", "alias", "carol", "18"], "there is no account"),
+        (
+            &["account", "alias", "alice", "+4930123456"][..],
+            "+4930123456@school.example is alice@school.example already",
+        ),
+        (&["account", "alias", "alice", "alice"], "exists already"),
+        (&["account", "alias", "carol", "18"], "there is no account"),
+        (&["account", "unalias", "18"], "18@school.example is no other name of anybody"),
     ] {
-        let refused = place.run(&arguments);
+        let refused = place.run(arguments);
         assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
         assert!(text(&refused.stderr).contains(why), "{}", text(&refused.stderr));
     }
@@ -46,6 +50,10 @@ fn two_domains_and_their_numbers() {
     assert!(route.contains("answers 480"), "{route}");
     let route = place.print(&["route", "alice", "sip:17@school.example"]);
     assert!(route.contains("answers 404"), "17 is somebody of the factory: {route}");
+
+    let route = place.print(&["route", "zoe", "alice"]);
+    assert!(route.contains("who has no account and can prove nothing"), "{route}");
+    assert!(route.contains("answers 407"), "{route}");
 
     assert_eq!(
         place.print(&["account", "unalias", "17@factory.example"]),

@@ -60,6 +60,16 @@ fn a_phone_of_somebody_who_proves_it_may_register() {
 }
 
 #[test]
+fn a_method_is_one_word() {
+    let arguments = ["route", "alice", "bob", "--method", "in vite"];
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_offhook")).args(arguments).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("'in vite'") && said.contains("one word is wanted"), "{said}");
+}
+
+#[test]
 fn barred_numbers_and_hours() {
     says(&["alice", "0900123"], &["rule no premium numbers: takes it", "answers 403 Forbidden"]);
     says(&["alice", "0", "--at", "2026-11-02T12:00:00Z"], &["rule reception: takes it"]);

@@ -31,7 +31,8 @@ impl Accounts {
     /// Gives an account another name in its domain.
     ///
     /// # Errors
-    /// [`AccountError::Unknown`] without such an account, [`AccountError::Exists`] if the name is an account or an alias,
+    /// [`AccountError::Unknown`] without such an account, [`AccountError::Exists`] if the name is an account,
+    /// [`AccountError::AliasTaken`] if it is an alias,
     /// [`AccountError::TooManyAliases`], and what is wrong with the names.
     pub fn add_alias(&self, user: &str, domain: &str, alias: &str) -> Result<(), AccountError> {
         let (name, alias) = (Name::new(user, domain)?, Name::new(alias, domain)?);
@@ -57,14 +58,20 @@ impl Accounts {
                  ON CONFLICT (domain, alias) DO NOTHING",
                 sql::params![name.domain, alias.user, name.user, next_change(sql)?],
             )?;
-            if rows == 0 { Err(AccountError::Exists(alias.to_string())) } else { Ok(()) }
+            if rows > 0 {
+                return Ok(());
+            }
+            const OWNER: &str = "SELECT user FROM account_alias WHERE domain = ?1 AND alias = ?2";
+            let owner: String = sql.query_row(OWNER, [&alias.domain, &alias.user], |row| row.get(0))?;
+            let of = format!("{owner}@{}", alias.domain);
+            Err(AccountError::AliasTaken { alias: alias.to_string(), of })
         })
     }
 
     /// Takes an alias away.
     ///
     /// # Errors
-    /// [`AccountError::Unknown`], and what is wrong with the name.
+    /// [`AccountError::UnknownAlias`], and what is wrong with the name.
     pub fn remove_alias(&self, alias: &str, domain: &str) -> Result<(), AccountError> {
         let name = Name::new(alias, domain)?;
         self.store.write(|sql| {
@@ -73,7 +80,7 @@ impl Accounts {
                 [&name.domain, &name.user],
             )?;
             if rows == 0 {
-                return Err(AccountError::Unknown(name.to_string()));
+                return Err(AccountError::UnknownAlias(name.to_string()));
             }
             next_change(sql)?;
             Ok(())

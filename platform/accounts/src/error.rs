@@ -44,6 +44,17 @@ pub enum AccountError {
     /// It is not there.
     #[error("there is no account {0}")]
     Unknown(String),
+    /// The name is another one's alias, or its own: of whom.
+    #[error("{alias} is {of} already")]
+    AliasTaken {
+        /// The alias with its domain.
+        alias: String,
+        /// The account with its domain.
+        of: String,
+    },
+    /// Nobody has this alias.
+    #[error("{0} is no other name of anybody")]
+    UnknownAlias(String),
     /// It has [`ALIASES_PER_ACCOUNT_MAX`].
     #[error("{0} has {ALIASES_PER_ACCOUNT_MAX} other names already")]
     TooManyAliases(String),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::config::Config;
+use crate::destination::Destination;
 use crate::error::Cause;
 use crate::host::Host;
 use crate::listen::Listen;
@@ -122,7 +123,13 @@ fn orders(config: &Config, report: &mut Report<'_>) {
 fn listeners(listen: &[Listen], report: &mut Report<'_>) {
     for (index, listener) in listen.iter().enumerate() {
         let earlier = listen.iter().take(index).position(|other| other.clashes_with(listener));
-        report_repetition("listen", "address", index, earlier, || format!("listener {listener}"), report);
+        let is_other =
+            |earlier: usize| listen.get(earlier).is_some_and(|l| l.transport != listener.transport);
+        let what = || match earlier.is_some_and(is_other) {
+            true => format!("the TCP port of listener {listener}"),
+            false => format!("listener {listener}"),
+        };
+        report_repetition("listen", "address", index, earlier, what, report);
     }
 }
 
@@ -134,8 +141,13 @@ fn routes(config: &Config, report: &mut Report<'_>) {
         action(config, route, &place, report);
         known_trunk(config, "trunk", route.trunk.as_ref(), &place, report);
         known_trunk(config, "from_trunk", route.when.from_trunk.as_ref(), &place.key("match"), report);
-        if route.when.is_empty() {
-            report.refuse_at(&[place.key("match"), place], Cause::NoCondition);
+        // What was refused may have been the condition.
+        let conditions = place.key("match");
+        let is_unread = report.has_unread(&conditions);
+        if route.when.is_empty() && !is_unread {
+            report.refuse_at(&[conditions, place], Cause::NoCondition);
+        }
+        if route.when.is_empty() || is_unread {
             continue;
         }
         let earlier = config.route.iter().take(index).position(|other| other.when == route.when);
@@ -185,6 +197,12 @@ fn action(config: &Config, route: &Route, place: &Place, report: &mut Report<'_>
         ("user", changes_user && route.refuse.is_some(), "refuse", "what is refused goes nowhere"),
         ("user", changes_user && route.redirect.is_some(), "redirect", "the URI says where to go"),
         (
+            "proves",
+            route.proves.is_some() && !route.to.as_ref().is_some_and(Destination::may_be_tls),
+            "no `to` by TLS",
+            PROVES,
+        ),
+        (
             "mode",
             !forwards && route.mode == RouteMode::Stateless,
             "this action",
@@ -209,6 +227,9 @@ fn known_trunk(config: &Config, key: &str, name: Option<&Label>, outer: &Place, 
     report.refuse_at(&[place, outer.clone()], cause);
 }
 
+/// Why a name to prove needs TLS.
+const PROVES: &str = "only a certificate proves a name";
+
 fn trunks(config: &Config, report: &mut Report<'_>) {
     names("trunk", config.trunk.iter().map(|trunk| Some(&trunk.name)), report);
     for (index, _) in config.trunk.iter().enumerate().filter(|(_, trunk)| trunk.targets.is_empty()) {
@@ -216,6 +237,13 @@ fn trunks(config: &Config, report: &mut Report<'_>) {
         report.refuse_at(std::slice::from_ref(&place), Cause::Empty { key: place.to_string() });
     }
     for (index, trunk) in config.trunk.iter().enumerate() {
+        for (number, _) in
+            trunk.targets.iter().enumerate().filter(|(_, t)| t.proves.is_some() && !t.to.may_be_tls())
+        {
+            let place = Place::at("trunk").entry(index).key("targets").entry(number).key("proves");
+            let cause = Cause::Pointless { key: place.to_string(), other: "no `to` by TLS", because: PROVES };
+            report.refuse_at(std::slice::from_ref(&place), cause);
+        }
         login(trunk, &Place::at("trunk").entry(index), report);
     }
 }

@@ -42,6 +42,16 @@ impl Destination {
         }
     }
 
+    /// Whether TLS may lead there. A name without transport may say so itself (NAPTR); with a port it is UDP (RFC 3263 §4.1).
+    pub(crate) fn may_be_tls(&self) -> bool {
+        match self {
+            Self::Address(hop) => hop.transport == Transport::Tls,
+            Self::Name(NamedHop { port, transport, secure, .. }) => {
+                *secure || transport.map_or(port.is_none(), |transport| transport == Transport::Tls)
+            }
+        }
+    }
+
     /// The address, if it is known.
     pub fn address(&self) -> Option<NextHop> {
         match self {

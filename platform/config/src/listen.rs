@@ -37,9 +37,17 @@ impl Listen {
         addresses.into_iter().flat_map(both).map(listen).collect()
     }
 
-    /// Whether two listeners want the same socket; the system chooses different ports for two zeros.
+    /// Whether two listeners want the same socket; the system chooses different ports for two zeros. TLS and WebSocket
+    /// are TCP to the system.
     pub(crate) fn clashes_with(&self, other: &Self) -> bool {
-        self.transport == other.transport && self.address == other.address && self.address.port() != 0
+        self.carrier() == other.carrier() && self.address == other.address && self.address.port() != 0
+    }
+
+    fn carrier(&self) -> Transport {
+        match self.transport {
+            Transport::Tls | Transport::Ws | Transport::Wss => Transport::Tcp,
+            other => other,
+        }
     }
 }
 

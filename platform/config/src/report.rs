@@ -46,6 +46,11 @@ impl<'t> Report<'t> {
         self.unread.push(place);
     }
 
+    /// Whether something that stands there could not be read: then nobody knows what it should say.
+    pub(crate) fn has_unread(&self, place: &Place) -> bool {
+        self.unread.iter().any(|unread| unread.is_within(place))
+    }
+
     /// The line of a key, counted from 1; `None` where the file does not write it.
     pub(crate) fn line(&self, place: &Place) -> Option<usize> {
         self.written.get(place).map(|offset| position(self.text, *offset).line)

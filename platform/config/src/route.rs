@@ -27,7 +27,7 @@ table! {
         when as "match": Match, example "{ prefix = \"+49\" }";
         /// Send it there: a `sip:` URI with an IP address or a name (RFC 3263), perhaps a port and `;transport=`. The
         /// Request-URI stays as it is. `sips:` is TLS.
-        to: Option<Destination> = None, example "\"sip:192.0.2.9:5060;transport=udp\"";
+        to: Option<Destination> = None, example "\"sip:192.0.2.9:5061;transport=tls\"";
         /// By TLS: the domain that the next hop must prove to be (RFC 5922 §7.3).
         proves: Option<Host> = None, because "the name in `to`, or the IP address itself, must stand in its certificate then",
             example "\"trunk.example.com\"";

@@ -92,6 +92,7 @@ impl<'a> Reader<'a> {
             let cause =
                 Cause::UnknownKey { key: key.get_ref().to_string(), table: written.place.title(), hint };
             report.refuse(key.span().start, cause);
+            report.forget(written.place.key(key.get_ref()));
         }
         Some(Self { table, place: &written.place, offset: written.value.span().start })
     }

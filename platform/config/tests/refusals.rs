@@ -117,6 +117,10 @@ fn listeners_must_be_usable() {
             .concat(),
         &["9:1: listener udp 127.0.0.1:5060 stands in line 3 already"],
     );
+    check(
+        &[with("tcp", "127.0.0.1:5060"), with("tls", "127.0.0.1:5060")].concat(),
+        &["6:1: the TCP port of listener tls 127.0.0.1:5060 stands in line 3 already"],
+    );
     check("listen = []", &[r#"1:1: "listen" must not be empty"#]);
 }
 
@@ -131,6 +135,16 @@ fn routes_must_lead_somewhere_and_be_reached() {
         &["3:1: match of [[route]] needs at least one condition"],
     );
     check("[[route]]\nto = \"sip:192.0.2.9\"", &[r#"1:1: [[route]] must say "match""#]);
+    check(
+        "[[route]]\nto = \"sip:192.0.2.9\"\nmatch = { prefx = \"0\" }",
+        &[r#"3:11: unknown key "prefx" in match of [[route]]; did you mean "prefix"?"#],
+    );
+    check(
+        "[[route]]\nto = \"sip:192.0.2.9\"\nmatch = { methods = [\"invite\"] }",
+        &[
+            r#"3:22: "methods" in match of [[route]] is "invite": a method in capital letters is wanted, such as INVITE"#,
+        ],
+    );
     let route = "[[route]]\nmatch.domain = \"a.example\"\nto = \"sip:192.0.2.9\"\n";
     check(&route.repeat(2), &["5:1: a route with this match stands in line 2 already"]);
 }
@@ -157,6 +171,30 @@ fn a_route_does_one_thing() {
     check(
         &format!("{match_all}refuse = 200"),
         &[r#"3:10: "refuse" in [[route]] is 200, but must be from 400 to 699"#],
+    );
+}
+
+/// RFC 5922 §7.3.
+#[test]
+fn a_name_is_proved_by_tls_alone() {
+    let route =
+        |to: &str| format!("[[route]]\nmatch.prefix = \"00\"\nto = \"{to}\"\nproves = \"a.example\"\n");
+    for to in ["sip:192.0.2.9", "sip:b.example:5060", "sip:b.example;transport=tcp"] {
+        check(
+            &route(to),
+            &[
+                r#"4:1: "proves" in [[route]] means nothing with no `to` by TLS: only a certificate proves a name"#,
+            ],
+        );
+    }
+    for to in ["sips:192.0.2.9", "sip:b.example", "sip:b.example:5061;transport=tls"] {
+        check(&route(to), &[]);
+    }
+    check(
+        "[[trunk]]\nname = \"p\"\ntargets = [{ to = \"sip:192.0.2.9\", proves = \"a.example\" }]",
+        &[
+            r#"3:36: "proves" in targets[0] of [[trunk]] means nothing with no `to` by TLS: only a certificate proves a name"#,
+        ],
     );
 }
 
