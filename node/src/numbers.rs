@@ -1,10 +1,10 @@
 //! Numbers that are looked up: ENUM, RFC 6116. What is found is somebody else's word, so it leads where the URI of a request
 //! may lead, and to users of ours where it names a domain of ours.
 
-use offhook_locate::{Domain, Number, Wanted};
+use offhook_locate::{Domain, Number, Reach, Wanted};
 use offhook_proxy::access::Sender;
 use offhook_route::Rule;
-use offhook_sip::Uri;
+use offhook_sip::{Host, Uri};
 
 use crate::names::Known;
 use crate::relay::Passage;
@@ -48,6 +48,9 @@ impl Switchboard {
         if let Some(domain) = passage.arrival.settings.identity.domain_of(&uri) {
             return self.find_bindings(passage, domain, &uri, sender, targets).is_ok();
         }
+        if leads_inside(&uri, passage.arrival.settings.reach) {
+            return false;
+        }
         if self.push_uri(passage, &uri, targets).is_err() {
             return false;
         }
@@ -59,4 +62,11 @@ impl Switchboard {
         }
         true
     }
+}
+
+/// Whether it says an address that a name may not lead to either: whoever owns the number could not reach it by himself.
+fn leads_inside(uri: &Uri<'_>, reach: Reach) -> bool {
+    let maddr = uri.param(b"maddr").and_then(|param| Host::parse(param.value?)).and_then(Host::ip);
+    let host = uri.address.and_then(|at| at.host.ip());
+    maddr.into_iter().chain(host).any(|ip| reach.take(ip).is_none())
 }

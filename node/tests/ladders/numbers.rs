@@ -26,6 +26,7 @@ fn house() -> Ladder {
         .number("+49301 below e164.arpa", &["sip:nobody@[2001:db8::1]", "sip:bob@far.example;user=phone"])
         .number("+49302 below e164.arpa", &["sip:bob@example.com"])
         .number("+49303 below e164.arpa", &["sip:x@192.0.2.60:5060"])
+        .number("+49307 below e164.arpa", &["sip:x@10.0.0.60", "sip:x@far.example;maddr=127.0.0.1"])
         .nowhere("+49304 below e164.arpa", Nowhere::NoSuchName)
         .nowhere("+49305 below e164.arpa", Nowhere::Unanswered)
         .number("+49306 below numbers.house.example", &["sip:y@192.0.2.60"])
@@ -35,6 +36,23 @@ fn house() -> Ladder {
         .address("provider", "192.0.2.50:5060")
         .address("somewhere", "192.0.2.60:5060")
         .address("far", "203.0.113.60:5060")
+}
+
+/// Who owns a number cannot send our calls into our own network: the provider gets the call. RFC 6116 §3.4.3.
+#[test]
+fn a_number_does_not_lead_inside() {
+    house()
+        .run(
+            "
+        alice  -> proxy                INVITE sip:0049307@example.com
+  +20ms           proxy -> provider    INVITE sip:+49307@192.0.2.50
+                  proxy <- provider    486
+                  proxy -> provider    ACK
+        alice  <- proxy                486
+        alice  -> proxy                ACK
+    ",
+        )
+        .leaves_nothing();
 }
 
 /// The number has an address: the call goes there, by name, and not to the provider. An address that is of no use to us is
