@@ -7,6 +7,7 @@ use offhook_net::Clock;
 
 use crate::certificates;
 use crate::cli::Common;
+use crate::names;
 
 /// The configuration that the options name, with the data directory they name.
 pub fn load(common: &Common) -> anyhow::Result<Config> {
@@ -36,6 +37,7 @@ pub fn first_domain(config: &Config) -> &str {
 /// Says whether the configuration is sound, and what it makes of the server.
 pub fn run(common: &Common) -> anyhow::Result<()> {
     let config = load(common)?;
+    names::check(&config)?;
     let certificates = certificates::check(&config, Clock::start().now_ms())?;
     let mut out = io::stdout().lock();
     match &common.config {

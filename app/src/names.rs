@@ -30,8 +30,7 @@ pub fn start(
 /// The file of trust anchors cannot be used.
 pub fn options(config: &Config, abilities: Abilities) -> anyhow::Result<Options> {
     let dns = &config.dns;
-    let file = dns.trust_anchors.as_deref().filter(|_| dns.dnssec);
-    let anchors = file.map(anchors).transpose()?;
+    let anchors = anchors_of(config)?;
     Ok(Options {
         servers: dns.servers.clone(),
         dnssec: dns.dnssec,
@@ -43,6 +42,19 @@ pub fn options(config: &Config, abilities: Abilities) -> anyhow::Result<Options>
         answers_max: dns.cache_max,
         abilities,
     })
+}
+
+/// Whether the files that `[dns]` names can be used, as a start needs them.
+///
+/// # Errors
+/// The file of trust anchors cannot.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    anchors_of(config).map(drop)
+}
+
+fn anchors_of(config: &Config) -> anyhow::Result<Option<Anchors>> {
+    let file = config.dns.trust_anchors.as_deref().filter(|_| config.dns.dnssec);
+    file.map(anchors).transpose()
 }
 
 fn anchors(path: &Path) -> anyhow::Result<Anchors> {

@@ -72,6 +72,7 @@ fn trust_anchors_that_cannot_be_read_are_named() {
     let place = Place::with("[dns]\ndnssec = true\ntrust_anchors = \"/nowhere/anchors\"\n");
     let said = ["cannot use the trust anchors in /nowhere/anchors", "No such file"];
     refused(&place.run(&["resolve", "example.org"]), 3, &said);
+    refused(&place.run(&["check"]), 3, &said);
     let output = place.run(&["serve"]);
     refused(&output, 3, &said);
     assert_eq!(text(&output.stdout), "", "no accounts were made");
