@@ -50,7 +50,7 @@ impl Switchboard {
         if !is_about(record, to, request.method) || error.is_soft() && !repeated && !self.has_other_way(id) {
             return;
         }
-        self.note_unreachable(now_ms, id, error);
+        self.note_unreachable(now_ms, id, error.name());
         if self.transactions.client_transport_failed(now_ms, id) {
             self.branch_failed(settings, now_ms, id, Lost::Refused(error), out);
         }
@@ -63,7 +63,7 @@ impl Switchboard {
     }
 
     /// Of a request of our own others tell: `target.dead`, `trunk.unregistered`.
-    fn note_unreachable(&mut self, now_ms: u64, id: ClientId, error: IcmpError) {
+    pub(crate) fn note_unreachable(&mut self, now_ms: u64, id: ClientId, why: &'static str) {
         let Some(record) = self.transactions.client(id).filter(|record| record.user.server.is_some()) else {
             return;
         };
@@ -74,7 +74,7 @@ impl Switchboard {
         let event = Event::TargetUnreachable {
             to: request.to().map(|to| to.uri).unwrap_or_default(),
             target: record.user.flow.remote,
-            why: error.name(),
+            why,
             call_id: request.call_id().unwrap_or_default(),
         };
         self.journal.note(now_ms, &event);

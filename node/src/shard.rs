@@ -332,6 +332,7 @@ impl Engine for Shard {
             {
                 return;
             }
+            shard.switchboard.note_unreachable(now_ms, id, Lost::NoConnection.name());
             if shard.switchboard.transactions.client_transport_failed(now_ms, id) {
                 // §16.9: as if a 503 had come.
                 shard.switchboard.branch_failed(&shard.settings, now_ms, id, Lost::NoConnection, out);

@@ -1,5 +1,6 @@
 //! The copy that goes on, step by step: RFC 3261 §16.6; what stays as it was, and what §18 adds.
 
+use offhook_journal::EventKind;
 use offhook_net::Listener;
 use offhook_sip::Transport;
 
@@ -264,7 +265,7 @@ fn timer_c_is_configured() {
 /// RFC 3261 §16.7 step 6, RFC 3261 §18.4.
 #[test]
 fn a_refused_connection() {
-    open_ladder(
+    let stage = open_ladder(
         "
         bob    -> proxy            REGISTER
             Contact: <sip:bob@{bob.host}:9999;transport=tcp>
@@ -275,8 +276,9 @@ fn a_refused_connection() {
         alice  -> proxy            MESSAGE sip:carol@{bob.host}:9999;transport=tcp
         alice  <- proxy            500
     ",
-    )
-    .leaves_nothing();
+    );
+    assert_eq!(stage.exchange().count(EventKind::TargetUnreachable), 2, "the log says where it went");
+    stage.leaves_nothing();
 }
 
 /// Nobody answers the knock at all: after the time for that the caller is told. RFC 3261 §16.9.

@@ -227,8 +227,8 @@ events! {
     NameUnresolved "name.unresolved" Info { name: &'a str, why: &'a str, status: u16 }
         "{name} leads nowhere: {why} (answered {status})";
 
-    /// The network says that a request did not reach a phone or a next hop (ICMP): nobody listens at that port, the host is off,
-    /// a firewall refuses. Its branch has failed; another one may go on.
+    /// A request did not reach a phone or a next hop: the network says so (ICMP: nobody listens at that port, the host is off, a
+    /// firewall refuses), or there was no connection, or no way from this machine. Its branch has failed; another one may go on.
     TargetUnreachable "target.unreachable" Info
         { to: &'a [u8], target: SocketAddr, why: &'a str, call_id: &'a [u8] }
         "the request for {to} has not reached {target}: {why} (Call-ID {call_id})";
