@@ -62,7 +62,7 @@ fn register<'x>(message: &Message<'x>, path: &'x [u8], bindings: &mut BindingLis
         Err(refusal) => return assert!((400..500).contains(&refusal.status())),
     };
     let mut next = bindings.clone();
-    match decide(&registration, &mut next, NOW_MS, &policy) {
+    match decide(&registration, &mut next, bindings.iter().copied(), (NOW_MS, &policy)) {
         Ok(_) => *bindings = next,
         Err(refusal) => assert!((400..500).contains(&refusal.status())),
     }
@@ -71,6 +71,11 @@ fn register<'x>(message: &Message<'x>, path: &'x [u8], bindings: &mut BindingLis
         let left_s = (binding.expires_at_ms - NOW_MS) / 1000;
         assert!((u64::from(policy.expires_min_s)..=u64::from(policy.expires_max_s)).contains(&left_s));
         assert!(binding.q_milli <= 1000 && (binding.reg_id == 0 || !binding.instance.is_empty()));
+        let mut of_device = bindings.iter().filter(|other| other.instance == binding.instance);
+        assert!(
+            of_device.all(|other| other.began_at_ms == binding.began_at_ms),
+            "temporary names of one device"
+        );
     }
     answer(&registration, bindings);
 }

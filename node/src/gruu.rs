@@ -74,19 +74,18 @@ impl Switchboard {
         let mut unfit = None;
         if let Some(gruu) = gruu {
             self.location.read(&aor, arrival.now_ms, |bindings| {
-                let counts = gruu.counts(bindings.clone());
                 for binding in bindings {
                     match gruu.fits(&binding) {
                         Fit::OtherDevice => {}
-                        _ if !counts => outdated = true,
-                        _ if matches!(besides, Besides::Route(_)) => {
+                        Fit::Outdated => outdated = true,
+                        Fit::Yes if matches!(besides, Besides::Route(_)) => {
                             if newest_ms < Some(binding.registered_at_ms) {
                                 newest_ms = Some(binding.registered_at_ms);
                                 targets.readdress_first(&binding, secure);
                             }
                         }
-                        _ if self.is_gone(&binding) => {}
-                        _ => {
+                        Fit::Yes if self.is_gone(&binding) => {}
+                        Fit::Yes => {
                             let pushed =
                                 targets.push_binding(&binding, listeners, arrival.from.listener, secure);
                             unfit = pushed.err().or(unfit);

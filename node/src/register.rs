@@ -132,12 +132,12 @@ impl Switchboard {
         let arena = out.arena();
         let updated = self.bindings.update(aor, now_ms, |have, next| {
             let mut list = BindingList::new();
-            for binding in have.filter(|binding| !closed.ended(shard, &binding.flow)) {
+            for binding in have.clone().filter(|binding| !closed.ended(shard, &binding.flow)) {
                 if list.try_push(binding).is_err() {
                     return (Change::Keep, Err(Refusal::new(403).because("Too many contacts")));
                 }
             }
-            let changed = match decide(&registration, &mut list, now_ms, policy) {
+            let changed = match decide(&registration, &mut list, have, (now_ms, policy)) {
                 Ok(changed) => changed,
                 Err(refusal) => return (Change::Keep, Err(refusal)),
             };

@@ -2,7 +2,7 @@
 
 use offhook_ladder::Stage;
 
-use crate::exchange::{OPEN, Observed, header_of, ladder, open_ladder, scene};
+use crate::exchange::{OPEN, Observed, header_of, ladder, open_ladder, scene, scene_on_disk};
 
 /// Two devices of bob's that say who they are and take GRUUs.
 const TWO_DEVICES: &str = "
@@ -94,6 +94,49 @@ fn a_temporary_name_ends_with_its_registration() {
         alice  <- proxy            200 #2
         "
     ));
+}
+
+/// A device that goes back to an earlier Call-ID does not bring the names of that time back, nor does a start after a crash.
+/// RFC 5627 §5.1.
+#[test]
+fn a_temporary_name_that_is_void_stays_so() {
+    let register = |call_id: &str, number: u8| {
+        format!(
+            "
+        +1s    desk -> proxy       REGISTER bob #{number}
+            Supported: gruu
+            Contact: <sip:bob@{{desk}}>;+sip.instance=\"<urn:uuid:d1>\"
+            Call-ID: {call_id}
+        desk   <- proxy            200 #{number}
+        "
+        )
+    };
+    let mut stage = scene_on_disk(OPEN).run(&register("first", 1));
+    let first = temporary(&stage, "desk", "urn:uuid:d1");
+    stage.play(&register("second", 2));
+    let second = temporary(&stage, "desk", "urn:uuid:d1");
+    stage.play(&register("first", 1));
+    let third = temporary(&stage, "desk", "urn:uuid:d1");
+    for round in [10, 20] {
+        for (number, void) in [&first, &second].into_iter().enumerate() {
+            let number = round + number;
+            stage.play(&format!(
+                "
+        alice  -> proxy            OPTIONS {void} #{number}
+        alice  <- proxy            404 #{number}
+        "
+            ));
+        }
+        stage.play(&format!(
+            "
+        alice  -> proxy            OPTIONS {third} #{round}5
+                  proxy -> desk    OPTIONS sip:bob@{{desk}} #{round}5
+                  proxy <- desk    200 #{round}5
+        alice  <- proxy            200 #{round}5
+        "
+        ));
+        stage.kill_and_restart();
+    }
 }
 
 /// Who puts its GRUU into its Contact, as Linphone does, gets the requests of the dialog, from either side, by public and

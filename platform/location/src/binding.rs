@@ -30,6 +30,9 @@ pub struct Binding<'a> {
     pub expires_at_ms: u64,
     /// When it was made or last refreshed, in milliseconds of the Unix epoch.
     pub registered_at_ms: u64,
+    /// Since when its device, which has an `instance`, goes on under the Call-ID it has, in milliseconds of the Unix epoch: the
+    /// temporary names it was given before count no more (RFC 5627 §5.1). 0 for none, and in files of before there was this.
+    pub began_at_ms: u64,
     /// The way the REGISTER came, to be used for requests to the contact.
     pub flow: StoredFlow,
     /// The User-Agent of the REGISTER; may be empty.
@@ -81,6 +84,7 @@ impl Default for Binding<'_> {
             q_milli: 1000,
             expires_at_ms: 0,
             registered_at_ms: 0,
+            began_at_ms: 0,
             flow: StoredFlow::default(),
             user_agent: b"",
         }
@@ -165,6 +169,9 @@ impl<'a> Binding<'a> {
         for string in [self.contact, self.params, self.path, self.instance, self.call_id, self.user_agent] {
             put_string(out, string);
         }
+        if self.began_at_ms != 0 {
+            put_varint(out, self.began_at_ms);
+        }
     }
 
     pub(crate) fn decode(body: &'a [u8]) -> Option<Self> {
@@ -184,6 +191,7 @@ impl<'a> Binding<'a> {
             instance: cursor.string()?,
             call_id: cursor.string()?,
             user_agent: cursor.string()?,
+            began_at_ms: if cursor.rest().is_empty() { 0 } else { cursor.varint()? },
         })
     }
 }
@@ -228,6 +236,7 @@ mod tests {
             q_milli: 700,
             expires_at_ms: 1_800_000_000_000,
             registered_at_ms: 1_799_996_400_000,
+            began_at_ms: 0,
             flow: StoredFlow {
                 transport: Transport::Wss,
                 listener: 3,
@@ -242,7 +251,8 @@ mod tests {
 
     #[test]
     fn every_field_comes_back() {
-        for binding in [full(), Binding::default()] {
+        let began = Binding { began_at_ms: 1_799_000_000_000, ..full() };
+        for binding in [full(), began, Binding::default()] {
             let mut bytes = Vec::new();
             binding.encode(&mut bytes);
             assert_eq!(Binding::decode(&bytes), Some(binding));

@@ -37,6 +37,7 @@ fn every_field_comes_back() {
         q_milli: 500,
         expires_at_ms: 5_000,
         registered_at_ms: 1_000,
+        began_at_ms: 500,
         flow: StoredFlow {
             transport: offhook_sip::Transport::Tcp,
             listener: 1,

@@ -98,11 +98,11 @@ fn write_contact(
     out.extend_from_slice(b"\r\n");
 }
 
-/// The binding of the same device whose Call-ID its temporary GRUUs have: RFC 5627 §5.1.
+/// The binding of the same device that was registered last: "the most recently created temporary GRUU for that AOR and
+/// instance ID" is its own (RFC 5627 §5.2).
 fn youngest<'l, 'x>(bindings: &'l [Binding<'x>], binding: &'l Binding<'x>) -> &'l Binding<'x> {
-    let is_like = |b: &&Binding<'_>| b.reg_id == 0 && b.instance == binding.instance;
-    let youngest = bindings.iter().filter(is_like).max_by_key(|b| b.registered_at_ms);
-    youngest.filter(|_| binding.reg_id == 0).unwrap_or(binding)
+    let of_device = bindings.iter().filter(|b| b.instance == binding.instance);
+    of_device.max_by_key(|b| b.registered_at_ms).unwrap_or(binding)
 }
 
 /// A name so long that it does not fit into a token has no temporary GRUU.

@@ -13,15 +13,16 @@ pub const BINDINGS_MAX: usize = 32;
 /// The bindings of one address-of-record.
 pub type BindingList<'x> = ArrayVec<Binding<'x>, BINDINGS_MAX>;
 
-/// Applies a registration to `bindings`, which holds what is registered now. Says whether anything changed.
+/// Applies a registration to `bindings`, which holds what is registered now. `known` are these and those that have ended since
+/// their phone was heard last. Says whether anything changed.
 ///
 /// # Errors
 /// The answer; then nothing may be changed, whatever `bindings` holds (§10.3: all or nothing).
 pub fn decide<'x>(
     registration: &Registration<'_, 'x>,
     bindings: &mut BindingList<'x>,
-    now_ms: u64,
-    policy: &Policy,
+    known: impl Iterator<Item = Binding<'x>> + Clone,
+    (now_ms, policy): (u64, &Policy),
 ) -> Result<bool, Refusal<'static>> {
     match &registration.asked {
         Asked::List => Ok(false),
@@ -29,7 +30,10 @@ pub fn decide<'x>(
         Asked::Change(wanted) => {
             let mut changed = false;
             for one in *wanted {
-                changed |= change(registration, one, bindings, now_ms)?;
+                if change(registration, one, bindings, now_ms)? {
+                    changed = true;
+                    note_beginning(registration, one, (bindings, known.clone()), now_ms);
+                }
             }
             if bindings.len() > policy.bindings_per_aor_max {
                 return Err(too_many());
@@ -119,8 +123,37 @@ fn binding<'x>(registration: &Registration<'_, 'x>, wanted: &Wanted<'x>, now_ms:
         q_milli: wanted.q_milli,
         expires_at_ms: now_ms + u64::from(wanted.expires_s) * 1000,
         registered_at_ms: now_ms,
+        began_at_ms: 0,
         flow: registration.flow,
         user_agent: registration.user_agent,
+    }
+}
+
+/// RFC 5627 §5.1: where a device registers under another Call-ID than last, its temporary names from before are void, those of
+/// all its contacts. A refresh, another flow, or a connection made anew changes nothing.
+fn note_beginning<'x>(
+    registration: &Registration<'_, 'x>,
+    wanted: &Wanted<'x>,
+    (bindings, known): (&mut BindingList<'x>, impl Iterator<Item = Binding<'x>> + Clone),
+    now_ms: u64,
+) {
+    if wanted.instance.is_empty() || wanted.expires_s == 0 {
+        return;
+    }
+    let of_device = known.filter(|known| known.instance == wanted.instance);
+    let like = of_device.clone().filter(|known| wanted.reg_id == 0 || known.reg_id == wanted.reg_id);
+    let last = like.max_by_key(|known| known.registered_at_ms);
+    let began_at_ms = match of_device.clone().map(|known| known.began_at_ms).max() {
+        None => now_ms,
+        Some(began_at_ms) if last.is_none_or(|last| last.call_id == registration.call_id) => began_at_ms,
+        // Behind all names that were given, though the clock may have gone back.
+        Some(began_at_ms) => {
+            let given_ms = of_device.map(|known| known.registered_at_ms.max(began_at_ms)).max();
+            now_ms.max(given_ms.unwrap_or_default() + 1)
+        }
+    };
+    for binding in bindings.iter_mut().filter(|binding| binding.instance == wanted.instance) {
+        binding.began_at_ms = began_at_ms;
     }
 }
 

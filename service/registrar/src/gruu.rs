@@ -4,9 +4,9 @@
 //!   public      sip:alice@example.org;gr=urn:uuid:f81d4fae-…     the address-of-record and the device's name
 //!   temporary   sip:tgruu.TOKEN@example.org;gr                   both, sealed: says nothing about whose it is
 //! ```
-//! A temporary one holds the Call-ID of the REGISTER that got it: when the device registers with another one, those from
-//! before lead nowhere (§5.1). Its key never changes, for a temporary GRUU counts as long as the device stays registered
-//! (§3.1.2), which may be months.
+//! A temporary one holds when it was given, and each binding since when its device has registered under one Call-ID: when it
+//! takes another one, names from before lead nowhere (§5.1), and never will again. Its key never changes, for a temporary
+//! GRUU counts as long as the device stays registered (§4.2), which may be months.
 
 use std::hash::Hasher;
 
@@ -18,8 +18,11 @@ use siphasher::sip::SipHasher24;
 /// How the user part of a temporary GRUU begins.
 const TEMPORARY: &[u8] = b"tgruu.";
 
-/// Instance, Call-ID and CSeq in a token, before the user.
-const FACTS_BYTES: usize = 8 + 8 + 4;
+/// What a time has in a token: enough for nine thousand years.
+const TIME_BYTES: usize = 6;
+
+/// Instance, time, and what tells apart the names of one instant, in a token before the user.
+const FACTS_BYTES: usize = 8 + TIME_BYTES + 8;
 
 /// Writes the public GRUU of a binding with an instance (§5.4).
 pub fn write_public(aor: &[u8], binding: &Binding<'_>, out: &mut Vec<u8>) {
@@ -44,9 +47,11 @@ pub fn write_temporary(seals: &Seals, aor: &[u8], binding: &Binding<'_>, out: &m
     let (user, domain) = (aor.get(..at)?, aor.get(at + 1..)?);
     let mut state = [0; STATE_BYTES_MAX];
     let end = FACTS_BYTES + user.len();
-    state[..8].copy_from_slice(&hash(binding.instance));
-    state[8..16].copy_from_slice(&hash(binding.call_id));
-    state[16..FACTS_BYTES].copy_from_slice(&binding.cseq.to_le_bytes());
+    let given_at_ms = binding.registered_at_ms.max(binding.began_at_ms).to_le_bytes();
+    state[..8].copy_from_slice(&hash(&[binding.instance]));
+    state[8..8 + TIME_BYTES].copy_from_slice(&given_at_ms[..TIME_BYTES]);
+    state[8 + TIME_BYTES..FACTS_BYTES]
+        .copy_from_slice(&hash(&[binding.call_id, &binding.cseq.to_le_bytes()]));
     state.get_mut(FACTS_BYTES..end)?.copy_from_slice(user);
     write_scheme(binding, out);
     out.extend_from_slice(TEMPORARY);
@@ -69,7 +74,7 @@ enum Device<'a> {
     Public(&'a [u8]),
     Temporary {
         instance: [u8; 8],
-        call_id: [u8; 8],
+        given_at_ms: u64,
     },
 }
 
@@ -92,17 +97,10 @@ impl<'a> Gruu<'a> {
         aor.extend_from_slice(user);
         aor.push(b'@');
         aor.extend_from_slice(domain.as_bytes());
-        let part = |from: usize| facts.get(from..from + 8)?.try_into().ok();
-        Some(Self { device: Device::Temporary { instance: part(0)?, call_id: part(8)? } })
-    }
-
-    /// Whether this GRUU leads anywhere, among the bindings of its address-of-record. Of a device without flows the youngest
-    /// binding says which Call-ID counts ("the one that was most recently registered", §5.1); each flow has one of its own.
-    pub fn counts<'b>(&self, bindings: impl Iterator<Item = Binding<'b>> + Clone) -> bool {
-        let of_device = bindings.filter(|binding| self.fits(binding) != Fit::OtherDevice);
-        let youngest_ms = of_device.clone().filter(|b| b.reg_id == 0).map(|b| b.registered_at_ms).max();
-        let is_current = |b: &Binding<'_>| b.reg_id != 0 || Some(b.registered_at_ms) == youngest_ms;
-        of_device.clone().any(|binding| is_current(&binding) && self.fits(&binding) == Fit::Yes)
+        let mut given_at_ms = [0; 8];
+        given_at_ms[..TIME_BYTES].copy_from_slice(facts.get(8..8 + TIME_BYTES)?);
+        let instance = facts.get(..8)?.try_into().ok()?;
+        Some(Self { device: Device::Temporary { instance, given_at_ms: u64::from_le_bytes(given_at_ms) } })
     }
 
     /// How a binding of the address-of-record stands to this GRUU.
@@ -111,8 +109,8 @@ impl<'a> Gruu<'a> {
         match self.device {
             _ if binding.instance.is_empty() => Fit::OtherDevice,
             Device::Public(value) => fits(is_same_name(value, bare(binding.instance))),
-            Device::Temporary { instance, .. } if instance != hash(binding.instance) => Fit::OtherDevice,
-            Device::Temporary { call_id, .. } if call_id != hash(binding.call_id) => Fit::Outdated,
+            Device::Temporary { instance, .. } if instance != hash(&[binding.instance]) => Fit::OtherDevice,
+            Device::Temporary { given_at_ms, .. } if given_at_ms < binding.began_at_ms => Fit::Outdated,
             Device::Temporary { .. } => Fit::Yes,
         }
     }
@@ -154,9 +152,12 @@ fn is_same_name(mut escaped: &[u8], name: &[u8]) -> bool {
     name.iter().all(|c| next().is_some_and(|n| n.eq_ignore_ascii_case(c))) && next().is_none()
 }
 
-/// Sealed beside what it stands for, so it needs no key: it only tells two texts apart.
-fn hash(text: &[u8]) -> [u8; 8] {
+/// Sealed beside what it stands for, so it needs no key: it only tells texts apart.
+fn hash(parts: &[&[u8]]) -> [u8; 8] {
     let mut hasher = SipHasher24::new();
-    hasher.write(text);
+    for part in parts {
+        hasher.write_usize(part.len());
+        hasher.write(part);
+    }
     hasher.finish().to_le_bytes()
 }

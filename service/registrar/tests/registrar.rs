@@ -38,7 +38,8 @@ impl Registrar {
         let registration =
             Registration::read(&message, path, flow, &policy, &mut room).map_err(|r| r.status())?;
         let mut next = self.bindings.clone();
-        decide(&registration, &mut next, NOW_MS, &policy).map_err(|r| r.status())?;
+        let known = self.bindings.iter().copied();
+        decide(&registration, &mut next, known, (NOW_MS, &policy)).map_err(|r| r.status())?;
         self.bindings = next;
         let mut out = Vec::new();
         let headers =
@@ -317,4 +318,63 @@ fn temporary_gruus() {
         assert_eq!(fit(std::str::from_utf8(&forged).expect("ASCII"), &r), None, "letter {at}");
     }
     assert_eq!(fit(&first.replace("@b", "@c"), &r), fit(&first, &r), "the domain is ours to say");
+}
+
+/// What of these temporary GRUUs leads anywhere, one letter each: `y` or `n`.
+fn valid(r: &Registrar, gruus_given: &[&String]) -> String {
+    let is_valid = |text: &&&String| {
+        let (mut aor, uri) = (Vec::new(), Uri::parse(text.as_bytes()).expect("a URI"));
+        let gruu = Gruu::read(&uri, "b", &gruus(), &mut aor).expect("one of ours");
+        r.bindings.iter().any(|binding| gruu.fits(binding) == Fit::Yes)
+    };
+    gruus_given.iter().map(|text| if is_valid(&text) { 'y' } else { 'n' }).collect()
+}
+
+/// RFC 5627 §5.1: "the registrar MUST invalidate all previously generated temporary GRUUs": none comes back with the Call-ID it
+/// was given under, not in the same millisecond, not after the contact is gone that was registered in between.
+#[test]
+fn temporary_gruus_that_are_void_stay_so() {
+    let mut r = Registrar::default();
+    let register = |r: &mut Registrar, call: &str, more: &str| {
+        let contact = format!("Supported: gruu\nContact: <sip:a@{more}>;+sip.instance=\"<urn:x>\"");
+        param(&r.register(call, &contact).expect("accepted"), "temp-gruu").to_owned()
+    };
+    let first = register(&mut r, "x 1", "1.1.1.1");
+    let second = register(&mut r, "y 1", "1.1.1.1");
+    assert_eq!(valid(&r, &[&first, &second]), "ny");
+    let third = register(&mut r, "x 1", "1.1.1.1");
+    assert_eq!(valid(&r, &[&first, &second, &third]), "nny", "the earlier Call-ID, counted anew");
+    let fourth = register(&mut r, "x 2", "1.1.1.1");
+    assert_eq!(valid(&r, &[&first, &third, &fourth]), "nyy", "a refresh");
+    let elsewhere = register(&mut r, "z 1", "2.2.2.2");
+    assert_eq!(valid(&r, &[&third, &fourth, &elsewhere]), "nny", "a phone that has started anew");
+    r.register("z 2", "Contact: <sip:a@2.2.2.2>;+sip.instance=\"<urn:x>\";expires=0").expect("gone");
+    assert_eq!(valid(&r, &[&third, &fourth]), "nn", "what it left behind is bound to none of them");
+    let fifth = register(&mut r, "x 3", "1.1.1.1");
+    assert_eq!(
+        valid(&r, &[&third, &fourth, &elsewhere, &fifth]),
+        "nnyy",
+        "it has only refreshed what is left"
+    );
+}
+
+/// RFC 5627 §4.2: with several flows temporary GRUUs "remain valid as long as at least one flow is registered"; RFC 5627 §5.1: each
+/// flow has its Call-ID, and where one takes another all of the device are void. RFC 5627 §5.2: the newest is told for each.
+#[test]
+fn temporary_gruus_of_flows() {
+    let mut r = Registrar::default();
+    let flow = |number: u8| format!("<sip:a@1.1.1.1>;+sip.instance=\"<urn:x>\";reg-id={number}");
+    let register = |r: &mut Registrar, call: &str, number: u8| {
+        let lines = format!("Supported: gruu, outbound, path\nContact: {}", flow(number));
+        param(&r.register(call, &lines).expect("accepted"), "temp-gruu").to_owned()
+    };
+    let one = register(&mut r, "x 1", 1);
+    let two = register(&mut r, "y 1", 2);
+    assert_eq!(valid(&r, &[&one, &two]), "yy");
+    r.register("x 2", &format!("Supported: outbound, path\nContact: {};expires=0", flow(1))).expect("gone");
+    assert_eq!((r.bindings.len(), &*valid(&r, &[&one, &two])), (1, "yy"));
+    let again = register(&mut r, "x 3", 1);
+    assert_eq!(valid(&r, &[&one, &two, &again]), "yyy", "it had left, the device had not");
+    let anew = register(&mut r, "z 1", 1);
+    assert_eq!(valid(&r, &[&one, &two, &again, &anew]), "nnny");
 }
