@@ -37,10 +37,10 @@ impl Switchboard {
             _ if used_before => Fate::AskedAgain,
             Err(_) => Fate::Kept,
             // RFC 7339 §5.10: without Retry-After, or the peer would leave us alone, not only that next hop.
-            Ok(()) if self.holds_back(arrival, targets) => {
-                Fate::Refused(Refusal::new(503).because("Next hop overloaded"))
-            }
-            Ok(()) => self.redirects(passage, targets).map_or(Fate::Forwarded, Fate::Redirected),
+            Ok(()) => match self.holds_back(arrival, targets) {
+                Some(why) => Fate::Refused(Refusal::new(503).because(why)),
+                None => self.redirects(passage, targets).map_or(Fate::Forwarded, Fate::Redirected),
+            },
         }
     }
 }

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 
 use offhook_locate::Hop;
 
+use crate::silent::Silent;
 use crate::standing::{AddressStanding, Liveness};
 use crate::watch::Watch;
 
@@ -34,6 +35,8 @@ pub(crate) struct Health {
     dead: HashMap<Hop, Dead>,
     /// What the targets of trunks have said.
     pub watch: Watch,
+    /// Those that get no requests.
+    pub silent: Silent,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +100,7 @@ impl Health {
 
     /// A next hop has answered. `true` if that is news.
     pub(crate) fn note_alive(&mut self, hop: Hop) -> bool {
+        self.silent.forget(hop);
         !self.dead.is_empty() && self.dead.remove(&hop).is_some()
     }
 
@@ -113,7 +117,7 @@ impl Health {
     /// Whether answers tell nothing: none is dead, and nobody wants to know who lives.
     #[inline]
     pub(crate) fn is_deaf(&self) -> bool {
-        self.dead.is_empty() && self.watch.is_empty()
+        self.dead.is_empty() && self.watch.is_empty() && self.silent.is_empty()
     }
 
     /// How a target of a trunk stands.

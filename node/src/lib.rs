@@ -77,6 +77,7 @@ mod settings;
 mod settle;
 mod shard;
 mod sieve;
+mod silent;
 mod standing;
 mod stranded;
 mod switchboard;

@@ -8,7 +8,9 @@ use offhook_transaction::ServerId;
 
 use crate::admission;
 use crate::arrival::Arrival;
+use crate::failover::Lost;
 use crate::neighbours::{Category, Change};
+use crate::servers::hop_of;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
@@ -56,15 +58,51 @@ impl Switchboard {
         }
     }
 
-    /// Takes away the targets that have asked for less and get no more just now (§5.5). Whether none is left.
+    /// Takes away the targets that have asked for less and get no more just now (§5.5), and those that are silent (§5.9). If none
+    /// is left: why.
     #[inline]
-    pub(crate) fn holds_back(&mut self, arrival: &Arrival<'_, '_>, targets: &mut Targets) -> bool {
+    pub(crate) fn holds_back(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        targets: &mut Targets,
+    ) -> Option<&'static str> {
         if !targets.list().iter().any(|target| self.neighbours.knows(target.flow.remote)) {
-            return false;
+            return None;
         }
         let category = category(arrival);
-        targets.retain(|target| self.may_go(arrival, target.flow.remote, category));
-        targets.list().is_empty()
+        let mut why = "Next hop does not answer";
+        targets.retain(|target| {
+            let is_silent = self.is_left_alone(arrival, &target.flow, category);
+            if is_silent || self.may_go(arrival, target.flow.remote, category) {
+                return !is_silent;
+            }
+            why = "Next hop overloaded";
+            false
+        });
+        targets.list().is_empty().then_some(why)
+    }
+
+    /// Whether this next hop is silent, and the request is none that tries it all the same: our policy is that of §5.10.1.
+    fn is_left_alone(&mut self, arrival: &Arrival<'_, '_>, to: &Flow, category: Category) -> bool {
+        let hop = hop_of(to);
+        if self.health.silent.is_empty() || !self.health.silent.has(hop) {
+            return false;
+        }
+        let tries = category == Category::Vital
+            || admission::is_emergency(arrival.message)
+            || self.health.silent.takes_a_try(arrival.now_ms, hop);
+        if !tries {
+            self.note_throttled(arrival, to.remote);
+        }
+        !tries
+    }
+
+    /// A next hop has left a request unanswered, or could not be reached.
+    pub(crate) fn note_unanswered(&mut self, now_ms: u64, to: &Flow, lost: Lost) {
+        let hop = hop_of(to);
+        if self.neighbours.knows(to.remote) && self.health.silent.note(now_ms, hop) {
+            self.take_for_dead(now_ms, hop, None, lost.name());
+        }
     }
 
     fn may_go(
@@ -76,13 +114,19 @@ impl Switchboard {
         let is_emergency = || admission::is_emergency(arrival.message);
         let (passes, change) = self.neighbours.lets_pass(arrival.now_ms, neighbour, category, is_emergency);
         self.note_change(arrival.now_ms, neighbour, change);
-        if !passes && self.journal.logs(EventKind::RequestThrottled) {
-            let (method, source) = (arrival.message.method_text(), arrival.from.remote);
-            self.journal.note(arrival.now_ms, &Event::RequestThrottled { neighbour, method, source });
-        } else if !passes {
-            self.journal.count(EventKind::RequestThrottled);
+        if !passes {
+            self.note_throttled(arrival, neighbour);
         }
         passes
+    }
+
+    fn note_throttled(&mut self, arrival: &Arrival<'_, '_>, neighbour: std::net::SocketAddr) {
+        if self.journal.logs(EventKind::RequestThrottled) {
+            let (method, source) = (arrival.message.method_text(), arrival.from.remote);
+            self.journal.note(arrival.now_ms, &Event::RequestThrottled { neighbour, method, source });
+        } else {
+            self.journal.count(EventKind::RequestThrottled);
+        }
     }
 
     fn note_change(&mut self, now_ms: u64, neighbour: std::net::SocketAddr, change: Option<Change>) {

@@ -215,7 +215,11 @@ impl Switchboard {
             return self.errand_failed(settings, now_ms, id, lost, out);
         }
         let is_invite = matches!(record.state(), ClientState::Invite(_));
-        let detour = Detour::unanswered(lost, record.user.heard, is_invite);
+        let (flow, heard) = (record.user.flow, record.user.heard);
+        if !heard && !record.user.finished {
+            self.note_unanswered(now_ms, &flow, lost);
+        }
+        let detour = Detour::unanswered(lost, heard, is_invite);
         self.branch_over(settings, now_ms, (id, lost.status()), detour, out);
         self.end_early_dialogs(now_ms, id, lost.status(), out);
     }

@@ -400,3 +400,95 @@ fn who_is_not_asked() {
     stage.play(PASSES);
     stage.leaves_nothing();
 }
+
+/// The same trunk by TCP, where nothing is sent twice.
+fn silent_trunk() -> Stage {
+    let mut stage = scene(&format!(
+        "{OPEN}[[route]]\nmatch = {{ domain = \"pstn.example\" }}\nto = \"sip:192.0.2.50:5060;transport=tcp\"\n"
+    ))
+    .address("trunk", "192.0.2.50:5060")
+    .run(
+        "
+        alice  -> proxy            INVITE sip:7@pstn.example #7
+                  proxy -> trunk/tcp INVITE #7
+                  proxy <- trunk   200 #7
+        alice  <- proxy            200 #7
+        alice  -> proxy            ACK #7
+                  proxy -> trunk   ACK #7
+    ",
+    );
+    for n in 1..4 {
+        stage.play(&format!(
+            "
+        alice  -> proxy            INVITE sip:{n}@pstn.example #{n}
+                  proxy -> trunk   INVITE #{n}
+        @200ms alice <- proxy      100 #{n}
+        @32s   alice <- proxy      408 #{n}
+        alice  -> proxy            ACK #{n}
+    "
+        ));
+    }
+    stage
+}
+
+/// A trunk that has left three calls unanswered gets no more: the next caller is told at once. OPTIONS ask whether it is there,
+/// and then everything is as before. RFC 7339 §5.9.
+#[test]
+fn a_silent_next_hop_is_left_alone() {
+    let mut stage = silent_trunk();
+    assert_eq!(stage.exchange().count(EventKind::TargetDead), 1);
+    stage.play(HELD_BACK);
+    stage.play(
+        "
+        +9.9s..11s proxy -> trunk  OPTIONS
+                  proxy <- trunk   200
+    ",
+    );
+    stage.play(PASSES);
+    assert_eq!(stage.exchange().count(EventKind::RequestThrottled), 1);
+    assert_eq!(stage.exchange().count(EventKind::TargetAlive), 1);
+}
+
+/// One that answers no OPTIONS is found by a call now and then. RFC 7339 §5.9.
+#[test]
+fn a_silent_next_hop_is_tried_now_and_then() {
+    let mut stage = silent_trunk();
+    stage.play(HELD_BACK);
+    stage.play(
+        "
+        +9.9s..11s proxy -> trunk  OPTIONS
+        alice  -> proxy            INVITE sip:1@pstn.example #11
+                  proxy -> trunk   INVITE #11
+        alice  -> proxy            INVITE sip:1@pstn.example #12
+        alice  <- proxy            503 INVITE Next hop does not answer #12
+            !Retry-After
+        alice  -> proxy            ACK #12
+                  proxy <- trunk   486 #11
+                  proxy -> trunk   ACK #11
+        alice  <- proxy            486 #11
+        alice  -> proxy            ACK #11
+    ",
+    );
+    stage.play(PASSES);
+}
+
+/// What ends a call, and a call for help, is tried all the same. RFC 7339 §5.9, RFC 7339 §5.10.1.
+#[test]
+fn emergencies_are_tried_where_nobody_answers() {
+    let mut stage = silent_trunk();
+    stage.play(HELD_BACK);
+    stage.play(
+        "
+        alice  -> proxy            BYE #7
+                  proxy -> trunk   BYE #7
+        alice  -> proxy            INVITE sip:112@pstn.example #8
+                  proxy -> trunk   INVITE #8
+                  proxy <- trunk   486 #8
+                  proxy -> trunk   ACK #8
+        alice  <- proxy            486 #8
+        alice  -> proxy            ACK #8
+                  proxy <- trunk   200 #7
+        alice  <- proxy            200 #7
+    ",
+    );
+}

@@ -120,9 +120,10 @@ events! {
     NextHopRecovered "nexthop.recovered" Info { neighbour: SocketAddr, throttled: u64 }
         "{neighbour} takes everything again; {throttled} requests were held back";
 
-    /// A request was answered 503 by us because its next hop had asked for less. Counted.
+    /// A request was answered 503 by us because its next hop had asked for less, or has left one after the other unanswered.
+    /// Counted.
     RequestThrottled "request.throttled" Debug { neighbour: SocketAddr, method: &'a [u8], source: SocketAddr }
-        "{method} held back, {neighbour} has too much to do (from {source})";
+        "{method} held back, {neighbour} has too much to do, or does not answer (from {source})";
 
     /// What came was no SIP request that could be understood. Status none: it was dropped without an answer.
     RequestMalformed "request.malformed" Debug { source: SocketAddr, status: Option<u16>, reason: &'a str }

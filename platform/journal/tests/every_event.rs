@@ -52,7 +52,7 @@ fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
         (Event::ControlFailed { error: "permission denied" }, "commands cannot ask this server: permission denied"),
         (Event::NextHopOverloaded { neighbour: peer, percent: 20 }, "[2001:db8::7]:5060 has too much to do and asks for 20 % less"),
         (Event::NextHopRecovered { neighbour: peer, throttled: 117 }, "[2001:db8::7]:5060 takes everything again; 117 requests were held back"),
-        (Event::RequestThrottled { neighbour: peer, method: b"INVITE", source }, "INVITE held back, [2001:db8::7]:5060 has too much to do (from 192.0.2.7:5060)"),
+        (Event::RequestThrottled { neighbour: peer, method: b"INVITE", source }, "INVITE held back, [2001:db8::7]:5060 has too much to do, or does not answer (from 192.0.2.7:5060)"),
         (Event::RequestMalformed { source, status: None, reason: "no Via" }, "malformed request: no Via, status none (from 192.0.2.7:5060)"),
         (Event::ResponseMalformed { source, reason: "Too many headers" }, "malformed answer: Too many headers (from 192.0.2.7:5060)"),
         (Event::ConnectionOpened { transport: "tcp", peer }, "tcp connection with [2001:db8::7]:5060 opened"),
