@@ -6,7 +6,7 @@
 use offhook_fuzz::fuzz_target;
 use offhook_proxy::asserted::{Statement, Trust};
 use offhook_proxy::forward::{self, Branch, Extras, Forward};
-use offhook_proxy::history::{How, Mapped, Past, Story};
+use offhook_proxy::history::{self, History, How, Leap, Story};
 use offhook_proxy::session_timer::{self, Demand, Wish};
 use offhook_proxy::{CookieKey, Identity, Local, Place, screen};
 use offhook_seal::Ring;
@@ -25,6 +25,17 @@ fuzz_target!(|input: &[u8]| {
     request(choice, &message, parts);
 });
 
+/// What it says of its way: a user in between, a copy before.
+fn entries(choice: u8, message: &Message<'_>, received: &[u8], leaves: bool) -> Option<Vec<u8>> {
+    let mut way = History::of(message, received)?;
+    let mapped = || (choice & 4 != 0).then(|| Leap::new(b"sip:m@b", How::OtherUser));
+    let path = |uri: &[u8]| mapped().into_iter().chain([Leap::new(uri, How::SameUser)]).collect::<Vec<_>>();
+    way.note(1, way.steps_to(&path(b"sip:x@y")));
+    way.heard(1, (486, None), |_| false);
+    let steps = way.steps_to(&path(b"sip:x@192.0.2.9"));
+    Some(way.entries_with(&steps, history::veil_of(message, leaves)))
+}
+
 fn request(choice: u8, message: &Message<'_>, parts: Essentials<'_>) {
     let local = Local::new(Transport::Udp, "192.0.2.1:5060".parse().expect("an address"), None);
     let identity = Identity::new(vec!["b".to_owned()], vec![local.clone()]);
@@ -33,16 +44,9 @@ fn request(choice: u8, message: &Message<'_>, parts: Essentials<'_>) {
     let wish = Wish { expires_s: 1800, min_s: 120 };
     let Ok(session_timer) = Demand::of(wish, screened.method, message) else { return };
     let trust = Trust { from: choice & 1 != 0, to: choice & 2 != 0 };
-    let past = [Past { uri: (*b"sip:x@y").into(), how: How::SameUser, status: 486 }];
-    let mapped = Mapped { uri: b"sip:m@b".to_vec(), how: How::OtherUser };
-    let story = Story {
-        received: screened.routed.uri.text,
-        mapped: (choice & 4 != 0).then_some(&mapped),
-        uri: b"sip:x@192.0.2.9",
-        how: How::SameUser,
-        past: &past,
-        leaves: (choice & 8 != 0).then(|| identity.domains()),
-    };
+    let leaves = choice & 8 != 0;
+    let entries = entries(choice, message, screened.routed.uri.text, leaves).unwrap_or_default();
+    let story = Story { entries: &entries, leaves: leaves.then(|| identity.domains()) };
     let extras = Extras {
         session_timer,
         statement: Some(Statement::of_request(message, trust, choice & 16 != 0, || Some((b"a", b"b")))),

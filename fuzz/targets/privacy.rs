@@ -4,7 +4,7 @@
 #![cfg_attr(not(test), no_main)]
 
 use offhook_fuzz::fuzz_target;
-use offhook_proxy::history::{How, Story};
+use offhook_proxy::history::{self, History, How, Leap, Story};
 use offhook_proxy::privacy::Privacy;
 use offhook_sip::limits::HEADER_LINES_MAX;
 use offhook_sip::{Message, Name, Scratch, Splice};
@@ -33,15 +33,10 @@ fuzz_target!(|input: &[u8]| {
         Err(refusal) => assert!(refusal.status() == 500 && !privacy.is_granted()),
     }
     let domains = ["house.example".to_owned()];
-    let uri = b"sip:bob@192.0.2.8";
-    let story = Story {
-        received: b"sip:bob@house.example",
-        mapped: None,
-        uri,
-        how: How::SameUser,
-        past: &[],
-        leaves: Some(&domains),
-    };
+    let way = History::<u8>::of(&message, b"sip:bob@house.example").expect("one sound entry");
+    let steps = way.steps_to(&[Leap::new(b"sip:bob@192.0.2.8", How::SameUser)]);
+    let entries = way.entries_with(&steps, history::veil_of(&message, true));
+    let story = Story { entries: &entries, leaves: Some(&domains) };
     let mut scratch = Scratch::default();
     let mut splice = Splice::new(&message, &mut scratch);
     story.edit(&mut splice, &message);
