@@ -1,7 +1,7 @@
 //! Evenings that once found something and are too long for a ladder. They are played first, each time, in the world that
 //! there was by then: what has been added to it since would make other evenings of them.
 
-use Era::{Forwarding, Names, Plain};
+use Era::{Forwarding, Names, Plain, Secure};
 
 /// What there was in the world beside phones, and all that came before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -21,7 +21,7 @@ pub(crate) enum Era {
 }
 
 /// The evenings.
-pub(crate) const FOUND: [(u64, Era); 20] = [
+pub(crate) const FOUND: [(u64, Era); 22] = [
     (213_134, Plain), // an INVITE comes twice, nobody is registered when the first copy comes, and somebody is for the second one
     (500_940, Plain), // the ACK to a 408 comes by a new connection, to another shard
     (2_006_834, Plain), // a caller far away acknowledges the 480 of one copy of his INVITE while another copy rings
@@ -42,6 +42,8 @@ pub(crate) const FOUND: [(u64, Era); 20] = [
     (10_073_959, Names), // the connection for a 180 is gone and has to be opened anew
     (10_088_786, Names), // nobody is there for an OPTIONS, and for its repetition its credentials have been used
     (31_003_107, Forwarding), // a phone is called by another exchange than its own, because a call was sent on there
+    (20_056_515, Secure),     // a user who was named before has one more phone when he is named again
+    (20_059_539, Secure),     // a server says 503, and 200 to a CANCEL in the moment when that ends
 ];
 
 impl Era {

@@ -88,12 +88,16 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// Somebody has said something: anything but 503 is a sign of life; 408 to our own question is not.
+    /// Somebody has said something: anything but 503 is a sign of life; 408 to our own question is not. In the moment when its
+    /// transaction ends it may be heard, or not any more.
     pub(super) fn note_alive(&mut self, client: usize, status: u16) {
         let client = &self.clients[client];
+        let (shard, hop, is_heard) = (client.shard, client.hop(), client.lives_at(self.now_ms));
         let is_none = status == 503 || (status == 408 && client.question.is_some());
-        if !is_none && client.lives_at(self.now_ms) {
-            self.learns(client.shard, client.hop(), Life::Alive);
+        if !is_none && is_heard {
+            self.learns(shard, hop, Life::Alive);
+        } else if !is_none && self.life_of(shard, hop) == Life::Dead {
+            self.learns(shard, hop, Life::Unsure);
         }
     }
 

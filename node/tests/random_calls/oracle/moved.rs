@@ -50,6 +50,8 @@ pub(super) struct Choice<'a> {
 pub(super) struct Moved<'a> {
     count: u32,
     pub(super) choices: Vec<Choice<'a>>,
+    /// Those that somebody was there for when they were named.
+    led: BTreeSet<&'a str>,
     /// Those that somebody was called for.
     followed: BTreeSet<&'a str>,
     /// Who must be called before the caller is refused.
@@ -122,16 +124,21 @@ impl<'a> Oracle<'a> {
                 && self.may_follow(s.request.uri(), (choice.uri, by_ours))
         });
         choices.sort_by_key(|choice| std::cmp::Reverse(choice.q_milli));
+        // Who was named before has the phones of when he was named.
         let owed: Vec<(u32, &'a str)> = choices
             .iter()
+            .filter(|choice| !s.moved.led.contains(choice.uri))
             .flat_map(|choice| self.phones_of(choice.uri).into_iter().map(|phone| (choice.q_milli, phone)))
             .filter(|(_, phone)| !s.moved.called.contains(phone) && !self.is_of_callee(server, phone))
             .filter(|(_, phone)| !s.moved.owed.contains(phone))
             .collect();
+        let led: Vec<_> =
+            choices.iter().map(|choice| choice.uri).filter(|uri| !self.phones_of(uri).is_empty()).collect();
         self.places.extend(choices.iter().filter_map(|choice| address_of(choice.uri)));
         let moved = &mut self.servers[server].moved;
         moved.count += 1;
         moved.first = owed.first().copied();
+        moved.led.extend(led);
         moved.owed.extend(owed.iter().map(|(_, phone)| *phone));
         moved.choices.extend(choices);
         self.turn.moved.push(server);

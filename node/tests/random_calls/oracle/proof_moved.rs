@@ -5,7 +5,7 @@ use offhook_sip::Transport;
 
 use super::proof::{ALICE, Fault, are_seen, flow, rewrite, told};
 use super::{Facts, Follows, Trust, judge};
-use crate::sniffer::Step;
+use crate::sniffer::{Cause, Step};
 
 const BOB: &str = "192.0.2.11:5060";
 const CAROL: &str = "192.0.2.12:5060";
@@ -14,22 +14,6 @@ const CAROL: &str = "192.0.2.12:5060";
 /// other place.
 fn forwarded() -> Vec<Step> {
     let ours = |branch: &str| format!("Via: SIP/2.0/UDP 198.51.100.1:5060;rport;branch=z9hG4bK-{branch}\r\n");
-    let ends = |user: &str, method: &str| {
-        format!(
-            "From: <sip:alice@a.example>;tag=1\r\nTo: <sip:{user}@a.example>\r\nCall-ID: {method}\r\nCSeq: 1 {method}\r\n"
-        )
-    };
-    let register = |user: &str, address: &str| {
-        let via = format!("Via: SIP/2.0/UDP {address};branch=z9hG4bK-{user}");
-        let ends = ends(user, "REGISTER");
-        let request = format!(
-            "REGISTER sip:a.example SIP/2.0\r\n{via};rport\r\n{ends}Contact: <sip:{user}@{address}>\r\n\r\n"
-        );
-        let (ip, _) = address.split_once(':').expect("a port");
-        let tagged = ends.replace(".example>\r\nCall-ID", ".example>;tag=2\r\nCall-ID");
-        let answer = format!("SIP/2.0 200 OK\r\n{via};received={ip};rport=5060\r\n{tagged}\r\n");
-        told(0, (address, &request), &[(address, &answer)])
-    };
     let mended = "Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-a1;received=192.0.2.10;rport=5060\r\n";
     let invite = |uri: &str, vias: &str, hops: u32| {
         format!("INVITE {uri} SIP/2.0\r\n{vias}Max-Forwards: {hops}\r\n{}\r\n", ends("bob", "INVITE"))
@@ -53,8 +37,8 @@ fn forwarded() -> Vec<Step> {
     let both = format!("Contact: <sip:carol@a.example>\r\n{elsewhere}");
     let refusal = says("p1", "302 Moved", elsewhere).replace(&ours("p1"), "");
     vec![
-        register("bob", BOB),
-        register("carol", CAROL),
+        register(0, "bob", BOB),
+        register(0, "carol", CAROL),
         told(1_000, (ALICE, &invite("sip:bob@a.example", came, 70)), &[(BOB, &copy("p1", "bob", BOB))]),
         told(
             1_050,
@@ -68,6 +52,24 @@ fn forwarded() -> Vec<Step> {
         ),
         told(1_110, (ALICE, &ack("p1", "sip:bob@a.example").replace(&ours("p1"), came)), &[]),
     ]
+}
+
+fn ends(user: &str, method: &str) -> String {
+    format!(
+        "From: <sip:alice@a.example>;tag=1\r\nTo: <sip:{user}@a.example>\r\nCall-ID: {method}\r\nCSeq: 1 {method}\r\n"
+    )
+}
+
+fn register(at_ms: u64, user: &str, address: &str) -> Step {
+    let via = format!("Via: SIP/2.0/UDP {address};branch=z9hG4bK-{user}");
+    let ends = ends(user, "REGISTER");
+    let request = format!(
+        "REGISTER sip:a.example SIP/2.0\r\n{via};rport\r\n{ends}Contact: <sip:{user}@{address}>\r\n\r\n"
+    );
+    let (ip, _) = address.split_once(':').expect("a port");
+    let tagged = ends.replace(".example>\r\nCall-ID", ".example>;tag=2\r\nCall-ID");
+    let answer = format!("SIP/2.0 200 OK\r\n{via};received={ip};rport=5060\r\n{tagged}\r\n");
+    told(at_ms, (address, &request), &[(address, &answer)])
 }
 
 fn complaints(steps: &[Step]) -> Vec<String> {
@@ -106,6 +108,21 @@ fn nothing_is_said_against_what_is_right() {
 #[test]
 fn each_fault_is_seen() {
     are_seen(&FAULTS, forwarded, complaints);
+}
+
+/// RFC 3261 §16.5: who was named before is not added again, not even by a phone that he has since then.
+#[test]
+fn who_is_named_again_has_the_phones_of_before() {
+    let mut steps = forwarded();
+    if let Cause::Message(_, busy) = &mut steps[4].cause {
+        let text = String::from_utf8(busy.clone()).expect("text");
+        let text = text
+            .replace("486 Busy", "302 Moved")
+            .replace("\r\n\r\n", "\r\nContact: <sip:carol@a.example>\r\n\r\n");
+        *busy = text.into_bytes();
+    }
+    steps.insert(4, register(1_080, "carol", "192.0.2.13:5060"));
+    assert_eq!(complaints(&steps), [""; 0]);
 }
 
 /// Where it is the caller's to go on, nobody does so for him.
