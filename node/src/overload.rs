@@ -58,8 +58,8 @@ impl Switchboard {
         }
     }
 
-    /// Takes away the targets that have asked for less and get no more just now (§5.5), and those that are silent (§5.9). If none
-    /// is left: why.
+    /// Takes away the paths that are silent (§5.9), and the targets that have asked for less and get no more just now (§5.5). If
+    /// nothing is left: why.
     #[inline]
     pub(crate) fn holds_back(
         &mut self,
@@ -70,31 +70,37 @@ impl Switchboard {
             return None;
         }
         let category = category(arrival);
-        let mut why = "Next hop does not answer";
-        targets.retain(|target| {
-            let is_silent = self.is_left_alone(arrival, &target.flow, category);
-            if is_silent || self.may_go(arrival, target.flow.remote, category) {
-                return !is_silent;
-            }
-            why = "Next hop overloaded";
-            false
-        });
-        targets.list().is_empty().then_some(why)
+        if !self.health.silent.is_empty() && !self.leaves_silent_alone(arrival, category, targets) {
+            return Some("Next hop does not answer");
+        }
+        targets.retain(|target| self.may_go(arrival, target.flow.remote, category));
+        targets.list().is_empty().then_some("Next hop overloaded")
+    }
+
+    /// Takes away the paths that lead to silent next hops; the others of a target are tried instead (RFC 3263 §4.3). Whether
+    /// anything is left.
+    fn leaves_silent_alone(
+        &mut self,
+        arrival: &Arrival<'_, '_>,
+        category: Category,
+        targets: &mut Targets,
+    ) -> bool {
+        let first = targets.list().first().map(|target| target.flow.remote);
+        targets.retain_reached(|flow| !self.is_left_alone(arrival, flow, category));
+        let is_reached = !targets.list().is_empty();
+        if let Some(first) = first.filter(|_| !is_reached) {
+            self.note_throttled(arrival, first);
+        }
+        is_reached
     }
 
     /// Whether this next hop is silent, and the request is none that tries it all the same: our policy is that of §5.10.1.
     fn is_left_alone(&mut self, arrival: &Arrival<'_, '_>, to: &Flow, category: Category) -> bool {
         let hop = hop_of(to);
-        if self.health.silent.is_empty() || !self.health.silent.has(hop) {
-            return false;
-        }
-        let tries = category == Category::Vital
-            || admission::is_emergency(arrival.message)
-            || self.health.silent.takes_a_try(arrival.now_ms, hop);
-        if !tries {
-            self.note_throttled(arrival, to.remote);
-        }
-        !tries
+        self.health.silent.has(hop)
+            && category != Category::Vital
+            && !admission::is_emergency(arrival.message)
+            && !self.health.silent.takes_a_try(arrival.now_ms, hop)
     }
 
     /// A next hop has left a request unanswered, or could not be reached.

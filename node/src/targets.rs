@@ -1,5 +1,7 @@
 //! The target set of a request: RFC 3261 §16.5, as flat copies in memory that is used again for each request.
 
+mod paths;
+
 use std::ops::Range;
 
 use offhook_locate::Wanted;
@@ -197,30 +199,6 @@ impl Targets {
     /// The names that must be looked up first.
     pub(crate) fn take_names(&mut self) -> Vec<Wanted> {
         std::mem::take(&mut self.names)
-    }
-
-    /// This target alone, if it has further paths.
-    pub(crate) fn with_addresses(&self, target: &Target) -> Option<Self> {
-        let flows = self.addresses.get(target.spare.clone()).filter(|flows| !flows.is_empty())?;
-        let target = Target { spare: 0..flows.len(), ..target.clone() };
-        let (texts, addresses) = (self.texts.clone(), flows.to_vec());
-        Some(Self { texts, addresses, list: vec![target], ..Self::default() })
-    }
-
-    /// Moves the one target to its next path. `false`: that was the last.
-    pub(crate) fn next_address(&mut self) -> bool {
-        let Some(target) = self.list.first_mut() else { return false };
-        let Some(next) = self.addresses.get(target.spare.start).filter(|_| !target.spare.is_empty()) else {
-            return false;
-        };
-        target.flow = *next;
-        target.spare.start += 1;
-        true
-    }
-
-    /// Whether any target has further paths.
-    pub(crate) fn have_addresses(&self) -> bool {
-        !self.addresses.is_empty()
     }
 
     /// A registered contact, if there is a way to it. `secure`: the request is for a `sips` URI.

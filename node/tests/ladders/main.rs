@@ -50,6 +50,7 @@ mod screening;
 mod seals;
 mod session_timers;
 mod shards;
+mod silence;
 mod standings;
 mod stateless;
 mod stranded;

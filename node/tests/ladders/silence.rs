@@ -1,0 +1,73 @@
+//! Trunks of which one machine leaves request after request unanswered: RFC 7339 §5.9, RFC 3263 §4.3.
+
+use offhook_ladder::Stage;
+
+use crate::exchange::{OPEN, scene};
+
+const TWO: &str = r#"
+    [[trunk]]
+    name = "pstn"
+    targets = [
+        { to = "sip:192.0.2.50:5060;transport=tcp" },
+        { to = "sip:192.0.2.51:5060;transport=tcp", priority = 1 },
+    ]
+    [[route]]
+    match = { domain = "pstn.example" }
+    trunk = "pstn"
+"#;
+
+/// The first machine has left three calls unanswered, and the second has too much to do.
+fn silent_and_busy() -> Stage {
+    let house = scene(&format!("{OPEN}{TWO}"));
+    house.address("first", "192.0.2.50:5060").address("second", "192.0.2.51:5060").run(
+        "
+        alice  -> proxy            INVITE sip:1@pstn.example #1
+                  proxy -> first/tcp INVITE #1
+        alice  -> proxy            INVITE sip:2@pstn.example #2
+                  proxy -> first   INVITE #2
+        alice  -> proxy            INVITE sip:3@pstn.example #3
+                  proxy -> first   INVITE #3
+        @200ms alice <- proxy      100 #1
+        @200ms alice <- proxy      100 #2
+        @200ms alice <- proxy      100 #3
+        @4s       proxy -> second/tcp INVITE #1
+                  proxy -> second  INVITE #2
+                  proxy -> second  INVITE #3
+                  proxy <- second  486 #1
+                  proxy -> second  ACK #1
+        alice  <- proxy            486 #1
+        alice  -> proxy            ACK #1
+                  proxy <- second  486 #2
+                  proxy -> second  ACK #2
+        alice  <- proxy            486 #2
+        alice  -> proxy            ACK #2
+                  proxy <- second  486 #3
+                  proxy -> second  ACK #3
+        alice  <- proxy            486 #3
+        alice  -> proxy            ACK #3
+        alice  -> proxy            INVITE sip:4@pstn.example #4
+                  proxy -> second  INVITE #4
+                  proxy <- second  503 #4
+            Retry-After: 120
+                  proxy -> second  ACK #4
+                  proxy -> first   INVITE #4
+        +200ms alice <- proxy      100 #4
+    ",
+    )
+}
+
+/// The next call does not wait for the machine that is silent, and is not refused because of it: the other one may have time
+/// again. RFC 7339 §5.9, RFC 3263 §4.3.
+#[test]
+fn the_other_machine_is_tried() {
+    silent_and_busy().play(
+        "
+        alice  -> proxy            INVITE sip:5@pstn.example #5
+                  proxy -> second  INVITE #5
+                  proxy <- second  200 #5
+        alice  <- proxy            200 #5
+        alice  -> proxy            ACK #5
+                  proxy -> second  ACK #5
+    ",
+    );
+}
