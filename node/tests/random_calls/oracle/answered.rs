@@ -212,8 +212,16 @@ impl<'a> Oracle<'a> {
             let known = client.finished;
             self.ends_now(index);
             if !known {
+                self.was_silent(index);
                 self.finished(index, 503, None);
             }
+        }
+    }
+
+    /// A branch ends without a response, and nothing was heard of it before.
+    fn was_silent(&mut self, index: usize) {
+        if self.clients[index].state == Asking::Calling {
+            self.note_unanswered(index);
         }
     }
 
@@ -229,6 +237,7 @@ impl<'a> Oracle<'a> {
         let known = self.clients[index].finished;
         self.ends_now(index);
         if !known {
+            self.was_silent(index);
             self.finished(index, 503, None);
         }
     }
@@ -264,6 +273,7 @@ impl<'a> Oracle<'a> {
             } else if silent || impatient {
                 self.ends_now(index);
                 if !self.clients[index].is_left {
+                    self.was_silent(index);
                     self.finished(index, 408, None);
                 }
             }

@@ -68,6 +68,7 @@ impl<'a> Oracle<'a> {
             Key::Source => source,
         };
         let equal = places.iter().filter(|place| (place.rank, place.life) == (taken.rank, taken.life));
+        let equal = equal.filter(|place| !place.is_silent || place.hop == hop);
         let others: Vec<Hop> = equal.map(|place| place.hop).filter(|other| *other != hop).collect();
         if taken.life == Life::Unsure {
             return;

@@ -29,6 +29,9 @@ const TOLD_MS: u64 = 2 * LOOKS_MS;
 /// Who failed so long ago and has not been called since may be forgotten, ms.
 const FORGET_MS: u64 = 600_000;
 
+/// Who leaves so many requests in a row unanswered gets no more but now and then (RFC 7339 §5.9).
+const SILENCES_MAX: u32 = 3;
+
 /// The shard that asks for all.
 const FIRST: u8 = 0;
 
@@ -43,6 +46,8 @@ pub(super) struct Health {
     asked: BTreeMap<Hop, u64>,
     /// Since when each of them lives or was asked.
     known: BTreeMap<Hop, u64>,
+    /// Requests in a row that a next hop has left unanswered.
+    silences: BTreeMap<(u8, Hop), u32>,
 }
 
 /// A question of ours whether somebody lives.
@@ -95,10 +100,35 @@ impl<'a> Oracle<'a> {
         let (shard, hop, is_heard) = (client.shard, client.hop(), client.lives_at(self.now_ms));
         let is_none = status == 503 || (status == 408 && client.question.is_some());
         if !is_none && is_heard {
+            self.health.silences.remove(&(shard, hop));
             self.learns(shard, hop, Life::Alive);
         } else if !is_none && self.life_of(shard, hop) == Life::Dead {
             self.learns(shard, hop, Life::Unsure);
         }
+    }
+
+    /// A request has ended without a word, at a next hop that may say when it has too much to do. What the first shard has told
+    /// of it meanwhile is not known.
+    pub(super) fn note_unanswered(&mut self, client: usize) {
+        let c = &self.clients[client];
+        let (shard, hop) = (c.shard, c.hop());
+        if c.server.is_none() || !c.request.via().contains(";oc") {
+            return;
+        }
+        let count = self.health.silences.entry((shard, hop)).or_default();
+        *count += 1;
+        let count = *count;
+        match count {
+            ..SILENCES_MAX => {}
+            _ if shard != FIRST && self.group_at(hop).is_some() => self.learns(shard, hop, Life::Unsure),
+            SILENCES_MAX => self.note_dead(client, None),
+            _ => {}
+        }
+    }
+
+    /// Whether a next hop has left so many requests unanswered that it may be passed over.
+    pub(super) fn is_silent(&self, shard: u8, hop: Hop) -> bool {
+        self.health.silences.get(&(shard, hop)).is_some_and(|count| *count >= SILENCES_MAX)
     }
 
     fn learns(&mut self, shard: u8, hop: Hop, life: Life) {

@@ -50,6 +50,8 @@ pub(super) struct Place {
     pub(super) life: Life,
     pub(super) rank: u32,
     pub(super) hop: Hop,
+    /// It has left one request after the other unanswered, and may be passed over (RFC 7339 §5.9).
+    pub(super) is_silent: bool,
 }
 
 /// What a shard knows of the places of a next hop.
@@ -271,8 +273,10 @@ impl<'a> Oracle<'a> {
         if reached.is_empty() {
             return Known::Nowhere(answer_of(Nowhere::NoTransport));
         }
-        let place =
-            |(rank, hop): &(u32, Hop)| Place { life: self.life_of(shard, *hop), rank: *rank, hop: *hop };
+        let place = |&(rank, hop): &(u32, Hop)| {
+            let (life, is_silent) = (self.life_of(shard, hop), self.is_silent(shard, hop));
+            Place { life, rank, hop, is_silent }
+        };
         Known::Places(reached.into_iter().map(place).collect())
     }
 
@@ -348,6 +352,7 @@ impl<'a> Oracle<'a> {
             return !invite;
         }
         (c.patience_ms, c.finished, c.is_left) = (None, true, true);
+        self.note_unanswered(client);
         let goes = self.goes_on(client, None);
         if goes && invite {
             self.clients[client].cancel = Cancelling::Wanted;
@@ -376,6 +381,7 @@ impl<'a> Oracle<'a> {
 fn is_least(places: &[Place], hop: Hop) -> bool {
     let Some(place) = places.iter().find(|place| place.hop == hop) else { return false };
     let is_before = |other: &Place, key: (bool, u32)| (other.life != Life::Alive, other.rank) < key;
-    let fits = |is_dead: bool| !places.iter().any(|other| is_before(other, (is_dead, place.rank)));
+    let others = || places.iter().filter(|other| !other.is_silent || other.life == Life::Alive);
+    let fits = |is_dead: bool| !others().any(|other| is_before(other, (is_dead, place.rank)));
     (place.life != Life::Dead && fits(false)) || (place.life != Life::Alive && fits(true))
 }
