@@ -53,12 +53,16 @@ impl Origin {
         let wanted = self.host.as_bytes();
         let host = match host.len().checked_sub(wanted.len()) {
             Some(0) if !self.any_below => host,
-            // Something must stand for the star.
-            Some(more @ 1..) if self.any_below => &host[more..],
+            // The star stands for names, and at least for one: no port, no path, nobody's name and password (RFC 6454 §6.2).
+            Some(more @ 1..) if self.any_below && host[..more].iter().all(is_of_name) => &host[more..],
             _ => return false,
         };
         scheme.eq_ignore_ascii_case(self.scheme.as_bytes()) && host.eq_ignore_ascii_case(wanted)
     }
+}
+
+fn is_of_name(c: &u8) -> bool {
+    c.is_ascii_alphanumeric() || b"-._".contains(c)
 }
 
 /// Browsers leave out the port that the scheme has anyway (RFC 6454 §6.2).
@@ -102,6 +106,9 @@ mod tests {
         check("https://*.example.com", "https://.example.com", false);
         check("https://*.example.com", "https://evilexample.com", false);
         check("https://*.example.com", "http://phone.example.com", false);
+        for strange in ["evil.test/", "evil.test#", "x@a", "evil.test:1", "evil.test?", "evil.test\\", " a"] {
+            check("https://*.example.com", &format!("https://{strange}.example.com"), false);
+        }
     }
 
     #[test]
