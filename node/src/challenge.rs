@@ -8,6 +8,8 @@
 //! The credentials of a trunk are shown to its own addresses alone, and for its own realm. What is repeated is the copy that
 //! was challenged: nothing of the request is looked at again.
 
+use std::net::SocketAddr;
+
 use offhook_digest::{Challenge, Credentials, Login, Request, answer, best};
 use offhook_journal::Event;
 use offhook_net::{Flow, Outbox};
@@ -85,7 +87,8 @@ impl Switchboard {
         };
         let challenges = message.lines_of(asks).map(|line| message.line_value(line));
         let Some(challenge) = best(challenges, realm) else {
-            self.note_foreign(now_ms, (&trunk.name, flow), message, asks);
+            let (event, _) = unanswered((&trunk.name, flow.remote), message, asks);
+            self.journal.note(now_ms, &event);
             return None;
         };
         // In a dialog it is the other side that says where requests go.
@@ -109,14 +112,6 @@ impl Switchboard {
         };
         let credentials = answer(&challenge, login, request, std::str::from_utf8(&cnonce).ok()?, 1);
         Some(Retry { copy, header, credentials, realm, leg: Leg { tries: leg.tries + 1, ..leg } })
-    }
-
-    /// What a trunk asks for is none of ours: if the caller cannot answer it either, the administrator must know why.
-    fn note_foreign(&mut self, now_ms: u64, (trunk, flow): (&str, &Flow), message: &Message<'_>, asks: Name) {
-        let first = message.lines_of(asks).next().map(|line| message.line_value(line));
-        let challenge = first.and_then(|value| Challenge::parse(value).ok());
-        let realm = challenge.map_or(&b""[..], |challenge| challenge.realm);
-        self.journal.note(now_ms, &Event::TrunkForeign { trunk, realm, target: flow.remote });
     }
 
     fn send_retry(
@@ -242,4 +237,22 @@ fn is_refused(copy: &Message<'_>, header: Name, challenge: &Challenge<'_>) -> bo
             same_realm && (!challenge.stale || said.nonce == challenge.nonce)
         })
     })
+}
+
+/// What a trunk asks for has no answer of ours. The administrator must know why: the event for the journal, and in short.
+pub(crate) fn unanswered<'e>(
+    (trunk, target): (&'e str, SocketAddr),
+    message: &'e Message<'e>,
+    asks: Name,
+) -> (Event<'e>, &'static str) {
+    let first = message.lines_of(asks).next().map(|line| message.line_value(line));
+    match first.and_then(|value| Challenge::parse(value).ok()) {
+        Some(Challenge { realm, .. }) => {
+            (Event::TrunkForeign { trunk, realm, target }, "it asks for credentials of another realm")
+        }
+        None => (
+            Event::TrunkUnanswerable { trunk, target },
+            "it asks for credentials in a way that is not known here",
+        ),
+    }
 }

@@ -14,7 +14,7 @@ mod moved;
 
 use std::net::SocketAddr;
 
-use offhook_digest::{Challenge, best};
+use offhook_digest::best;
 use offhook_journal::Event;
 use offhook_locate::{Reach, Wanted};
 use offhook_net::{ConnectionId, Flow, Outbox};
@@ -24,6 +24,7 @@ use offhook_sip::{Message, Name, Uri};
 use offhook_transaction::{ClientId, ClientVerdict};
 
 use crate::beyond::{Errand, Leg, number};
+use crate::challenge::unanswered;
 use crate::context::Downstream;
 use crate::hop;
 use crate::names::Known;
@@ -398,11 +399,8 @@ impl Switchboard {
         let realm = login.realm.as_bytes();
         let challenges = message.lines_of(asks).map(|line| message.line_value(line));
         let Some(challenge) = best(challenges, realm) else {
-            let first = message.lines_of(asks).next().map(|line| message.line_value(line));
-            let challenge = first.and_then(|value| Challenge::parse(value).ok());
-            let realm = challenge.map_or(&b""[..], |challenge| challenge.realm);
-            self.journal.note(now_ms, &Event::TrunkForeign { trunk: name, realm, target });
-            let why = "it asks for credentials of another realm";
+            let (event, why) = unanswered((name, target), message, asks);
+            self.journal.note(now_ms, &event);
             return self.enrolment_failed(settings, now_ms, index, (Setback::Refused, None), why);
         };
         let again =

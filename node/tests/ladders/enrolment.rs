@@ -210,6 +210,24 @@ fn a_wrong_password_is_not_repeated() {
     assert_eq!(stage.exchange().count(EventKind::TrunkRefused), 1);
 }
 
+/// Nor does one that asks for what nobody here can make: of that no realm is to blame. RFC 7616 §3.3.
+#[test]
+fn an_unknown_algorithm_gets_no_answer() {
+    for challenge in ["Digest realm=\"provider.example\", nonce=\"n1\", algorithm=FOO", "Bearer"] {
+        let stage = house().run(&format!(
+            "
+                  proxy -> provider    REGISTER
+                  proxy <- provider    401
+            WWW-Authenticate: {challenge}
+        +44s
+    "
+        ));
+        let counts =
+            [EventKind::TrunkUnanswerable, EventKind::TrunkForeign].map(|kind| stage.exchange().count(kind));
+        assert_eq!(counts, [1, 0], "{challenge}");
+    }
+}
+
 /// A challenge of a foreign realm gets no answer. RFC 3261 §22.1.
 #[test]
 fn a_foreign_realm_gets_no_answer() {

@@ -192,6 +192,11 @@ events! {
     CdrLost "cdr.lost" Error { facts: u64, damaged_bytes: u64 }
         "call records: {facts} facts were lost, {damaged_bytes} bytes cannot be read; records may be incomplete";
 
+    /// What the server knew of its calls when it was stopped is gone, or was changed on disk: a call of then may have two
+    /// records, or none.
+    CdrForgotten "cdr.forgotten" Error { open_calls: u64 }
+        "call records: the log of open calls was damaged; it has {open_calls}, others of then may have two records or none";
+
     /// A message was kept for a recipient who could not be reached; its sender was told 202.
     MessageKept "message.kept" Info { aor: &'a [u8], sender: &'a [u8] }
         "a message of {sender} is kept for {aor}";
@@ -211,6 +216,11 @@ events! {
     /// Registrations were read back at start. Torn bytes are what a crash cut off in the middle of writing.
     LocationRecovered "location.recovered" Info { bindings: u64, torn_bytes: u64 }
         "{bindings} bindings recovered, {torn_bytes} torn bytes dropped";
+
+    /// Bytes of the registrations on disk make no sense, or whole files of them (which are set aside): a fault of the disk, or of
+    /// whoever changed them. Phones whose registrations were there are not reached until they register again.
+    LocationDamaged "location.damaged" Error { damaged_bytes: u64, damaged_files: u64 }
+        "registrations were damaged: {damaged_bytes} bytes and {damaged_files} files cannot be read, some may be lost";
 
     /// No name server gave an answer that could be used, and there is no older one.
     NameUnanswered "name.unanswered" Warn { question: &'a str, error: &'a str }
@@ -261,6 +271,11 @@ events! {
     /// A trunk asks for credentials of a realm that is not its `realm`: it was not answered, callers are asked.
     TrunkForeign "trunk.foreign" Warn { trunk: &'a str, realm: &'a [u8], target: SocketAddr }
         "{trunk} asks for credentials of {realm}, which is not its realm here (at {target})";
+
+    /// A trunk asks for credentials, but not by a digest that we could make (RFC 7616): another scheme or algorithm, or no
+    /// challenge at all. Callers are asked.
+    TrunkUnanswerable "trunk.unanswerable" Warn { trunk: &'a str, target: SocketAddr }
+        "{trunk} asks for credentials in a way that is not known here (at {target})";
 
     /// A bug of ours was met. What it met has ended, everything else goes on.
     PanicCaught "panic.caught" Error { what: &'a str, message: &'a str }
