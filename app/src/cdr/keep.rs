@@ -140,6 +140,10 @@ impl Keeping {
             let event = Event::CdrLost { facts: turn.lost, damaged_bytes: turn.damaged_bytes };
             self.journal.note(now_ms, &event);
         }
+        if turn.forgotten {
+            let open_calls = self.assembler.open_calls() as u64;
+            self.journal.note(now_ms, &Event::CdrForgotten { open_calls });
+        }
         if turn.cut_short > 0 {
             let limit = self.assembler.open_calls() as u64;
             self.journal

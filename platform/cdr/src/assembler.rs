@@ -63,6 +63,8 @@ pub struct Turn {
     pub cut_short: u64,
     /// Bytes of the spool that make no sense.
     pub damaged_bytes: u64,
+    /// What the last run knew of its calls is gone, or a part of it: told once.
+    pub forgotten: bool,
 }
 
 /// The assembler.
@@ -139,7 +141,7 @@ impl Assembler {
             caught_up: false,
             next_forget_ms: 0,
             spare: TurnFrames::default(),
-            turn: Turn::default(),
+            turn: Turn { forgotten: kept.is_damaged, ..Turn::default() },
         })
     }
 
@@ -294,7 +296,7 @@ impl Assembler {
             return Ok(()); // an idle server writes nothing
         }
         frames.end((commit.turn, self.joiner.next_call()), commit.is_needed(), &self.positions);
-        let told = Turn { records: (commit.next_id - first_id) as usize, lost, cut_short, damaged_bytes: 0 };
+        let told = Turn { records: (commit.next_id - first_id) as usize, lost, cut_short, ..Turn::default() };
         self.unstored = Some(Unstored { frames, is_logged: false, commit, records: None, file, told });
         self.carry_out()
     }

@@ -4,16 +4,18 @@
 //!
 //! ```text
 //!   batch:   format (1) │ record │ record …
-//!   record:  start, ring, answer, end (8 each) │ status (2) │ outcome │ ended_by │ lengths of the following (2 each) │
+//!   record:  check (4): CRC-32 of all that follows │
+//!            start, ring, answer, end (8 each) │ status (2) │ outcome │ ended_by │ lengths of the following (2 each) │
 //!            reason │ Begun │ Answered, as they lie in the facts
 //! ```
+//! Records are kept for years, and somebody is billed by them: what a disk has changed must not look like a record.
 
 use crate::call::EndedBy;
 use crate::layout::{Opening, Reply};
 use crate::record::{Entry, Outcome};
 
 /// What is written. Others cannot be read.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// Nobody, or nobody knows.
 const NO_ONE: u8 = 0xff;
@@ -21,9 +23,11 @@ const NO_ONE: u8 = 0xff;
 /// No such time.
 const NEVER: u64 = u64::MAX;
 
+const CHECK_BYTES: usize = 4;
+
 const TIMES_BYTES: usize = 4 * 8;
 
-/// All of a record but reason and facts.
+/// All of a record but check, reason and facts.
 const FIXED_BYTES: usize = TIMES_BYTES + 2 + 2 + 3 * 2;
 
 /// Begins a batch.
@@ -46,22 +50,39 @@ pub(crate) fn put(entry: &Entry<'_>, out: &mut Vec<u8>) {
     fixed[36..38].copy_from_slice(&(entry.reason.len() as u16).to_le_bytes());
     fixed[38..40].copy_from_slice(&(opening.len() as u16).to_le_bytes());
     fixed[40..42].copy_from_slice(&(reply.len() as u16).to_le_bytes());
+    let start = out.len();
+    out.extend_from_slice(&[0; CHECK_BYTES]);
     out.extend_from_slice(&fixed);
     if !entry.reason.is_empty() {
         out.extend_from_slice(entry.reason);
     }
     out.extend_from_slice(opening);
     out.extend_from_slice(reply);
+    if let Some((check, record)) = out[start..].split_first_chunk_mut::<CHECK_BYTES>() {
+        *check = crc32fast::hash(record).to_le_bytes();
+    }
 }
 
-/// The records of a batch whose first has this id. What makes no sense ends it.
+/// The records of a batch whose first has this id. One that was damaged is passed over, as long as its lengths lead to the
+/// next.
 pub(crate) fn read(first_id: u64, batch: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     let mut rest = batch.strip_prefix(&[FORMAT]).unwrap_or_default();
-    (first_id..).map_while(move |id| take(id, &mut rest))
+    (first_id..).map_while(move |id| take(id, &mut rest)).flatten()
 }
 
-fn take<'a>(id: u64, rest: &mut &'a [u8]) -> Option<Entry<'a>> {
-    let (fixed, mut after) = rest.split_first_chunk::<FIXED_BYTES>()?;
+/// The next record; none inside: it was damaged. `None`: there is no other.
+fn take<'a>(id: u64, rest: &mut &'a [u8]) -> Option<Option<Entry<'a>>> {
+    let (check, record) = rest.split_first_chunk::<CHECK_BYTES>()?;
+    let lengths = record.get(FIXED_BYTES - 3 * 2..FIXED_BYTES)?.as_chunks::<2>().0;
+    let length: usize = lengths.iter().map(|length| usize::from(u16::from_le_bytes(*length))).sum();
+    let (record, after) = record.split_at_checked(FIXED_BYTES + length)?;
+    *rest = after;
+    let is_whole = crc32fast::hash(record) == u32::from_le_bytes(*check);
+    Some(if is_whole { entry_of(id, record) } else { None })
+}
+
+fn entry_of(id: u64, record: &[u8]) -> Option<Entry<'_>> {
+    let (fixed, mut after) = record.split_first_chunk::<FIXED_BYTES>()?;
     let (times, numbers) = fixed.split_first_chunk::<TIMES_BYTES>()?;
     let times = times.as_chunks::<8>().0;
     let time_ms = |at: usize| times.get(at).map(|bytes| u64::from_le_bytes(*bytes)).filter(|ms| *ms != NEVER);
@@ -73,7 +94,7 @@ fn take<'a>(id: u64, rest: &mut &'a [u8]) -> Option<Entry<'a>> {
         Some(part)
     };
     let (reason, opening, reply) = (part(0)?, part(1)?, part(2)?);
-    let entry = Entry {
+    Some(Entry {
         id,
         start_ms: time_ms(0)?,
         ring_ms: time_ms(1),
@@ -85,9 +106,7 @@ fn take<'a>(id: u64, rest: &mut &'a [u8]) -> Option<Entry<'a>> {
         reason,
         opening: Opening::stored(opening)?,
         reply: if reply.is_empty() { None } else { Some(Reply::stored(reply)?) },
-    };
-    *rest = after;
-    Some(entry)
+    })
 }
 
 #[cfg(test)]
@@ -173,5 +192,21 @@ pub(crate) mod tests {
         }
         bytes[0] += 1;
         assert_eq!(read(7, &bytes).count(), 0, "a format that is not known");
+    }
+
+    /// Whatever bit a disk has changed: a record is what was written, or it is none.
+    #[test]
+    fn what_was_damaged_is_no_record() {
+        let facts = facts();
+        let (mut bytes, ids) = (Vec::new(), [7, 8, 9]);
+        begin(&mut bytes);
+        ids.iter().for_each(|id| put(&entry(*id, &facts), &mut bytes));
+        for at in 1..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            let records: Vec<_> = read(7, &damaged).collect();
+            assert!(records.len() < ids.len(), "byte {at}");
+            assert!(records.iter().all(|record| *record == entry(record.id, &facts)), "byte {at}");
+        }
     }
 }

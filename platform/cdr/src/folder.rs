@@ -200,8 +200,9 @@ impl Rooms {
 /// The number of this life of the server. None has it twice, also where no life in between has left a segment: what one
 /// has noted must not be taken for what another has.
 fn next_run(folder: &Path) -> io::Result<u32> {
-    let noted = match std::fs::read_to_string(folder.join(RUN_FILE)) {
-        Ok(text) => text.trim().parse().unwrap_or(0),
+    let noted = match std::fs::read(folder.join(RUN_FILE)) {
+        // Where it is damaged the segments know.
+        Ok(text) => String::from_utf8_lossy(&text).trim().parse().unwrap_or(0),
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(error) => return Err(error),
     };

@@ -63,6 +63,8 @@ pub(crate) struct Kept {
     pub(crate) turn: u64,
     /// What the next call gets.
     pub(crate) next_call: u64,
+    /// Turns that the store has records of are not in it, or parts of them.
+    pub(crate) is_damaged: bool,
 }
 
 /// A turn as it is written.
@@ -165,22 +167,30 @@ pub(crate) struct OpenCalls {
     length: u64,
     /// A failed write may have left bytes beyond `length` that could not be cut off yet.
     torn: bool,
+    /// Not all of it can be read: it is written anew with the next turn.
+    is_damaged: bool,
 }
 
 impl OpenCalls {
     /// Reads it, up to what the store knows: `stored` is the last turn whose records are there.
     pub(crate) fn open(folder: &Path, stored: u64) -> io::Result<(Self, Kept)> {
         let mut numbers = numbers(folder)?;
+        let mut is_damaged = numbers.is_empty() && stored > 0;
         while let Some(number) = numbers.pop() {
             let path = path(folder, number);
             let mut file = OpenOptions::new().read(true).append(true).open(&path)?;
-            let Some((salt, kept, length)) = read(&mut file, stored)? else { continue };
+            let Some((salt, mut kept, length)) = read(&mut file, stored)? else {
+                is_damaged = true;
+                continue;
+            };
+            kept.is_damaged |= is_damaged;
             file.set_len(length)?;
-            let log = Self { folder: folder.to_owned(), number, file, salt, length, torn: false };
+            let is_damaged = kept.is_damaged;
+            let log = Self { folder: folder.to_owned(), number, file, salt, length, torn: false, is_damaged };
             log.forget_others()?;
             return Ok((log, kept));
         }
-        let kept = Kept { turn: stored, next_call: 1, ..Kept::default() };
+        let kept = Kept { turn: stored, next_call: 1, is_damaged, ..Kept::default() };
         let mut first = TurnFrames::default();
         first.end((stored, 1), false, &kept.positions);
         let log = Self::write_new(folder, 1, first)?;
@@ -210,7 +220,7 @@ impl OpenCalls {
 
     /// Whether most of it may be of calls that are over; `in_use`: bytes of those that are not.
     pub(crate) fn is_stale(&self, in_use: u64) -> bool {
-        self.length > BYTES_MIN.max(GROWTH * in_use)
+        self.is_damaged || self.length > BYTES_MIN.max(GROWTH * in_use)
     }
 
     /// Writes it anew: `all` is everything that is to be kept.
@@ -235,7 +245,7 @@ impl OpenCalls {
         file.sync_data()?;
         std::fs::rename(new, path(folder, number))?;
         let length = HEADER_BYTES as u64 + all.frames.len() as u64;
-        Ok(Self { folder: folder.to_owned(), number, file, salt, length, torn: false })
+        Ok(Self { folder: folder.to_owned(), number, file, salt, length, torn: false, is_damaged: false })
     }
 
     fn forget_others(&self) -> io::Result<()> {
@@ -279,6 +289,7 @@ fn read(file: &mut File, stored: u64) -> io::Result<Option<(u32, Kept, u64)>> {
         }
         good = at + frames.damaged_bytes;
     }
+    kept.is_damaged = frames.damaged_bytes > 0 || kept.turn < stored;
     Ok(Some((header.salt, kept, good)))
 }
 

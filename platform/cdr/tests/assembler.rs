@@ -343,6 +343,44 @@ fn a_spool_of_another_format_is_told() {
     }
 }
 
+/// What a disk has done to the log of open calls is told at the next start, and not again.
+#[test]
+fn a_damaged_log_of_open_calls_is_told_once() {
+    type Harm = fn(&mut Vec<u8>);
+    let harms: [Harm; 4] = [
+        |log| log.truncate(log.len() / 2),
+        Vec::clear,
+        |log| log[5] ^= 1,
+        |log| {
+            let middle = log.len() / 2;
+            log[middle] ^= 1;
+        },
+    ];
+    for harm in harms {
+        let mut house = House::new(FileFormat::JsonLines);
+        for number in 0..4 {
+            let mut call = Call::new(number);
+            (0..2).for_each(|_| call.go_on(&mut house));
+            while number % 2 == 1 && !call.is_over() {
+                call.go_on(&mut house);
+            }
+            house.turn();
+        }
+        house.crash();
+        assert!(!house.assembler.turn(house.now_ms).unwrap().forgotten);
+        let log = house.named("open-").remove(0);
+        let mut bytes = std::fs::read(&log).unwrap();
+        harm(&mut bytes);
+        std::fs::write(&log, bytes).unwrap();
+        house.crash();
+        assert!(house.assembler.turn(house.now_ms).unwrap().forgotten);
+        Call::new(4).go_on(&mut house);
+        house.turn();
+        house.crash();
+        assert!(!house.assembler.turn(house.now_ms).unwrap().forgotten, "it was written anew");
+    }
+}
+
 /// A life that leaves no segment has had its number all the same: its successor is not taken for its forerunner.
 #[test]
 fn no_two_runs_have_one_number() {
