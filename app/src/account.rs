@@ -109,6 +109,24 @@ pub fn expect_data(config: &Config) -> Result<(), NoData> {
     }
 }
 
+/// What only a server with accounts leaves behind it, without the accounts: a backup that was not restored to its end. To make two
+/// new accounts there would hide that, and give them the registrations of others.
+pub fn expect_whole(config: &Config) -> Result<(), NoData> {
+    let dir = || config.data_dir.display().to_string();
+    let length = |name: &str| std::fs::metadata(config.data_dir.join(name)).map_or(0, |file| file.len());
+    if length(Store::FILE_NAME) > 0 {
+        return Ok(());
+    }
+    let Ok(entries) = std::fs::read_dir(&config.data_dir) else { return Ok(()) };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let is_left =
+        |name: &String| name.starts_with("location") && length(name) > 0 || name == crate::cdr::keep::FOLDER;
+    match names.into_iter().find(is_left) {
+        Some(left) => Err(NoData::Incomplete { dir: dir(), left }),
+        None => Ok(()),
+    }
+}
+
 fn removed(aor: &str, phones: usize) -> String {
     match phones {
         0 => format!("Removed {aor}."),

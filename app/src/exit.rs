@@ -11,7 +11,7 @@ use offhook_config::ConfigError;
 use offhook_control::AskError;
 use offhook_location::LocationError;
 use offhook_net::NetError;
-use offhook_store::StoreError;
+use offhook_store::{Store, StoreError};
 
 use crate::names::NoAnchors;
 
@@ -34,6 +34,14 @@ pub enum NoData {
     /// Nothing of ours is there.
     #[error("there is no Offhook data in {0}")]
     Absent(String),
+    /// The accounts are missing, and other things are there.
+    #[error("{file} is missing or empty in {dir}, where a server has left {left}", file = Store::FILE_NAME)]
+    Incomplete {
+        /// The directory.
+        dir: String,
+        /// What is there.
+        left: String,
+    },
     /// It cannot be said what is there.
     #[error("cannot look into {0}")]
     Hidden(String, #[source] io::Error),
@@ -119,6 +127,9 @@ fn advice(error: &anyhow::Error) -> Option<&'static str> {
     match error.downcast_ref::<NoData>() {
         Some(NoData::Absent(_)) => {
             return Some("Name it with --data, or start the server there first: it makes what it needs.");
+        }
+        Some(NoData::Incomplete { .. }) => {
+            return Some("Restore it from a backup, or begin anew in an empty directory.");
         }
         Some(NoData::Hidden(..)) => {
             return Some("See that it is a directory and belongs to the user who runs this program.");

@@ -29,7 +29,7 @@ use crate::cli::Common;
 use crate::messages::keep::{Keeping, Room};
 use crate::seals::{GRUUS_SECRET, Seals, entropy};
 use crate::status::clerk::Status;
-use crate::{ban, control, first_start, names, welcome};
+use crate::{account, ban, control, first_start, names, welcome};
 
 /// How long a stop waits for calls that are being set up.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
     let clock = Clock::start();
 
-    let store = Store::open(&config.data_dir)?;
+    let store = open_store(&config)?;
     let accounts = Arc::new(Accounts::open(&store)?);
     let location = Location::open(&config.data_dir, location_limits(&config), clock.now_ms())?;
     let listeners = offhook_net::resolve(&asked(&config))?;
@@ -111,6 +111,11 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     drop(journal);
     house.log.finish(LOG_PATIENCE);
     ended
+}
+
+fn open_store(config: &Config) -> anyhow::Result<Store> {
+    account::expect_whole(config)?;
+    Ok(Store::open(&config.data_dir)?)
 }
 
 /// What the parts of a running server have in common.
@@ -223,6 +228,10 @@ impl House {
             let event =
                 Event::LocationRecovered { bindings: report.bindings as u64, torn_bytes: report.torn_bytes };
             journal.note(now_ms, &event);
+        }
+        if report.damaged_bytes > 0 || report.damaged_files > 0 {
+            let (damaged_bytes, damaged_files) = (report.damaged_bytes, report.damaged_files.into());
+            journal.note(now_ms, &Event::LocationDamaged { damaged_bytes, damaged_files });
         }
         let may_be = |source: Source| self.settings.counts(source.first_address());
         match ban::keep::restore(&self.config.data_dir, &self.guard, now_ms, may_be) {

@@ -44,6 +44,7 @@ fn a_full_disk_refuses_registrations_and_loses_none() {
     // It goes on: whoever asks next gets the same clear answer, and nothing has changed for anyone.
     assert_eq!(phones[refused].register(3600), 503);
     server.wait_event("store.failed");
+    assert_eq!(server.wait_event("register.refused")["status"], 503);
     server.kill();
     let bindings = place.print(&["bindings", "--json"]);
     for (n, round) in accepted.iter().enumerate() {

@@ -208,11 +208,22 @@ impl Switchboard {
         }
         if let Err(error) = self.bindings.commit() {
             self.location_refusal(now_ms, &error);
-            for &index in &self.unsettled {
+            for index in std::mem::take(&mut self.unsettled) {
                 take_back(index, out);
+                self.note_taken_back(now_ms, index, out);
             }
         }
         self.unsettled.clear();
+    }
+
+    /// What the log has called accepted was not.
+    fn note_taken_back(&mut self, now_ms: u64, index: usize, out: &Outbox) {
+        let Some(sent) = out.outgoing().get(index) else { return };
+        let Ok(answer) = Message::parse(out.bytes(sent.bytes.clone())) else { return };
+        let Ok(aor) = answer.to().map(|to| to.uri) else { return };
+        let (status, reason) = (503, "it could not be kept");
+        let event = Event::RegisterRefused { aor, source: sent.flow.remote, status, reason };
+        self.journal.note(now_ms, &event);
     }
 }
 
