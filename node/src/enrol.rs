@@ -363,7 +363,13 @@ impl Switchboard {
             return self.journal.note(now_ms, &event);
         }
         let token = self.cookies.tag(TOKEN, trunk.name.as_bytes());
-        let granted_s = granted_s(message, &token).unwrap_or(one.when.asks_s());
+        // More than was asked for is granted by nobody, and by a slip not for ever (§10.3 step 7).
+        let asked_s = one.when.asks_s();
+        let granted_s = granted_s(message, &token).map_or(asked_s, |granted_s| granted_s.min(asked_s));
+        if granted_s == 0 {
+            let why = "it has granted no time";
+            return self.enrolment_failed(settings, now_ms, index, (Setback::Refused, None), why);
+        }
         let dice = self.cookies.loop_mark(&[trunk.name.as_bytes(), &now_ms.to_le_bytes()]);
         let mut route = Vec::new();
         for value in message.values(Name::ServiceRoute) {

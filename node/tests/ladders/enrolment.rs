@@ -210,6 +210,26 @@ fn a_wrong_password_is_not_repeated() {
     assert_eq!(stage.exchange().count(EventKind::TrunkRefused), 1);
 }
 
+/// Whatever a registrar grants, it is asked again in time. RFC 3261 §10.2.4, RFC 3261 §10.3 step 7.
+#[test]
+fn more_than_was_asked_for_is_what_was_asked_for() {
+    let stage = house().run(
+        "
+                  proxy -> provider    REGISTER
+                  proxy <- provider    200
+            Expires: 4000000000
+        +419s
+  +1s..95s        proxy -> provider    REGISTER
+                  proxy <- provider    200
+            Expires: 0
+        +5s
+    ",
+    );
+    let counts =
+        [EventKind::TrunkRegistered, EventKind::TrunkUnregistered].map(|kind| stage.exchange().count(kind));
+    assert_eq!(counts, [1, 1]);
+}
+
 /// Nor does one that asks for what nobody here can make: of that no realm is to blame. RFC 7616 §3.3.
 #[test]
 fn an_unknown_algorithm_gets_no_answer() {
