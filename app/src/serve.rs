@@ -281,12 +281,14 @@ fn look_after(
     let (seals, guard, mut journal) = (Arc::clone(&house.seals), house.guard.clone(), house.journal());
     let location = house.location.clone();
     let mut bans = BanFile::of(&house.config.data_dir);
+    let log_clock = house.log.clock();
     let look = move || {
         // Where phones were registered before the start, nobody is banned.
         let now_ms = clock.now_ms();
         location.dump(now_ms, |_, binding| guard.proved(now_ms, binding.flow.remote.ip()));
         drop(location);
         while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            log_clock.note_ahead(clock.machine_ahead_ms());
             if let Err(error) = accounts.refresh() {
                 let event = Event::StoreFailed { what: "read the accounts again", error: &error.to_string() };
                 journal.note(clock.now_ms(), &event);

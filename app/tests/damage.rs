@@ -61,12 +61,12 @@ fn a_directory_without_its_accounts_is_no_first_start() {
 #[test]
 fn damaged_registrations_are_told() {
     let place = used();
-    let files = fs::read_dir(place.data()).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = fs::read_dir(place.data()).unwrap().map(|entry| entry.unwrap().path());
     let is_log = |path: &std::path::PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         name.starts_with("location") && fs::metadata(path).unwrap().len() > 100
     };
-    let log = files.filter(is_log).next().expect("registrations");
+    let log = files.find(is_log).expect("registrations");
     let mut bytes = fs::read(&log).unwrap();
     bytes[40] ^= 1;
     fs::write(&log, bytes).unwrap();

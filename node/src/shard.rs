@@ -449,6 +449,7 @@ impl Engine for Shard {
 
     fn note_clock(&mut self, ahead_ms: i64) {
         self.switchboard.date_line.ahead_ms = ahead_ms;
+        self.switchboard.spool.note_clock(ahead_ms);
     }
 
     fn commit(&mut self, now_ms: u64, out: &mut Outbox) {

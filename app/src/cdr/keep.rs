@@ -119,7 +119,8 @@ struct Keeping {
 impl Keeping {
     fn turn(&mut self) {
         let now_ms = self.clock.now_ms();
-        match self.assembler.turn(now_ms) {
+        // Facts have the time of the machine's clock.
+        match self.assembler.turn(self.clock.machine_ms()) {
             Ok(turn) => {
                 self.tell_at_ms = 0;
                 self.tell(now_ms, turn);

@@ -72,6 +72,8 @@ pub struct Spool {
     retry_at_ms: u64,
     /// When what is pending is to be written.
     due_ms: u64,
+    /// How far the clock of the records is ahead of the shard's.
+    ahead_ms: i64,
 }
 
 #[derive(Debug)]
@@ -88,12 +90,26 @@ impl Spool {
     }
 
     pub(crate) fn new(medium: Medium) -> Self {
-        Self { medium, pending: Vec::new(), frame: 0, lost: 0, untold: 0, retry_at_ms: 0, due_ms: u64::MAX }
+        Self {
+            medium,
+            pending: Vec::new(),
+            frame: 0,
+            lost: 0,
+            untold: 0,
+            retry_at_ms: 0,
+            due_ms: u64::MAX,
+            ahead_ms: 0,
+        }
     }
 
     /// Whether facts are wanted.
     pub fn is_on(&self) -> bool {
         !matches!(self.medium, Medium::Off)
+    }
+
+    /// So far is the machine's clock, which records go by, ahead of the shard's, which nobody sets.
+    pub fn note_clock(&mut self, ahead_ms: i64) {
+        self.ahead_ms = ahead_ms;
     }
 
     /// Takes a fact of the batch.
@@ -102,7 +118,7 @@ impl Spool {
             self.lost += 1;
             self.untold += 1;
         } else if self.is_on() {
-            self.put(at_ms, fact);
+            self.put(at_ms.saturating_add_signed(self.ahead_ms), fact);
             let waits = fact.may_wait() && matches!(self.medium, Medium::Files(_));
             self.due_ms = self.due_ms.min(if waits { at_ms + WAIT_MS } else { at_ms });
         }

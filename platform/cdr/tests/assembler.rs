@@ -381,6 +381,24 @@ fn a_damaged_log_of_open_calls_is_told_once() {
     }
 }
 
+/// Somebody sets the machine's clock, or it has slept: records have the time that it says.
+#[test]
+fn records_have_the_time_of_the_machines_clock() {
+    const DAY_MS: u64 = 86_400_000;
+    let mut house = House::new(FileFormat::JsonLines);
+    for ahead_ms in [0, DAY_MS] {
+        house.spools.iter_mut().for_each(|spool| spool.note_clock(ahead_ms as i64));
+        let (mut call, start_ms) = (Call::new(ahead_ms as usize), house.now_ms);
+        while !call.is_over() {
+            call.go_on(&mut house);
+        }
+        house.assembler.turn(house.now_ms + ahead_ms).unwrap();
+        let record = house.list().pop().unwrap();
+        let since_ms = record.start_ms - start_ms;
+        assert!((ahead_ms..ahead_ms + 1_000).contains(&since_ms), "{since_ms}");
+    }
+}
+
 /// A life that leaves no segment has had its number all the same: its successor is not taken for its forerunner.
 #[test]
 fn no_two_runs_have_one_number() {

@@ -104,7 +104,8 @@ impl Journal {
     }
 
     fn write(&mut self, event: &Event<'_>) {
-        self.format.write(&mut self.batch, self.last_ms, event);
+        let at_ms = self.last_ms.saturating_add_signed(self.sink.ahead_ms());
+        self.format.write(&mut self.batch, at_ms, event);
         if self.batch.len() >= BATCH_BYTES_MAX || self.sink.takes_each_line() {
             self.hand_over();
         }
@@ -115,7 +116,8 @@ impl Journal {
         let lines = batch.matches('\n').count() as u64;
         if self.lost > 0 {
             let mut told = String::new();
-            self.format.write(&mut told, self.last_ms, &Event::LogLost { lines: self.lost });
+            let at_ms = self.last_ms.saturating_add_signed(self.sink.ahead_ms());
+            self.format.write(&mut told, at_ms, &Event::LogLost { lines: self.lost });
             batch.insert_str(0, &told);
         }
         if !self.sink.take(batch) {

@@ -36,4 +36,4 @@ pub use level::Level;
 pub use line::Format;
 pub use manual::reference;
 pub use rate::{ERROR_LINES_PER_SECOND_MAX, LINES_PER_SECOND_MAX};
-pub use sink::{BATCH_BYTES_MAX, BATCHES_MAX, LogThread, MEMORY_LINES_MAX, MemoryLines, Sink};
+pub use sink::{BATCH_BYTES_MAX, BATCHES_MAX, LogClock, LogThread, MEMORY_LINES_MAX, MemoryLines, Sink};

@@ -10,6 +10,7 @@
 //! thread; it must not be one that carries calls.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -40,12 +41,20 @@ impl Sink {
     /// Takes a batch of whole lines; `false` when it is lost.
     pub(crate) fn take(&mut self, batch: String) -> bool {
         match self {
-            Self::Thread(LogQueue(queue)) => queue.try_send(batch).is_ok(),
+            Self::Thread(LogQueue { queue, .. }) => queue.try_send(batch).is_ok(),
             Self::Memory(memory) => {
                 memory.push(&batch);
                 true
             }
             Self::None => true,
+        }
+    }
+
+    /// How far the clock that people read is ahead of the one that events are noted by, ms.
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        match self {
+            Self::Thread(LogQueue { clock, .. }) => clock.0.load(Relaxed),
+            Self::Memory(_) | Self::None => 0,
         }
     }
 
@@ -57,12 +66,28 @@ impl Sink {
 
 /// A way into the queue of a [`LogThread`].
 #[derive(Clone, Debug)]
-pub struct LogQueue(SyncSender<String>);
+pub struct LogQueue {
+    queue: SyncSender<String>,
+    clock: LogClock,
+}
+
+/// The clock of the lines. Events are noted by one that nobody sets; lines say what the machine's clock says, also where that
+/// was set, or the machine slept, while the server ran.
+#[derive(Clone, Default, Debug)]
+pub struct LogClock(Arc<AtomicI64>);
+
+impl LogClock {
+    /// So far is the machine's clock ahead of the one that events are noted by, ms; negative: behind.
+    pub fn note_ahead(&self, ahead_ms: i64) {
+        self.0.store(ahead_ms, Relaxed);
+    }
+}
 
 /// The thread that writes the lines of all journals.
 #[derive(Debug)]
 pub struct LogThread {
     queue: SyncSender<String>,
+    clock: LogClock,
     /// Disconnected when the thread has written all and ended.
     ended: Receiver<()>,
 }
@@ -79,18 +104,23 @@ impl LogThread {
             write_all(writer, &batches);
             drop(running);
         })?;
-        Ok(Self { queue, ended })
+        Ok(Self { queue, clock: LogClock::default(), ended })
     }
 
     /// The sink of one journal.
     pub fn sink(&self) -> Sink {
-        Sink::Thread(LogQueue(self.queue.clone()))
+        Sink::Thread(LogQueue { queue: self.queue.clone(), clock: self.clock.clone() })
+    }
+
+    /// The clock of its lines, to be kept right.
+    pub fn clock(&self) -> LogClock {
+        self.clock.clone()
     }
 
     /// Waits until all lines are written, but no longer than `patience`: a stuck reader of the log must not keep the
     /// program from ending. All journals must have been dropped; `false` when lines may be missing.
     pub fn finish(self, patience: Duration) -> bool {
-        let Self { queue, ended } = self;
+        let Self { queue, ended, .. } = self;
         drop(queue);
         ended.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
     }

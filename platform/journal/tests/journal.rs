@@ -148,6 +148,21 @@ fn a_batch_of_whole_lines_is_one_write() {
     assert_eq!(writes.recv().map(|write| write.lines().count()), Ok(1));
 }
 
+/// Somebody sets the machine's clock, or it has slept: the lines follow, and nothing else has to.
+#[test]
+fn lines_have_the_time_of_the_machines_clock() {
+    let (thread, writes, go_on) = gate();
+    let mut journal = Journal::new(Level::Info, Format::Text, thread.sink());
+    drop(go_on);
+    for (ahead_ms, time) in [(0, "1970-01-01T00:00:01.000Z"), (86_400_000, "1970-01-02T00:00:01.000Z")] {
+        thread.clock().note_ahead(ahead_ms);
+        journal.note(1_000, &guess());
+        journal.flush(1_000);
+        let write = writes.recv_timeout(PATIENCE).unwrap();
+        assert!(write.starts_with(time), "{write}");
+    }
+}
+
 #[test]
 fn a_stuck_reader_stops_nobody_and_is_told_what_it_missed() {
     let (thread, writes, go_on) = gate();

@@ -22,8 +22,13 @@ impl Clock {
         self.started_ms + self.started.elapsed().as_millis() as u64
     }
 
+    /// What the machine's clock says: for what people read, and what others have written. It may step.
+    pub fn machine_ms(&self) -> u64 {
+        self.now_ms().saturating_add_signed(self.machine_ahead_ms())
+    }
+
     /// How far the machine's clock is ahead of this one, ms; negative: behind.
-    pub(crate) fn machine_ahead_ms(&self) -> i64 {
+    pub fn machine_ahead_ms(&self) -> i64 {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         since_epoch.as_millis() as i64 - self.now_ms() as i64
     }
