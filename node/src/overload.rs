@@ -58,8 +58,8 @@ impl Switchboard {
         }
     }
 
-    /// Takes away the paths that are silent (§5.9), and the targets that have asked for less and get no more just now (§5.5). If
-    /// nothing is left: why.
+    /// Takes away the paths that are silent (§5.9), and those to next hops that have asked for less and get no more just now
+    /// (§5.5); the next path of a target is tried instead. If nothing is left: why.
     #[inline]
     pub(crate) fn holds_back(
         &mut self,
@@ -73,7 +73,7 @@ impl Switchboard {
         if !self.health.silent.is_empty() && !self.leaves_silent_alone(arrival, category, targets) {
             return Some("Next hop does not answer");
         }
-        targets.retain(|target| self.may_go(arrival, target.flow.remote, category));
+        targets.retain_reached(|flow| self.may_go(arrival, flow.remote, category));
         targets.list().is_empty().then_some("Next hop overloaded")
     }
 

@@ -263,6 +263,31 @@ fn a_next_hop_is_spared() {
     stage.leaves_nothing();
 }
 
+/// Where a trunk has another target, that one takes what the first does not want, as after a 503 of the first. RFC 7339 §5.5.
+#[test]
+fn the_next_target_takes_what_the_first_does_not_want() {
+    let mut stage = scene(&format!(
+        "{OPEN}[[trunk]]\nname = \"pair\"\n\
+         targets = [{{ to = \"sip:192.0.2.50\" }}, {{ to = \"sip:192.0.2.51\", priority = 1 }}]\n\
+         [[route]]\nmatch = {{ domain = \"pstn.example\" }}\ntrunk = \"pair\"\n"
+    ))
+    .address("trunk", "192.0.2.50:5060")
+    .address("second", "192.0.2.51:5060")
+    .run("+1ms");
+    the_trunk_says(&mut stage, 1, STOP);
+    stage.play(
+        "
+        alice  -> proxy            INVITE sip:1@pstn.example #9
+                  proxy -> second  INVITE #9
+                  proxy <- second  486 #9
+                  proxy -> second  ACK #9
+        alice  <- proxy            486 #9
+        alice  -> proxy            ACK #9
+    ",
+    );
+    stage.leaves_nothing();
+}
+
 /// Two seconds are half a second where the trunk names no time. RFC 7339 §4.3.
 #[test]
 fn half_a_second_where_nothing_is_said() {
