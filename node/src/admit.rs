@@ -157,6 +157,9 @@ impl Switchboard {
         targets: &mut Targets,
         out: &mut Outbox,
     ) -> Result<(), Refusal<'static>> {
+        if self.push_returned(passage, way, targets) {
+            return Ok(());
+        }
         let flow = match way {
             Way::User { domain, uri } => {
                 return self.find_bindings(passage, domain, uri, sender, targets);

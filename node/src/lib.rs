@@ -70,6 +70,7 @@ mod reply;
 mod request;
 mod response;
 mod restraint;
+mod returned;
 mod servers;
 mod service_routes;
 mod session_timer;

@@ -8,7 +8,7 @@ use offhook_locate::Wanted;
 use offhook_location::Binding;
 use offhook_net::{ConnectionId, Flow, Listener};
 use offhook_proxy::preferences::INDIFFERENT_MILLI;
-use offhook_sip::{Refusal, Transport, Uri};
+use offhook_sip::{Transport, Uri};
 
 use crate::hop::{self, NoHop};
 
@@ -113,32 +113,19 @@ impl Targets {
         }
     }
 
-    /// A target with several paths: those of `ways` that are there, the first of which is tried first. Each says itself
-    /// what the peer must prove to be. Gives back what belongs to the first, or the last refusal if there is no path.
-    pub(crate) fn push_reached<T>(
-        &mut self,
-        ways: impl Iterator<Item = (T, Result<Flow, Refusal<'static>>)>,
-    ) -> Result<T, Refusal<'static>> {
-        let start = self.addresses.len();
-        let (mut first, mut refusal) = (None, NoHop::NoListener.refusal());
-        for (of, way) in ways {
-            match way {
-                Ok(flow) if first.is_none() => first = Some((of, flow)),
-                Ok(flow) => self.addresses.push(flow),
-                Err(why) => refusal = why,
-            }
-        }
-        let (of, flow) = first.ok_or(refusal)?;
-        self.list.push(Target { spare: start..self.addresses.len(), ..Target::at(flow) });
-        Ok(of)
-    }
-
     /// Another Request-URI for the last target, if `write` says that it has written one.
     pub(crate) fn readdress_last(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let start = self.texts.len();
         let written = write(&mut self.texts);
         if let Some(last) = self.list.last_mut().filter(|_| written) {
             last.uri = Some(start..self.texts.len());
+        }
+    }
+
+    /// The last target gets the Request-URI as it came.
+    pub(crate) fn keep_uri_for_last(&mut self) {
+        if let Some(last) = self.list.last_mut() {
+            last.uri = None;
         }
     }
 

@@ -1,10 +1,33 @@
-//! The paths of a target, in the order in which they are tried: RFC 3263 §4.3.
+//! The paths of a target, in the order in which they are tried: the addresses behind a name, the targets of a trunk
+//! (RFC 3263 §4.3).
 
 use offhook_net::Flow;
+use offhook_sip::Refusal;
 
 use super::{Target, Targets};
+use crate::hop::NoHop;
 
 impl Targets {
+    /// A target with several paths: those of `ways` that are there, the first of which is tried first. Each says itself
+    /// what the peer must prove to be. Gives back what belongs to the first, or the last refusal if there is no path.
+    pub(crate) fn push_reached<T>(
+        &mut self,
+        ways: impl Iterator<Item = (T, Result<Flow, Refusal<'static>>)>,
+    ) -> Result<T, Refusal<'static>> {
+        let start = self.addresses.len();
+        let (mut first, mut refusal) = (None, NoHop::NoListener.refusal());
+        for (of, way) in ways {
+            match way {
+                Ok(flow) if first.is_none() => first = Some((of, flow)),
+                Ok(flow) => self.addresses.push(flow),
+                Err(why) => refusal = why,
+            }
+        }
+        let (of, flow) = first.ok_or(refusal)?;
+        self.list.push(Target { spare: start..self.addresses.len(), ..Target::at(flow) });
+        Ok(of)
+    }
+
     /// This target alone, if it has further paths.
     pub(crate) fn with_addresses(&self, target: &Target) -> Option<Self> {
         let flows = self.addresses.get(target.spare.clone()).filter(|flows| !flows.is_empty())?;
@@ -15,13 +38,7 @@ impl Targets {
 
     /// Moves the one target to its next path. `false`: that was the last.
     pub(crate) fn next_address(&mut self) -> bool {
-        let Some(target) = self.list.first_mut() else { return false };
-        let Some(next) = self.addresses.get(target.spare.start).filter(|_| !target.spare.is_empty()) else {
-            return false;
-        };
-        target.flow = *next;
-        target.spare.start += 1;
-        true
+        self.list.first_mut().is_some_and(|target| target.take_next(&self.addresses))
     }
 
     /// Whether any target has further paths.
@@ -34,13 +51,23 @@ impl Targets {
         let Self { list, addresses, .. } = self;
         list.retain_mut(|target| {
             while !may_take(&target.flow) {
-                let Some(next) = addresses.get(target.spare.clone()).and_then(<[Flow]>::first) else {
+                if !target.take_next(addresses) {
                     return false;
-                };
-                target.flow = *next;
-                target.spare.start += 1;
+                }
             }
             true
         });
+    }
+}
+
+impl Target {
+    /// Moves it to its next path. `false`: that was the last.
+    fn take_next(&mut self, addresses: &[Flow]) -> bool {
+        let Some(next) = addresses.get(self.spare.start).filter(|_| !self.spare.is_empty()) else {
+            return false;
+        };
+        self.flow = *next;
+        self.spare.start += 1;
+        true
     }
 }

@@ -251,6 +251,53 @@ fn the_page_was_closed_in_the_middle_of_a_call() {
     .leaves_nothing();
 }
 
+/// A browser whose network was away, or whose exchange was started anew, has a new connection and the Contact that its calls
+/// know. RFC 3261 §16.12, RFC 7118 §5.
+#[test]
+fn a_page_that_has_come_back_hears_of_its_calls() {
+    for kill in [false, true] {
+        let mut stage = with_websocket(scene_on_disk(OPEN)).run(
+            "
+        given bob is registered
+        alice  -> proxy/ws         REGISTER
+            Contact: <sip:a1@page.invalid;transport=ws>
+        alice  <- proxy            200
+        alice  -> proxy            INVITE bob
+            Contact: <sip:a1@page.invalid;transport=ws;ob>
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+    ",
+        );
+        match kill {
+            true => stage.kill_and_restart(),
+            false => stage.play("alice -> proxy close"),
+        }
+        stage.play(if kill { "alice <- proxy close" } else { "+1ms" });
+        stage.play(
+            "
+                  proxy <- bob     INFO
+                  proxy -> bob     480
+        alice  -> proxy/ws         REGISTER
+            Contact: <sip:other@page.invalid;transport=ws>
+        alice  <- proxy            200
+                  proxy <- bob     INFO
+                  proxy -> bob     480
+        alice  -> proxy/ws         REGISTER
+            Contact: <sip:a1@page.invalid;transport=ws>
+        alice  <- proxy            200
+                  proxy <- bob     BYE
+        alice  <- proxy            BYE sip:a1@page.invalid;transport=ws;ob
+        alice  -> proxy            200
+                  proxy -> bob     200
+    ",
+        );
+        stage.leaves_nothing();
+    }
+}
+
 /// Even an exchange that does not stay in the path stays in that of browsers: RFC 7118 Appendix B.2.
 #[test]
 fn without_record_route() {

@@ -16,6 +16,7 @@ mod anchors;
 mod answer;
 mod asker;
 mod cache;
+mod checkers;
 mod explain;
 mod options;
 mod search;

@@ -9,6 +9,7 @@ use hickory_resolver::proto::rr::Name;
 use offhook_locate::{Answer, Question};
 
 use crate::answer;
+use crate::checkers::Checkers;
 use crate::options::{NamesError, Options};
 
 /// How often a question is asked of the servers before it has failed; two servers are asked at once.
@@ -17,9 +18,18 @@ const ATTEMPTS: usize = 2;
 /// Questions under way over one connection to a server.
 const QUESTIONS_AT_ONCE: usize = 256;
 
+/// A question may take as long as so many of its servers that say nothing: with signatures there are the keys of each zone above
+/// to ask for.
+const SILENCES: u32 = 4;
+
 /// The name servers.
-#[derive(Clone)]
-pub(crate) struct Servers(TokioResolver);
+pub(crate) struct Servers {
+    resolver: TokioResolver,
+    /// How long one question may take, with all that it needs.
+    patience: Duration,
+    /// Where signatures are checked, if they are.
+    checkers: Option<Checkers>,
+}
 
 impl Servers {
     pub(crate) fn new(options: &Options) -> Result<Self, NamesError> {
@@ -43,7 +53,10 @@ impl Servers {
         if options.dnssec {
             builder = builder.with_trust_anchor(options.anchors.keys());
         }
-        builder.build().map(Self).map_err(|e| wrong(&e))
+        let resolver = builder.build().map_err(|e| wrong(&e))?;
+        let checkers = if options.dnssec { Some(Checkers::start()?) } else { None };
+        let patience = Duration::from_millis(options.timeout_ms) * ATTEMPTS as u32 * SILENCES;
+        Ok(Self { resolver, patience, checkers })
     }
 
     /// Asks.
@@ -54,8 +67,13 @@ impl Servers {
         let mut name = Name::from_ascii(question.name.as_str()).map_err(|error| error.to_string())?;
         // Names in SIP are whole: no search list.
         name.set_fqdn(true);
-        let said = self.0.lookup(name, answer::record_type(question.kind)).await;
-        answer::read(question.kind, said)
+        let (resolver, kind) = (self.resolver.clone(), answer::record_type(question.kind));
+        let lookup = async move { resolver.lookup(name, kind).await };
+        let said = match &self.checkers {
+            Some(checkers) => checkers.run(self.patience, lookup).await,
+            None => tokio::time::timeout(self.patience, lookup).await.ok(),
+        };
+        answer::read(question.kind, said.ok_or("it took too long, and was given up")?)
     }
 }
 

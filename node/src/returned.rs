@@ -1,0 +1,83 @@
+//! A phone that has come back: its connection is gone, and with it the flow that its calls went by, but it has registered
+//! anew, by another connection and with the Contact that its calls know. So a browser hears of what happens in its calls
+//! after its network was away for a moment, and each phone on a stream after a restart of ours.
+//!
+//! ```text
+//!   in-dialog request, To: bob, Request-URI: his Contact ──► the flow of the call is gone
+//!        ──► a binding of bob with this Contact whose connection is there ──► by that connection
+//! ```
+//! Nobody else is reached by it than whom the request names: the user in To, at the Contact in the Request-URI.
+
+use offhook_location::Binding;
+use offhook_net::ConnectionId;
+use offhook_sip::{Host, Uri};
+
+use crate::relay::Passage;
+use crate::switchboard::Switchboard;
+use crate::targets::Targets;
+use crate::way::Way;
+
+impl Switchboard {
+    /// Adds the phone where it is now. `false`: the flow of its call is there, or it has not come back.
+    pub(crate) fn push_returned(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        way: &Way<'_, '_>,
+        targets: &mut Targets,
+    ) -> bool {
+        let routed = &passage.screened.routed;
+        let toward = routed.in_dialog.and_then(|dialog| dialog.toward);
+        if !matches!(way, Way::Lost | Way::Uri(_)) || toward.is_none() {
+            return false;
+        }
+        let mut aor = std::mem::take(&mut self.aor);
+        aor.clear();
+        let found = self.called_user(passage, &mut aor) && self.push_connected(passage, &aor, targets);
+        self.aor = aor;
+        found
+    }
+
+    /// Writes the address-of-record in To. `false`: it is none of ours.
+    fn called_user(&self, passage: &Passage<'_, '_, '_>, aor: &mut Vec<u8>) -> bool {
+        let Ok(to) = passage.arrival.parts.to.parsed_uri() else { return false };
+        let Some(domain) = passage.arrival.settings.identity.domain_of(&to) else { return false };
+        let is_user = to.write_aor(Host::Name(domain.as_bytes()), aor).is_some();
+        self.resolve_alias(domain, aor);
+        is_user
+    }
+
+    fn push_connected(&self, passage: &Passage<'_, '_, '_>, aor: &[u8], targets: &mut Targets) -> bool {
+        let arrival = passage.arrival;
+        let uri = &passage.screened.routed.uri;
+        let secure = passage.screened.routed.wants_security();
+        let mut found = false;
+        self.location.read(aor, arrival.now_ms, |bindings| {
+            let its =
+                bindings.filter(|binding| self.is_connected(binding) && is_contact(uri, binding.contact));
+            if let Some(binding) = its.max_by_key(|binding| binding.registered_at_ms) {
+                let (listeners, listener) = (&arrival.settings.listeners, arrival.from.listener);
+                found = targets.push_binding(&binding, listeners, listener, secure).is_ok();
+                targets.keep_uri_for_last();
+            }
+        });
+        found
+    }
+
+    fn is_connected(&self, binding: &Binding<'_>) -> bool {
+        let flow = &binding.flow;
+        let connection =
+            ConnectionId { index: flow.connection_index, generation: flow.connection_generation };
+        flow.transport.is_reliable() && connection.is_some() && !self.closed.has(self.shard, connection)
+    }
+}
+
+/// Whether a phone means the same by both: in a call its Contact may have parameters that the registered one has not, such as
+/// `ob` (RFC 5626 §4.3).
+fn is_contact(uri: &Uri<'_>, contact: &[u8]) -> bool {
+    let Ok(contact) = Uri::parse(contact) else { return false };
+    let at = |uri: &Uri<'_>| uri.address.map(|at| (at.host_text.to_ascii_lowercase(), at.port));
+    uri.user.is_some()
+        && uri.canonical_user().eq(contact.canonical_user())
+        && at(uri) == at(&contact)
+        && uri.transport() == contact.transport()
+}
