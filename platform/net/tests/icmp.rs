@@ -4,6 +4,7 @@ mod server;
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+use std::time::Duration;
 
 use offhook_net::{Flow, IcmpError, Limits, Outbox};
 use offhook_sip::Transport::Udp;
@@ -90,6 +91,20 @@ fn an_error_is_handed_to_the_shard_that_has_sent() {
     eventually("handed over", || handed_over() > 0);
 }
 
+/// Whether the server answers, if not the first time: errors that nobody has read yet take room in its socket, and what finds none is
+/// lost, which is what phones repeat themselves for (RFC 3261 §17.1.2.2).
+fn is_there(phone: &UdpSocket, server: SocketAddr) -> bool {
+    let patience = phone.read_timeout().unwrap();
+    phone.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let mut answer = [0; 64];
+    let heard = (0..7).any(|_| {
+        phone.send_to(b"still there?", server).unwrap();
+        phone.recv(&mut answer).is_ok_and(|length| &answer[..length] == b"still there?")
+    });
+    phone.set_read_timeout(patience).unwrap();
+    heard
+}
+
 /// Too many errors are not heard for the rest of the second. Datagrams come and go all the while.
 #[test]
 fn a_flood_of_errors_stops_nothing() {
@@ -108,8 +123,7 @@ fn a_flood_of_errors_stops_nothing() {
         for _ in 0..20 {
             phone.send_to(b"flood", server.address(0)).unwrap();
         }
-        phone.send_to(b"still there?", server.address(0)).unwrap();
-        assert_eq!(hear(&phone), b"still there?");
+        assert!(is_there(&phone, server.address(0)));
         counters.icmp_pauses.get() > 0
     });
     let before = counters.icmp_errors.get();
