@@ -77,6 +77,7 @@ impl Switchboard {
             self.at_work = self.at_work.saturating_sub(1);
             self.with_upstream(id, |u| u.answered = true);
             self.note_final(arrival.now_ms, id, (refusal.status(), true), arrival.message);
+            self.note_failed(arrival.now_ms, arrival.message, refusal.status());
             out.send(start, arrival.reply_to, 0);
         }
     }

@@ -333,7 +333,8 @@ impl Switchboard {
         self.transactions.server(server).is_some_and(|s| s.user.fork.open() > open_before)
     }
 
-    fn note_failed(&mut self, now_ms: u64, message: &Message<'_>, status: u16) {
+    /// The journal learns of a call that was not answered with success, whoever refused it.
+    pub(crate) fn note_failed(&mut self, now_ms: u64, message: &Message<'_>, status: u16) {
         if message.cseq().is_ok_and(|c| c.method != b"INVITE") {
             return;
         }
