@@ -9,7 +9,7 @@ use offhook_sip::Transport;
 use crate::lines::door;
 use crate::oracle::{Group, Hop, Key, Neighbour, Takes, Toward};
 use crate::phone::{Errand, Ill, Line, Phone, Serves, Spell};
-use crate::scene::{LAST_CALL_MS, TRIED_ALWAYS};
+use crate::scene::LAST_CALL_MS;
 
 /// The domain that they answer for.
 const DOMAIN: &str = "row.example";
@@ -91,7 +91,7 @@ impl Row {
         let (targets, key, check_s) = (targets.join(", "), self.key.name(), self.check_s);
         format!(
             "[[trunk]]\nname = \"row\"\ntargets = [{targets}]\ndomain = \"{DOMAIN}\"\nspread = \"{key}\"\n\
-             health_check_s = {check_s}\n{TRIED_ALWAYS}{trusted}\
+             health_check_s = {check_s}\n{trusted}\
              [[route]]\nname = \"row\"\nmatch = {{ domain = \"{DOMAIN}\" }}\ntrunk = \"row\"\n"
         )
     }

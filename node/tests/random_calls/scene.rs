@@ -34,11 +34,6 @@ pub(crate) const SLOW_MS_MAX: u64 = 9_000;
 /// Where who only dials has his end; his Contact says another port.
 const DEAF_PORT: u16 = 9;
 
-/// For next hops: who leaves one request after the other unanswered is tried with the next all the same. The oracle remembers
-/// who failed where there is another one, and knows no next hop that gets nothing any more (RFC 7339 §5.9; `overload` of
-/// the ladders does).
-pub(crate) const TRIED_ALWAYS: &str = "overload_control = false\n";
-
 /// What the exchanges serve.
 pub(crate) const DOMAINS: [&str; 2] = ["a.example", "b.example"];
 
@@ -230,7 +225,7 @@ impl Scene {
                 }
             };
             text += &format!(
-                "[[route]]\nname = \"next\"\nmatch = {{ domain = \"{domain}\" }}\nto = \"{to}\"\n{mode}{TRIED_ALWAYS}"
+                "[[route]]\nname = \"next\"\nmatch = {{ domain = \"{domain}\" }}\nto = \"{to}\"\n{mode}"
             );
             let takes = Takes::Domain(domain);
             let (group, has_login, trunk, route) = (None, false, "", "next");

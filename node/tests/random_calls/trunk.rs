@@ -9,7 +9,7 @@ use crate::asks::{Asks, PASSWORD, USER};
 use crate::lines::door;
 use crate::oracle::{Neighbour, Takes, Toward};
 use crate::phone::{Errand, Line, Phone, Serves, Spell};
-use crate::scene::{LAST_CALL_MS, TRIED_ALWAYS};
+use crate::scene::LAST_CALL_MS;
 
 /// What stands in front of the numbers that go there.
 pub(crate) const PREFIX: &str = "0";
@@ -62,7 +62,7 @@ impl Provider {
         format!(
             "[[trunk]]\nname = \"provider\"\ntargets = [{targets}]\ndomain = \"{DOMAIN}\"\n\
              peers = [\"203.0.113.144/28\"]\nuser = \"{USER}\"\npassword = \"{PASSWORD}\"\n\
-             register = {registers}\nregister_expires_s = {expires_s}\n{TRIED_ALWAYS}{trusted}\
+             register = {registers}\nregister_expires_s = {expires_s}\n{trusted}\
              [[route]]\nname = \"numbers\"\nmatch = {{ prefix = \"{PREFIX}\" }}\ntrunk = \"provider\"\n"
         )
     }
