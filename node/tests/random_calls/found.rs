@@ -21,7 +21,7 @@ pub(crate) enum Era {
 }
 
 /// The evenings.
-pub(crate) const FOUND: [(u64, Era); 24] = [
+pub(crate) const FOUND: [(u64, Era); 26] = [
     (213_134, Plain), // an INVITE comes twice, nobody is registered when the first copy comes, and somebody is for the second one
     (500_940, Plain), // the ACK to a 408 comes by a new connection, to another shard
     (2_006_834, Plain), // a caller far away acknowledges the 480 of one copy of his INVITE while another copy rings
@@ -46,6 +46,8 @@ pub(crate) const FOUND: [(u64, Era); 24] = [
     (20_059_539, Secure),     // a server says 503, and 200 to a CANCEL in the moment when that ends
     (20_200_179, Secure),     // a server of the row leaves three requests in a row unanswered
     (20_200_522, Secure),     // a machine of the provider does
+    (20_400_584, Secure),     // it is passed over, and is no spare then
+    (20_401_286, Secure),     // perhaps it was passed over, among equals
 ];
 
 impl Era {

@@ -258,6 +258,10 @@ impl<'a> Oracle<'a> {
             if client.shard != shard || (client.finished && !client.is_left) {
                 continue;
             }
+            if due(client.patience_ms) && client.waits() {
+                self.settle_places(index);
+            }
+            let client = &self.clients[index];
             if due(client.patience_ms)
                 && client.waits()
                 && self.has_other_place(index)

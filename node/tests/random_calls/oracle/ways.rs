@@ -16,7 +16,7 @@ use offhook_sip::Transport;
 
 use super::packet::{Packet, param, via_key};
 use super::standing::Life;
-use super::transactions::{Asking, Cancelling, Serving};
+use super::transactions::{Asking, Cancelling, Serving, TIMEOUT_MS, TIMER_C_MS};
 use super::{Facts, Neighbour, Oracle, Server, Toward};
 use crate::lines;
 use crate::sniffer::Sent;
@@ -52,6 +52,8 @@ pub(super) struct Place {
     pub(super) hop: Hop,
     /// It has left one request after the other unanswered, and may be passed over (RFC 7339 §5.9).
     pub(super) is_silent: bool,
+    /// Perhaps it was.
+    pub(super) is_open: bool,
 }
 
 /// What a shard knows of the places of a next hop.
@@ -188,6 +190,7 @@ impl<'a> Oracle<'a> {
             }
             Known::Places(mut places) => {
                 self.is_spread(neighbour, (&request, source), (hop, &places));
+                pass_over_silent(&mut places, hop);
                 self.next_place(hop, &mut places);
                 places
             }
@@ -275,7 +278,7 @@ impl<'a> Oracle<'a> {
         }
         let place = |&(rank, hop): &(u32, Hop)| {
             let (life, is_silent) = (self.life_of(shard, hop), self.is_silent(shard, hop));
-            Place { life, rank, hop, is_silent }
+            Place { life, rank, hop, is_silent, is_open: false }
         };
         Known::Places(reached.into_iter().map(place).collect())
     }
@@ -311,9 +314,32 @@ impl<'a> Oracle<'a> {
         self.clients[client].server.is_some() && !self.clients[client].places.is_empty()
     }
 
+    /// Where a branch has only places left that were perhaps passed over, what it does now tells.
+    pub(super) fn settle_places(&mut self, client: usize) {
+        let c = &self.clients[client];
+        let is_new = |packet: &Packet<'_>| {
+            let branch = via_key(packet.via()).0;
+            packet.value("Call-ID") == c.request.value("Call-ID")
+                && !self.by_branch.contains_key(&(branch, packet.method))
+        };
+        let sent = self.steps[self.index].sent.iter();
+        let new = sent.filter(|sent| Packet::read(&sent.bytes).is_some_and(|packet| is_new(&packet)));
+        let taken: Vec<Hop> = new.map(|sent| (sent.flow.transport, sent.flow.remote)).collect();
+        let is_taken = |place: &Place| taken.contains(&place.hop);
+        if c.places.is_empty() || !c.places.iter().all(|place| place.is_open) || c.places.iter().any(is_taken)
+        {
+            return;
+        }
+        let c = &mut self.clients[client];
+        c.places.clear();
+        let patience_ms = c.ends_ms.map(|ends_ms| ends_ms - TIMEOUT_MS + TIMER_C_MS);
+        c.patience_ms = patience_ms.filter(|_| c.request.is_invite());
+    }
+
     /// A branch has failed at its place: the request goes to the next one, if anybody still waits for it. `false`: this is
     /// its end.
     pub(super) fn goes_on(&mut self, client: usize, retry_after_s: Option<u64>) -> bool {
+        self.settle_places(client);
         if !self.has_other_place(client) {
             return false;
         }
@@ -374,6 +400,17 @@ impl<'a> Oracle<'a> {
             let c = &mut self.clients[client];
             (c.is_left, c.finished, c.is_back) = (false, false, true);
         }
+    }
+}
+
+/// The places before this one that get no more requests were passed over, and those beside it perhaps.
+fn pass_over_silent(places: &mut Vec<Place>, hop: Hop) {
+    let key = |place: &Place| (place.life != Life::Alive, place.rank);
+    let Some(taken) = places.iter().find(|place| place.hop == hop).map(key) else { return };
+    let is_left_alone = |place: &Place| place.hop != hop && place.is_silent && place.life != Life::Alive;
+    places.retain(|place| !is_left_alone(place) || key(place) >= taken);
+    for place in places.iter_mut().filter(|place| is_left_alone(place)) {
+        place.is_open = key(place) == taken || place.life == Life::Unsure;
     }
 }
 
