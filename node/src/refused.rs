@@ -21,18 +21,19 @@ use crate::targets::Targets;
 pub(crate) const FULL_RETRY_AFTER_S: u32 = 5;
 
 /// Whether a repetition of a request must hear the same, whatever has become possible by then. `used_before`: its credentials
-/// were, so who sent them may have overheard them, and makes no state. In a dialog nothing becomes possible: the flow that is
-/// gone is gone.
+/// were, so who sent them may have overheard them, and makes no state. In a dialog our seal says who asks; the phone whose flow
+/// is gone may come back.
 pub(crate) fn is_lasting(
     passage: &Passage<'_, '_, '_>,
     targets: &Targets,
     (refusal, used_before): (&Refusal<'_>, bool),
 ) -> bool {
+    let is_sealed = passage.screened.routed.in_dialog.is_some();
     let begins = passage.screened.parts.to_tag.is_empty();
-    let is_known = begins && matches!(passage.sender, Sender::Proved | Sender::Peer) && !used_before;
+    let is_known = is_sealed || begins && matches!(passage.sender, Sender::Proved | Sender::Peer);
     // Where there is too much to do, nothing is done that need not be.
     let is_overload = refusal.status() == 503;
-    targets.name_leads_nowhere() || is_known && !is_overload
+    targets.name_leads_nowhere() || is_known && !used_before && !is_overload
 }
 
 impl Switchboard {

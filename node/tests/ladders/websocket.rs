@@ -298,6 +298,37 @@ fn a_page_that_has_come_back_hears_of_its_calls() {
     }
 }
 
+/// Who was told that nobody is there has ended his call. When the page comes back, his repetition hears the same as before. RFC 3261
+/// §8.2.7, RFC 3261 §17.2.2.
+#[test]
+fn a_page_that_comes_back_too_late() {
+    let mut stage = with_websocket(scene_on_disk(OPEN)).run(
+        "
+        given bob is registered
+        alice  -> proxy/ws         REGISTER
+            Contact: <sip:a1@page.invalid;transport=ws>
+        alice  <- proxy            200
+        alice  -> proxy            INVITE bob
+            Contact: <sip:a1@page.invalid;transport=ws;ob>
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        alice  -> proxy            close
+                  proxy <- bob     BYE
+                  proxy -> bob     480
+        alice  -> proxy/ws         REGISTER
+            Contact: <sip:a1@page.invalid;transport=ws>
+        alice  <- proxy            200
+        +1s       proxy <- bob     BYE (again)
+                  proxy -> bob     480
+    ",
+    );
+    stage.play("+40s");
+    stage.leaves_nothing();
+}
+
 /// Even an exchange that does not stay in the path stays in that of browsers: RFC 7118 Appendix B.2.
 #[test]
 fn without_record_route() {
