@@ -121,7 +121,8 @@ impl<'a> Oracle<'a> {
         known == status && !stateless
     }
 
-    /// Whether somebody who is known is told that nobody is there, which may be otherwise in a moment: RFC 3261 §8.2.7.
+    /// Whether somebody who is known, or proves by our seal to belong to a dialog, is told that nobody is there, which may be
+    /// otherwise in a moment: RFC 3261 §8.2.7.
     pub(super) fn is_lasting(&self, server: usize, status: u16) -> bool {
         let Server { request, from, .. } = &self.servers[server];
         let begins = param(request.value("To"), "tag").is_empty();
@@ -131,7 +132,11 @@ impl<'a> Oracle<'a> {
         let is_known = self.facts.open || has_proof || peers.any(|peer| peer.ip() == from.remote.ip());
         // A way that is not safe enough is none.
         let is_nobody = self.neighbour_of(request).is_none() || lines::is_sips(request.uri());
-        begins && is_known && matches!(status, 404 | 480) && is_nobody
+        let is_seal = |route: &str| route.contains(";oh=");
+        let is_sealed = !begins
+            && request.values("Route").next().is_some_and(is_seal)
+            && !self.stateless_calls.contains(request.value("Call-ID"));
+        (is_sealed || begins && is_known && is_nobody) && matches!(status, 404 | 480)
     }
 
     /// An ACK may wait for the name of its next hop too.
