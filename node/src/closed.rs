@@ -27,6 +27,11 @@ pub(crate) struct ClosedConnections {
     anywhere: ClosedAnywhere,
 }
 
+/// The connection that a binding was made by; none: it is forgotten, or there was none.
+pub(crate) fn connection_of(flow: &StoredFlow) -> ConnectionId {
+    ConnectionId { index: flow.connection_index, generation: flow.connection_generation }
+}
+
 impl Generations {
     fn note(&mut self, connection: ConnectionId) {
         let place = connection.slot();
@@ -78,8 +83,7 @@ impl ClosedConnections {
     /// Whether a binding can be reached no more: it was made over WebSocket, by which nobody is dialled, and its connection
     /// is gone. A browser that comes back registers anew, under another name.
     pub(crate) fn ended(&self, shard: u8, flow: &StoredFlow) -> bool {
-        let connection =
-            ConnectionId { index: flow.connection_index, generation: flow.connection_generation };
+        let connection = connection_of(flow);
         flow.transport.is_websocket() && (!connection.is_some() || self.has(shard, connection))
     }
 

@@ -2,12 +2,13 @@
 
 use memchr::memchr_iter;
 use offhook_location::Binding;
-use offhook_net::{ConnectionId, Flow};
+use offhook_net::Flow;
 use offhook_proxy::access::Sender;
 use offhook_registrar::gruu::{Fit, Gruu, is_gruu};
 use offhook_sip::{Method, Name, NameAddr, Refusal, Uri, same_in_any_case};
 use offhook_transaction::ClientId;
 
+use crate::closed::connection_of;
 use crate::hop;
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
@@ -118,9 +119,7 @@ impl Switchboard {
     /// Whether a binding is a flow whose connection has ended: RFC 5626 §7 forbids to dial it.
     pub(crate) fn is_gone(&self, binding: &Binding<'_>) -> bool {
         let flow = &binding.flow;
-        let connection =
-            ConnectionId { index: flow.connection_index, generation: flow.connection_generation };
-        let is_closed = binding.reg_id != 0 && self.closed.has(self.shard, connection);
+        let is_closed = binding.reg_id != 0 && self.closed.has(self.shard, connection_of(flow));
         is_closed || self.closed.ended(self.shard, flow)
     }
 

@@ -28,7 +28,7 @@ impl Switchboard {
     /// A REGISTER for a domain of ours.
     pub(crate) fn register(&mut self, arrival: &Arrival<'_, '_>, out: &mut Outbox) {
         let mut aor = std::mem::take(&mut self.aor);
-        match registered_party(arrival, &mut aor) {
+        match user_in_to(arrival, &mut aor) {
             Some(domain) => self.register_as(arrival, domain, &aor, out),
             // §10.3 step 5: the address-of-record is not one of this domain.
             None => self.refuse(arrival, Refusal::new(404), out),
@@ -206,14 +206,16 @@ impl Switchboard {
         if self.unsettled.is_empty() {
             return;
         }
+        let mut unsettled = std::mem::take(&mut self.unsettled);
         if let Err(error) = self.bindings.commit() {
             self.location_refusal(now_ms, &error);
-            for index in std::mem::take(&mut self.unsettled) {
+            for &index in &unsettled {
                 take_back(index, out);
                 self.note_taken_back(now_ms, index, out);
             }
         }
-        self.unsettled.clear();
+        unsettled.clear();
+        self.unsettled = unsettled;
     }
 
     /// What the log has called accepted was not.
@@ -246,9 +248,9 @@ enum Updated {
     Untrusted,
 }
 
-/// The domain of the address-of-record that a REGISTER speaks of, which is written to `aor` in canonical form (§10.3
-/// steps 1 and 5). A To that names our address means our first domain.
-fn registered_party<'m>(arrival: &Arrival<'m, '_>, aor: &mut Vec<u8>) -> Option<&'m str> {
+/// The domain of the address-of-record in To, which is written to `aor` in canonical form: whom a REGISTER speaks of (§10.3
+/// steps 1 and 5), and whom a request in a dialog is for. A To that names our address means our first domain.
+pub(crate) fn user_in_to<'m>(arrival: &Arrival<'m, '_>, aor: &mut Vec<u8>) -> Option<&'m str> {
     let to = arrival.parts.to.parsed_uri().ok()?;
     let domain = arrival.settings.identity.domain_of(&to)?;
     aor.clear();

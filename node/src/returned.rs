@@ -9,9 +9,10 @@
 //! Nobody else is reached by it than whom the request names: the user in To, at the Contact in the Request-URI.
 
 use offhook_location::Binding;
-use offhook_net::ConnectionId;
-use offhook_sip::{Host, Uri};
+use offhook_sip::Uri;
 
+use crate::closed::connection_of;
+use crate::register::user_in_to;
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
@@ -31,19 +32,12 @@ impl Switchboard {
             return false;
         }
         let mut aor = std::mem::take(&mut self.aor);
-        aor.clear();
-        let found = self.called_user(passage, &mut aor) && self.push_connected(passage, &aor, targets);
+        let found = user_in_to(passage.arrival, &mut aor).is_some_and(|domain| {
+            self.resolve_alias(domain, &mut aor);
+            self.push_connected(passage, &aor, targets)
+        });
         self.aor = aor;
         found
-    }
-
-    /// Writes the address-of-record in To. `false`: it is none of ours.
-    fn called_user(&self, passage: &Passage<'_, '_, '_>, aor: &mut Vec<u8>) -> bool {
-        let Ok(to) = passage.arrival.parts.to.parsed_uri() else { return false };
-        let Some(domain) = passage.arrival.settings.identity.domain_of(&to) else { return false };
-        let is_user = to.write_aor(Host::Name(domain.as_bytes()), aor).is_some();
-        self.resolve_alias(domain, aor);
-        is_user
     }
 
     fn push_connected(&self, passage: &Passage<'_, '_, '_>, aor: &[u8], targets: &mut Targets) -> bool {
@@ -65,8 +59,7 @@ impl Switchboard {
 
     fn is_connected(&self, binding: &Binding<'_>) -> bool {
         let flow = &binding.flow;
-        let connection =
-            ConnectionId { index: flow.connection_index, generation: flow.connection_generation };
+        let connection = connection_of(flow);
         flow.transport.is_reliable() && connection.is_some() && !self.closed.has(self.shard, connection)
     }
 }

@@ -6,10 +6,11 @@ use std::ops::Range;
 
 use offhook_locate::Wanted;
 use offhook_location::Binding;
-use offhook_net::{ConnectionId, Flow, Listener};
+use offhook_net::{Flow, Listener};
 use offhook_proxy::preferences::INDIFFERENT_MILLI;
 use offhook_sip::{Transport, Uri};
 
+use crate::closed::connection_of;
 use crate::hop::{self, NoHop};
 
 /// One target: where a copy of the request goes and what it says.
@@ -436,7 +437,7 @@ fn flow_of(binding: &Binding<'_>, listeners: &[Listener], arrived_on: u16) -> Op
     let back = Flow {
         transport: stored.transport,
         listener: stored.listener,
-        connection: ConnectionId { index: stored.connection_index, generation: stored.connection_generation },
+        connection: connection_of(stored),
         remote: stored.remote,
     };
     if !binding.path.is_empty() {

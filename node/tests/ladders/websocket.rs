@@ -251,13 +251,10 @@ fn the_page_was_closed_in_the_middle_of_a_call() {
     .leaves_nothing();
 }
 
-/// A browser whose network was away, or whose exchange was started anew, has a new connection and the Contact that its calls
-/// know. RFC 3261 §16.12, RFC 7118 §5.
-#[test]
-fn a_page_that_has_come_back_hears_of_its_calls() {
-    for kill in [false, true] {
-        let mut stage = with_websocket(scene_on_disk(OPEN)).run(
-            "
+/// Alice's page calls bob.
+fn call_of_a_page() -> Stage {
+    with_websocket(scene_on_disk(OPEN)).run(
+        "
         given bob is registered
         alice  -> proxy/ws         REGISTER
             Contact: <sip:a1@page.invalid;transport=ws>
@@ -270,7 +267,15 @@ fn a_page_that_has_come_back_hears_of_its_calls() {
         alice  -> proxy            ACK
                   proxy -> bob     ACK
     ",
-        );
+    )
+}
+
+/// A browser whose network was away, or whose exchange was started anew, has a new connection and the Contact that its calls
+/// know. RFC 3261 §16.12, RFC 7118 §5.
+#[test]
+fn a_page_that_has_come_back_hears_of_its_calls() {
+    for kill in [false, true] {
+        let mut stage = call_of_a_page();
         match kill {
             true => stage.kill_and_restart(),
             false => stage.play("alice -> proxy close"),
@@ -302,19 +307,9 @@ fn a_page_that_has_come_back_hears_of_its_calls() {
 /// §8.2.7, RFC 3261 §17.2.2.
 #[test]
 fn a_page_that_comes_back_too_late() {
-    let mut stage = with_websocket(scene_on_disk(OPEN)).run(
+    let mut stage = call_of_a_page();
+    stage.play(
         "
-        given bob is registered
-        alice  -> proxy/ws         REGISTER
-            Contact: <sip:a1@page.invalid;transport=ws>
-        alice  <- proxy            200
-        alice  -> proxy            INVITE bob
-            Contact: <sip:a1@page.invalid;transport=ws;ob>
-                  proxy -> bob     INVITE
-                  proxy <- bob     200
-        alice  <- proxy            200
-        alice  -> proxy            ACK
-                  proxy -> bob     ACK
         alice  -> proxy            close
                   proxy <- bob     BYE
                   proxy -> bob     480
