@@ -76,6 +76,11 @@ impl CloseReason {
         Self::Barred,
     ];
 
+    /// Whether the peer is told why, in words of its protocol, before it is closed.
+    pub(crate) const fn is_told(self) -> bool {
+        matches!(self, Self::Unframeable | Self::Insecure | Self::WebSocket)
+    }
+
     /// A short name for metrics.
     pub const fn name(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 mod server;
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use offhook_net::{CloseReason, ConnectionId, Flow, Limits, Outbox};
@@ -121,6 +122,19 @@ fn another_protocol_is_answered_and_closed() {
     server.wait_told(|_, t| matches!(t, Told::Unframeable(9)).then_some(()));
     assert_eq!(server.wait_told(closed), flow.connection);
     server.wait_closed(CloseReason::Unframeable, 1);
+}
+
+/// RFC 9112 §9.6 tells why: who still speaks when he is answered reads the answer, not a reset. But not for ever.
+#[test]
+fn another_protocol_that_goes_on_is_answered_too() {
+    let server = start(echo());
+    let mut stream = server.dial(0);
+    say(&stream, &[&b"\x16\x03\x01 hello"[..], &vec![b'x'; 1 << 20]].concat());
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, b"bad request");
+    server.wait_closed(CloseReason::Unframeable, 1);
+    eventually("who never ends is closed", || stream.write(&[b'x'; 1 << 16]).is_err());
 }
 
 #[test]

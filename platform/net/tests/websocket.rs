@@ -130,6 +130,25 @@ fn broken_rules() {
     server.wait_closed(CloseReason::WebSocket, 6);
 }
 
+/// RFC 9112 §9.6: who is still speaking when he is told hears it to its end. A reset would take it from him.
+#[test]
+fn who_still_speaks_is_told_too() {
+    let server = start();
+    let mut alice = opened(&server);
+    let head = [BINARY, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0];
+    say(&alice, &[&head, &*vec![b'x'; 1 << 20]].concat());
+    let (first, payload) = hear(&mut alice);
+    assert_eq!((first, &payload[..2]), (CLOSE, &1009u16.to_be_bytes()[..]));
+    assert_eq!(alice.read(&mut [0]).unwrap(), 0);
+    server.wait_closed(CloseReason::WebSocket, 1);
+
+    let bob = server.dial(0);
+    say(&bob, &[b"BREW /pot HTTP/1.1\r\n\r\n", &*vec![b'x'; 1 << 20]].concat());
+    let mut answer = String::new();
+    (&bob).read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+}
+
 /// RFC 6455 §5.5.1: a Close is answered with a Close, then the server ends the connection (§7.1.1). Nobody is to blame.
 #[test]
 fn a_client_closes() {

@@ -16,6 +16,7 @@ mod connect;
 mod connection;
 mod deadlines;
 mod layers;
+mod lingering;
 mod read;
 mod secure;
 mod table;
@@ -26,13 +27,14 @@ mod write_queue;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use accept::source;
 use connection::Connection;
 use deadlines::Deadlines;
+use lingering::Lingering;
 use table::Table;
 use write_layers::Sealed;
 
@@ -80,6 +82,8 @@ pub(crate) struct Streams {
     touched: Vec<(ConnectionId, usize)>,
     /// To be closed when the batch has been sent.
     closing: Vec<(ConnectionId, CloseReason)>,
+    /// Closed for what they said, and told so.
+    lingering: Lingering,
     held_bytes: usize,
 }
 
@@ -111,6 +115,7 @@ impl Streams {
             read_buffer: vec![0; READ_BYTES].into(),
             touched: Vec::new(),
             closing: Vec::new(),
+            lingering: Lingering::default(),
             held_bytes: 0,
         };
         streams.prepare_listening()?;
@@ -152,12 +157,14 @@ impl Streams {
 
     /// When [`Streams::expire`] wants to be called next.
     pub(crate) fn deadline_ms(&mut self) -> Option<u64> {
-        [self.deadlines.next_ms(), self.accepting_again_ms].into_iter().flatten().min()
+        let deadlines = [self.deadlines.next_ms(), self.accepting_again_ms, self.lingering.deadline_ms()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Closes what has been too slow or too quiet.
     pub(crate) fn expire(&mut self, now_ms: u64, fallout: &mut Fallout) {
         self.resume_accepting(now_ms);
+        self.lingering.look(now_ms, &mut self.read_buffer);
         let ping_every_ms = self.websocket.ping_every_ms;
         while let Some((due_ms, id)) = self.deadlines.pop(now_ms) {
             let Some(connection) = self.table.find_mut(id).filter(|c| c.check_ms == Some(due_ms)) else {
@@ -205,6 +212,16 @@ impl Streams {
         }
         self.counters.count_closed(reason);
         self.publish();
+        if reason.is_told() && connection.queue.is_empty() {
+            self.let_finish(connection.stream);
+        }
+    }
+
+    /// The peer was told why, and may be speaking still.
+    fn let_finish(&mut self, stream: TcpStream) {
+        if self.epoll.remove(stream.as_fd()).is_ok() {
+            self.lingering.add(stream);
+        }
     }
 
     /// After anything happened to a connection: watch it for what it now wants, count what it holds, and be there when
