@@ -10,7 +10,7 @@ use offhook_net::Outbox;
 use offhook_proxy::access::Sender;
 use offhook_proxy::history::{self, History, How, Leap, Step, Story, Veil};
 use offhook_route::Then;
-use offhook_sip::{Message, Method, NameAddr};
+use offhook_sip::{Message, Method, NameAddr, Scratch};
 use offhook_transaction::{ClientId, ServerId};
 
 use crate::arrival::Arrival;
@@ -77,7 +77,7 @@ impl Switchboard {
         let history = match upstream {
             Some(upstream) => upstream.history.as_deref(),
             None => {
-                fresh = History::of(arrival.message, screened.routed.uri.text);
+                fresh = begun(arrival, screened.routed.uri.text);
                 fresh.as_ref()
             }
         };
@@ -129,13 +129,7 @@ impl Switchboard {
     fn tell_way_now(&mut self, server: ServerId, start: usize, out: &mut Outbox) {
         let Some(record) = self.transactions.server(server) else { return };
         let Upstream { history: Some(history), sender, .. } = &record.user else { return };
-        let end = out.begin();
-        let Ok(response) = Message::parse(out.bytes(start..end)) else { return };
-        let mut told = Vec::new();
-        if history.tell(&response, veil_for(*sender), &mut self.scratch, &mut told) {
-            out.arena().truncate(start);
-            out.arena().extend_from_slice(&told);
-        }
+        write_way(history, veil_for(*sender), &mut self.scratch, start, out);
     }
 
     /// The same of an answer without a transaction.
@@ -150,14 +144,8 @@ impl Switchboard {
     fn tell_way_of_now(&mut self, arrival: &Arrival<'_, '_>, start: usize, out: &mut Outbox) {
         let Some(history) = history_at(arrival, arrival.message.request_uri_text()) else { return };
         let end = out.begin();
-        let Ok(response) = Message::parse(out.bytes(start..end)) else { return };
-        let mut told = Vec::new();
-        if !history.tell(&response, Veil::Targets, &mut self.scratch, &mut told) {
-            return;
-        }
         let plain = out.bytes(start..end).to_vec();
-        out.arena().truncate(start);
-        out.arena().extend_from_slice(&told);
+        write_way(&history, Veil::Targets, &mut self.scratch, start, out);
         // An answer without it is better than none.
         if self.is_too_much(arrival, start, out) {
             out.arena().truncate(start);
@@ -166,9 +154,24 @@ impl Switchboard {
     }
 }
 
+/// Writes it into the response that begins at `start`, if there is something to tell.
+fn write_way(history: &History<ClientId>, veil: Veil, scratch: &mut Scratch, start: usize, out: &mut Outbox) {
+    let end = out.begin();
+    let Ok(response) = Message::parse(out.bytes(start..end)) else { return };
+    let mut told = Vec::new();
+    if history.tell(&response, veil, scratch, &mut told) {
+        out.arena().truncate(start);
+        out.arena().extend_from_slice(&told);
+    }
+}
+
 /// The way of a request from here on; `None`: nobody wants to know.
 pub(crate) fn history_at(arrival: &Arrival<'_, '_>, received: &[u8]) -> Option<History<ClientId>> {
-    if has_history(arrival) { History::of(arrival.message, received) } else { None }
+    if has_history(arrival) { begun(arrival, received) } else { None }
+}
+
+fn begun(arrival: &Arrival<'_, '_>, received: &[u8]) -> Option<History<ClientId>> {
+    History::of(arrival.message, received, arrival.settings.identity.first_domain())
 }
 
 /// §8: the parameter of a Contact in a redirection of ours; empty for who does not ask.

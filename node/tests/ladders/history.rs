@@ -113,6 +113,23 @@ fn entries_of_others() {
     .leaves_nothing();
 }
 
+/// What was dialled as a number is told as a SIP URI. RFC 7044 §9.1.
+#[test]
+fn a_telephone_number() {
+    at_house(
+        "
+        alice  -> proxy            MESSAGE tel:00-301
+            Supported: histinfo
+                  proxy -> provider  MESSAGE sip:+301@192.0.2.50;user=phone
+            History-Info: <sip:00301@house.example;user=phone>;index=1, <sip:+301@192.0.2.50;user=phone>;index=1.1;rc=1
+                  proxy <- provider  404
+        alice  <- proxy            404
+            History-Info: <sip:00301@house.example;user=phone>;index=1, <sip:+301@192.0.2.50;user=phone?Reason=SIP%3Bcause%3D404>;index=1.1;rc=1
+    ",
+    )
+    .leaves_nothing();
+}
+
 /// Who wants the way kept private is not shown outside; inside the house the wish goes on. RFC 7044 §10.1.2.
 #[test]
 fn privacy() {

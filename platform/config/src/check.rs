@@ -168,7 +168,9 @@ fn action(config: &Config, route: &Route, place: &Place, report: &mut Report<'_>
         let cause = Cause::NotOneAction { table: place.title(), said };
         return report.refuse_at(std::slice::from_ref(place), cause);
     }
-    let changes_user = route.user.is_some() || route.strip > 0 || route.prepend.is_some();
+    let changes =
+        [("user", route.user.is_some()), ("strip", route.strip > 0), ("prepend", route.prepend.is_some())];
+    let changes_user = changes.iter().any(|(_, is_there)| *is_there);
     let forwards = route.to.is_some() || route.trunk.is_some();
     let asks_login =
         config.trunk.iter().any(|trunk| trunk.user.is_some() && Some(&trunk.name) == route.trunk.as_ref());
@@ -194,8 +196,6 @@ fn action(config: &Config, route: &Route, place: &Place, report: &mut Report<'_>
             "no users",
             "only the phones of a user ring in turns",
         ),
-        ("user", changes_user && route.refuse.is_some(), "refuse", "what is refused goes nowhere"),
-        ("user", changes_user && route.redirect.is_some(), "redirect", "the URI says where to go"),
         (
             "proves",
             route.proves.is_some() && !route.to.as_ref().is_some_and(Destination::may_be_tls),
@@ -209,7 +209,13 @@ fn action(config: &Config, route: &Route, place: &Place, report: &mut Report<'_>
             "only to and trunk forward without state",
         ),
     ];
-    for (key, _, other, because) in pointless.into_iter().filter(|(_, is_so, ..)| *is_so) {
+    let unused = changes.into_iter().flat_map(|(key, is_there)| {
+        [
+            (key, is_there && route.refuse.is_some(), "refuse", "what is refused goes nowhere"),
+            (key, is_there && route.redirect.is_some(), "redirect", "the URI says where to go"),
+        ]
+    });
+    for (key, _, other, because) in pointless.into_iter().chain(unused).filter(|(_, is_so, ..)| *is_so) {
         let cause = Cause::Pointless { key: place.key(key).to_string(), other, because };
         report.refuse_at(&[place.key(key), place.clone()], cause);
     }

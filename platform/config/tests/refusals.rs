@@ -169,6 +169,13 @@ fn a_route_does_one_thing() {
         ],
     );
     check(
+        &format!("{match_all}refuse = 403\nstrip = 1\nprepend = \"9\""),
+        &[
+            r#"4:1: "strip" in [[route]] means nothing with refuse: what is refused goes nowhere"#,
+            r#"5:1: "prepend" in [[route]] means nothing with refuse: what is refused goes nowhere"#,
+        ],
+    );
+    check(
         &format!("{match_all}refuse = 200"),
         &[r#"3:10: "refuse" in [[route]] is 200, but must be from 400 to 699"#],
     );

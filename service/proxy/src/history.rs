@@ -121,6 +121,8 @@ pub struct History<B> {
     came: Box<[u8]>,
     /// The index of the Request-URI that was received.
     base: Box<[u8]>,
+    /// Whose telephone numbers are; empty: nobody's.
+    domain: Box<[u8]>,
     steps: Vec<Step<B>>,
     /// How many leaps there were below that.
     leaps: usize,
@@ -136,8 +138,9 @@ pub fn is_wanted(request: &Message<'_>) -> bool {
 }
 
 impl<B: Copy + PartialEq> History<B> {
-    /// As it comes, for this Request-URI. `None`: nothing can be added to what is there.
-    pub fn of(request: &Message<'_>, received: &[u8]) -> Option<Self> {
+    /// As it comes, for this Request-URI; telephone numbers become those of `domain`, where there is one. `None`: nothing can
+    /// be added to what is there.
+    pub fn of(request: &Message<'_>, received: &[u8], domain: Option<&str>) -> Option<Self> {
         if request.values(Name::HistoryInfo).take(ENTRIES_MAX + 1).count() > ENTRIES_MAX {
             return None;
         }
@@ -146,7 +149,7 @@ impl<B: Copy + PartialEq> History<B> {
             Some(last) => {
                 let entry = NameAddr::parse(last)?;
                 let index = sound_index(entry.params().value(b"index")?)?;
-                match entry::without_headers(entry.uri) == received {
+                match entry::stands_for(entry.uri, received) {
                     true => (index.to_vec(), true),
                     // §10.3 rule 6: somebody on the way has said nothing.
                     false => ([index, b".0"].concat(), false),
@@ -155,11 +158,16 @@ impl<B: Copy + PartialEq> History<B> {
         };
         let is_wanted = is_wanted(request);
         let base: Box<[u8]> = base.into();
-        let first = || Step::new(base.clone(), Leap::new(received, How::Unsaid), true);
+        let domain: Box<[u8]> = domain.unwrap_or_default().as_bytes().into();
+        let first = || {
+            let received = entry::number_at(received, &domain);
+            Step::new(base.clone(), Leap::new(&received, How::Unsaid), true)
+        };
         Some(Self {
             came: if is_wanted { lines(request).into() } else { Box::default() },
             steps: if is_there { Vec::new() } else { vec![first()] },
             base,
+            domain,
             leaps: 0,
             is_wanted,
             is_private: Privacy::of(request).hides_history(),
@@ -173,7 +181,8 @@ impl<B: Copy + PartialEq> History<B> {
         let mut parent = self.base.clone();
         for (place, leap) in path.iter().enumerate() {
             let is_within = place + 1 < path.len();
-            let leap = Leap { of: Some(leap.of.clone().unwrap_or(parent)), ..leap.clone() };
+            let of = Some(leap.of.clone().unwrap_or(parent));
+            let leap = Leap { uri: entry::number_at(&leap.uri, &self.domain).into(), how: leap.how, of };
             let known = self.steps.iter().find(|step| is_within && step.is_within && step.leap == leap);
             parent = match known {
                 Some(step) => step.index.clone(),

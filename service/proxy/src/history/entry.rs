@@ -1,6 +1,8 @@
 //! Entries of History-Info as text: RFC 7044 §5, §10.2, §10.3.
 
-use offhook_sip::{Message, Name};
+use std::borrow::Cow;
+
+use offhook_sip::{Message, Name, Scheme, Uri};
 
 use super::Step;
 
@@ -137,6 +139,23 @@ pub(super) fn below(index: &[u8], number: usize) -> Vec<u8> {
 
 pub(super) fn without_headers(uri: &[u8]) -> &[u8] {
     uri.split(|&c| c == b'?').next().unwrap_or(uri)
+}
+
+/// §9.1, §9.2: a telephone number as a SIP URI of this host, if there is one, as RFC 3261 §19.1.6 makes it; any other URI
+/// as it is.
+pub(super) fn number_at<'u>(uri: &'u [u8], host: &[u8]) -> Cow<'u, [u8]> {
+    let number = Uri::parse(uri).ok().filter(|uri| uri.scheme == Scheme::Tel && !host.is_empty());
+    let Some(number) = number else { return Cow::Borrowed(uri) };
+    let digits = number.user.unwrap_or_default().iter().filter(|c| !b"-.()".contains(c)).copied();
+    let user: Vec<u8> = digits.chain(number.params().text().to_ascii_lowercase()).collect();
+    Cow::Owned([b"sip:", &*user, b"@", host, b";user=phone"].concat())
+}
+
+/// Whether the URI of an entry says where this Request-URI leads, be it that a number became a SIP URI of some host.
+pub(super) fn stands_for(entry: &[u8], received: &[u8]) -> bool {
+    let entry = without_headers(entry);
+    let host = || Uri::parse(entry).ok()?.address.map(|at| at.host_text);
+    entry == received || is_tel(received) && host().is_some_and(|host| *number_at(received, host) == *entry)
 }
 
 fn is_tel(uri: &[u8]) -> bool {

@@ -45,7 +45,7 @@ impl Scene<'_> {
     fn history(&self) -> Option<History<usize>> {
         let text = request(self.headers);
         let message = Message::parse(text.as_bytes()).expect("a message");
-        let mut history = History::of(&message, RECEIVED)?;
+        let mut history = History::of(&message, RECEIVED, Some("house.example"))?;
         for (branch, (path, status, headers)) in self.before.iter().enumerate() {
             history.note(branch, history.steps_to(path));
             let text = response(*status, headers);
@@ -112,6 +112,33 @@ fn further_entries() {
     }
 }
 
+/// RFC 7044 §9.1, RFC 3261 §19.1.6: a number becomes a SIP URI, and one that became one of another house is known again.
+#[test]
+fn telephone_numbers() {
+    for (came, received, goes) in [
+        ("", "tel:+1-(555).7;Ext=3", "<sip:+15557;ext=3@house.example;user=phone>;index=1"),
+        ("<sip:+1555@far.example;user=phone>;index=1", "tel:+1-555", ""),
+        (
+            "<sip:+1556@far.example;user=phone>;index=1",
+            "tel:+1-555",
+            "<sip:+1555@house.example;user=phone>;index=1.0",
+        ),
+        ("<tel:+1-555>;index=1", "tel:+1-555", ""),
+    ] {
+        let headers = if came.is_empty() { String::new() } else { format!("History-Info: {came}\r\n") };
+        let text = request(&headers);
+        let message = Message::parse(text.as_bytes()).expect("a message");
+        let history =
+            History::<usize>::of(&message, received.as_bytes(), Some("house.example")).expect("a way");
+        let entries = history.entries_with(&[], Veil::None);
+        assert_eq!(String::from_utf8(entries).expect("ASCII"), goes, "{received} after {came:?}");
+    }
+    let text = request("");
+    let message = Message::parse(text.as_bytes()).expect("a message");
+    let nowhere = History::<usize>::of(&message, b"tel:+1-555", None).expect("a way");
+    assert_eq!(nowhere.entries_with(&[], Veil::None), b"<tel:+1-555>;index=1");
+}
+
 /// RFC 7044 §9.3, RFC 7044 §10.2, RFC 7044 §10.3 rule 5: branches are counted; those that were refused say so, those that
 /// ring do not, those that are silent are not there.
 #[test]
@@ -125,7 +152,7 @@ fn branches_before() {
     assert_eq!(
         Scene { before, ..scene("") }.copy(&same("sip:5@c")),
         "History-Info: <sip:bob@house.example>;index=1, <sip:1@c?Reason=SIP%3Bcause%3D486>;index=1.1;rc=1, \
-         <tel:+3>;index=1.3;rc=1, <sip:4@c>;index=1.4;rc=1, <sip:5@c>;index=1.5;rc=1"
+         <sip:+3@house.example;user=phone?Reason=SIP%3Bcause%3D408>;index=1.3;rc=1, <sip:4@c>;index=1.4;rc=1, <sip:5@c>;index=1.5;rc=1"
     );
 }
 
