@@ -21,7 +21,7 @@ pub(crate) enum Era {
 }
 
 /// The evenings.
-pub(crate) const FOUND: [(u64, Era); 26] = [
+pub(crate) const FOUND: [(u64, Era); 29] = [
     (213_134, Plain), // an INVITE comes twice, nobody is registered when the first copy comes, and somebody is for the second one
     (500_940, Plain), // the ACK to a 408 comes by a new connection, to another shard
     (2_006_834, Plain), // a caller far away acknowledges the 480 of one copy of his INVITE while another copy rings
@@ -48,6 +48,9 @@ pub(crate) const FOUND: [(u64, Era); 26] = [
     (20_200_522, Secure),     // a machine of the provider does
     (20_400_584, Secure),     // it is passed over, and is no spare then
     (20_401_286, Secure),     // perhaps it was passed over, among equals
+    (20_500_416, Secure),     // another shard than the first finds it dead, and asks whether it lives
+    (20_502_337, Secure), // a request that is answered elsewhere leaves it for the third time without a word
+    (20_502_507, Secure), // a caller gives up who could have been sent on to one that perhaps is left alone
 ];
 
 impl Era {

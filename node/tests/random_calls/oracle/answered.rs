@@ -219,7 +219,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// A branch ends without a response, and nothing was heard of it before.
-    fn was_silent(&mut self, index: usize) {
+    pub(super) fn was_silent(&mut self, index: usize) {
         if self.clients[index].state == Asking::Calling {
             self.note_unanswered(index);
         }

@@ -120,15 +120,25 @@ impl<'a> Oracle<'a> {
         let count = *count;
         match count {
             ..SILENCES_MAX => {}
-            _ if shard != FIRST && self.group_at(hop).is_some() => self.learns(shard, hop, Life::Unsure),
+            _ if shard != FIRST && self.group_at(hop).is_some() => self.is_perhaps_dead(shard, hop),
             SILENCES_MAX => self.note_dead(client, None),
             _ => {}
         }
     }
 
+    /// So it may be asked whether it lives, too.
+    fn is_perhaps_dead(&mut self, shard: u8, hop: Hop) {
+        self.learns(shard, hop, Life::Unsure);
+        let at_ms = self.now_ms + PROBE_MS;
+        if let Some(standing) = self.health.standings.get_mut(&(shard, hop)) {
+            standing.may_ask_at(at_ms);
+        }
+    }
+
     /// Whether a next hop has left so many requests unanswered that it may be passed over.
     pub(super) fn is_silent(&self, shard: u8, hop: Hop) -> bool {
-        self.health.silences.get(&(shard, hop)).is_some_and(|count| *count >= SILENCES_MAX)
+        let silences = self.health.silences.get(&(shard, hop));
+        silences.is_some_and(|count| *count >= SILENCES_MAX) && self.life_of(shard, hop) != Life::Alive
     }
 
     fn learns(&mut self, shard: u8, hop: Hop, life: Life) {

@@ -79,6 +79,14 @@ impl Standing {
         self.asks = if self.life == Life::Unsure { Asks::May(at_ms) } else { Asks::Must(at_ms) };
     }
 
+    /// It may ask then, or earlier as before.
+    pub(super) fn may_ask_at(&mut self, at_ms: u64) {
+        self.asks = match self.asks {
+            Asks::Not => Asks::May(at_ms),
+            Asks::May(before_ms) | Asks::Must(before_ms) => Asks::May(before_ms.min(at_ms)),
+        };
+    }
+
     pub(super) fn may_ask(&self, now_ms: u64) -> bool {
         matches!(self.asks, Asks::May(at_ms) | Asks::Must(at_ms) if at_ms <= now_ms)
     }

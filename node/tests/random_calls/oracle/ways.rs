@@ -178,7 +178,9 @@ impl<'a> Oracle<'a> {
         let source = self.servers[server].from.remote.ip().to_string();
         if let Some(branch) = left {
             let mut places = std::mem::take(&mut self.clients[branch].places);
+            self.look_at_silence(shard, &mut places);
             self.is_spread(neighbour, (&request, source), (hop, &places));
+            pass_over_silent(&mut places, hop);
             self.next_place(hop, &mut places);
             return places;
         }
@@ -319,8 +321,16 @@ impl<'a> Oracle<'a> {
         self.clients[client].server.is_some() && !self.clients[client].places.is_empty()
     }
 
-    /// Where a branch has only places left that were perhaps passed over, what it does now tells.
+    /// Which of the places get no requests just now.
+    fn look_at_silence(&self, shard: u8, places: &mut [Place]) {
+        places.iter_mut().for_each(|place| place.is_silent = self.is_silent(shard, place.hop));
+    }
+
+    /// Where a branch has only places left that get no requests just now, or were perhaps passed over, what it does tells.
     pub(super) fn settle_places(&mut self, client: usize) {
+        let mut places = std::mem::take(&mut self.clients[client].places);
+        self.look_at_silence(self.clients[client].shard, &mut places);
+        self.clients[client].places = places;
         let c = &self.clients[client];
         let is_new = |packet: &Packet<'_>| {
             let branch = via_key(packet.via()).0;
@@ -331,7 +341,11 @@ impl<'a> Oracle<'a> {
         let new = sent.filter(|sent| Packet::read(&sent.bytes).is_some_and(|packet| is_new(&packet)));
         let taken: Vec<Hop> = new.map(|sent| (sent.flow.transport, sent.flow.remote)).collect();
         let is_taken = |place: &Place| taken.contains(&place.hop);
-        if c.places.is_empty() || !c.places.iter().all(|place| place.is_open) || c.places.iter().any(is_taken)
+        let may_be_none = c.places.iter().all(|place| place.is_open || place.is_silent);
+        if c.places.is_empty()
+            || !may_be_none
+            || c.places.iter().any(is_taken)
+            || self.is_given_up_now(client)
         {
             return;
         }
@@ -339,6 +353,20 @@ impl<'a> Oracle<'a> {
         c.places.clear();
         let patience_ms = c.ends_ms.map(|ends_ms| ends_ms - TIMEOUT_MS + TIMER_C_MS);
         c.patience_ms = patience_ms.filter(|_| c.request.is_invite());
+    }
+
+    /// Nobody waits for a silent branch any more, so it goes nowhere; but it had somewhere to go if it is given up now.
+    fn is_given_up_now(&self, client: usize) -> bool {
+        let c = &self.clients[client];
+        let Some(server) = c.server.map(|server| &self.servers[server]) else { return false };
+        let answers = |packet: Packet<'_>| {
+            packet.status >= 200
+                && packet.method == server.request.method
+                && via_key(packet.via()) == via_key(server.request.via())
+        };
+        let unwanted = c.cancel != Cancelling::No || server.over;
+        let mut sent = self.steps[self.index].sent.iter();
+        unwanted && sent.any(|sent| Packet::read(&sent.bytes).is_some_and(answers))
     }
 
     /// A branch has failed at its place: the request goes to the next one, if anybody still waits for it. `false`: this is
@@ -370,6 +398,7 @@ impl<'a> Oracle<'a> {
         let is_gone = |server: usize| !self.servers[server].lives_at(self.now_ms);
         if self.clients[client].server.is_some_and(is_gone) {
             // Nobody remembers where else it could go, and nobody waits for it.
+            self.was_silent(client);
             self.clients[client].finished = true;
             self.ends_now(client);
             return true;
@@ -412,7 +441,7 @@ impl<'a> Oracle<'a> {
 fn pass_over_silent(places: &mut Vec<Place>, hop: Hop) {
     let key = |place: &Place| (place.life != Life::Alive, place.rank);
     let Some(taken) = places.iter().find(|place| place.hop == hop).map(key) else { return };
-    let is_left_alone = |place: &Place| place.hop != hop && place.is_silent && place.life != Life::Alive;
+    let is_left_alone = |place: &Place| place.hop != hop && place.is_silent;
     places.retain(|place| !is_left_alone(place) || key(place) >= taken);
     for place in places.iter_mut().filter(|place| is_left_alone(place)) {
         place.is_open = key(place) == taken || place.life == Life::Unsure;
@@ -423,7 +452,7 @@ fn pass_over_silent(places: &mut Vec<Place>, hop: Hop) {
 fn is_least(places: &[Place], hop: Hop) -> bool {
     let Some(place) = places.iter().find(|place| place.hop == hop) else { return false };
     let is_before = |other: &Place, key: (bool, u32)| (other.life != Life::Alive, other.rank) < key;
-    let others = || places.iter().filter(|other| !other.is_silent || other.life == Life::Alive);
+    let others = || places.iter().filter(|other| !other.is_silent);
     let fits = |is_dead: bool| !others().any(|other| is_before(other, (is_dead, place.rank)));
     (place.life != Life::Dead && fits(false)) || (place.life != Life::Alive && fits(true))
 }
