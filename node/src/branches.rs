@@ -4,7 +4,7 @@
 //!   Upstream ── branches ──► newest ── next ──► … ── next ──► oldest
 //! ```
 
-use offhook_transaction::{ClientId, ServerId};
+use offhook_transaction::{ClientId, ClientState, ServerId};
 
 use crate::context::{Downstream, Spare};
 use crate::relay::Passage;
@@ -38,7 +38,7 @@ impl Switchboard {
         let rest = texts.with_addresses(target);
         let has_spare = rest.is_some();
         if let Some(rest) = rest {
-            let spare = Spare { branch: client, target: rest, max_breadth };
+            let spare = Spare { branch: client, target: rest, is_ready: false, max_breadth };
             self.with_rest(server, |rest| rest.spares.push(spare));
         }
         self.give_time(arrival.settings, arrival.now_ms, (server, client), (has_spare, invite));
@@ -57,6 +57,21 @@ impl Switchboard {
         } else if invite {
             let patience_ms = self.ring_ms(server).unwrap_or(settings.timer_c_ms as u32);
             self.transactions.set_user_timer(now_ms, branch, patience_ms);
+        }
+    }
+
+    /// A branch that was to go to another address stays: there is none that may be taken.
+    pub(crate) fn wait_on(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        (server, branch): (ServerId, ClientId),
+    ) {
+        let Some(record) = self.transactions.client(branch) else { return };
+        if matches!(record.state(), ClientState::Invite(_)) {
+            let patience_ms = self.ring_ms(server).unwrap_or(settings.timer_c_ms as u32);
+            let left_ms = patience_ms.saturating_sub(settings.failover_after_ms);
+            self.transactions.set_user_timer(now_ms, branch, left_ms);
         }
     }
 

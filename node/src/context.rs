@@ -120,6 +120,8 @@ pub(crate) struct Spare {
     pub branch: ClientId,
     /// The target, alone.
     pub target: Targets,
+    /// Whether it has been moved to the next address, which may be taken.
+    pub is_ready: bool,
     /// The Max-Breadth of its copies.
     pub max_breadth: Option<u32>,
 }

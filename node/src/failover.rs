@@ -4,9 +4,12 @@
 //! ```text
 //!   branch ──503, not reached, silence──► the same request, a new branch, the next address ──…──► none left: §16.7
 //! ```
-//! Silence is what has said nothing at all for `failover_after_s`: Timer B would be half a minute, and nobody holds on so
+//! Silence is what has said nothing at all for `failover_after_ms`: Timer B would be half a minute, and nobody holds on so
 //! long. A phone that wakes up after that is cancelled, and a branch like any other again: if it answers all the same, its
 //! 2xx passes, and the others are cancelled.
+//!
+//! Addresses that get no requests just now (RFC 7339 §5.5, §5.9) are no detour: if there is nothing else, who has not answered
+//! is waited for as if he were the last.
 
 use offhook_journal::Event;
 use offhook_locate::Hop;
@@ -54,13 +57,12 @@ impl Switchboard {
         failure: Failure<'_>,
         out: &mut Outbox,
     ) -> bool {
-        let Some(mut spare) = self.take_spare(server, branch) else { return false };
-        self.note_dead(now_ms, branch, failure);
-        let wanted = self.transactions.client(branch).is_some_and(|r| r.user.cancel == Cancel::No);
-        let waits = self.transactions.server(server).is_some_and(|r| r.user.fork.may_go_on());
-        if !wanted || !waits || !spare.target.next_address() {
+        if !self.has_spare(server, branch) {
             return false;
         }
+        self.note_dead(now_ms, branch, failure);
+        let goes = self.is_wanted(server, branch) && self.finds_next(settings, now_ms, (server, branch));
+        let Some(spare) = self.take_spare(server, branch).filter(|_| goes) else { return false };
         let newest = |board: &Self| board.transactions.server(server).and_then(|r| r.user.branches);
         let before = newest(self);
         self.replay(settings, now_ms, server, |board, passage| {
@@ -73,6 +75,59 @@ impl Switchboard {
             self.leave_branch(server, branch, failure);
         }
         went_on
+    }
+
+    /// Whether anybody waits for what this branch says.
+    fn is_wanted(&self, server: ServerId, branch: ClientId) -> bool {
+        let wanted = self.transactions.client(branch).is_some_and(|r| r.user.cancel == Cancel::No);
+        wanted && self.transactions.server(server).is_some_and(|r| r.user.fork.may_go_on())
+    }
+
+    /// Moves what is left of a target to the first of its addresses that may be taken now. `false`: there is none.
+    fn finds_next(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        (server, branch): (ServerId, ClientId),
+    ) -> bool {
+        let Some(mut spare) = self.take_spare(server, branch) else { return false };
+        if !spare.is_ready {
+            let may_be_taken = spare.target.next_address()
+                && self.replay(settings, now_ms, server, |board, passage| {
+                    board.holds_back(passage.arrival, &mut spare.target).is_none()
+                }) == Some(true);
+            if !may_be_taken {
+                return false;
+            }
+            spare.is_ready = true;
+        }
+        self.with_rest(server, |rest| rest.spares.push(spare));
+        true
+    }
+
+    /// A branch that could go to another address has had its time: if it has said nothing, its request goes there. It is
+    /// not given up itself: what it says yet is answered.
+    pub(crate) fn failover_due(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        (server, id): (ServerId, ClientId),
+        out: &mut Outbox,
+    ) {
+        let Some(record) = self.transactions.client(id) else { return };
+        if record.user.heard {
+            // Timer C has run out instead; nobody else is to be tried while somebody rings.
+            let invite = matches!(record.state(), ClientState::Invite(_));
+            self.forget_spare(server, id);
+            if invite {
+                self.timer_c(settings, now_ms, id, out);
+            }
+            return;
+        }
+        if self.is_wanted(server, id) && !self.finds_next(settings, now_ms, (server, id)) {
+            return self.wait_on(settings, now_ms, (server, id));
+        }
+        self.branch_failed(settings, now_ms, id, Lost::Silent, out);
     }
 
     /// A branch stays where it is.

@@ -78,7 +78,6 @@ mod settings;
 mod settle;
 mod shard;
 mod sieve;
-mod silent;
 mod standing;
 mod stranded;
 mod switchboard;

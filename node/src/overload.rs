@@ -70,7 +70,7 @@ impl Switchboard {
             return None;
         }
         let category = category(arrival);
-        if !self.health.silent.is_empty() && !self.leaves_silent_alone(arrival, category, targets) {
+        if !self.health.is_empty() && !self.leaves_silent_alone(arrival, category, targets) {
             return Some("Next hop does not answer");
         }
         targets.retain_reached(|flow| self.may_go(arrival, flow.remote, category));
@@ -97,16 +97,16 @@ impl Switchboard {
     /// Whether this next hop is silent, and the request is none that tries it all the same: our policy is that of §5.10.1.
     fn is_left_alone(&mut self, arrival: &Arrival<'_, '_>, to: &Flow, category: Category) -> bool {
         let hop = hop_of(to);
-        self.health.silent.has(hop)
+        self.health.is_left_alone(hop)
             && category != Category::Vital
             && !admission::is_emergency(arrival.message)
-            && !self.health.silent.takes_a_try(arrival.now_ms, hop)
+            && !self.health.takes_a_try(arrival.now_ms, hop)
     }
 
     /// A next hop has left a request unanswered, or could not be reached.
     pub(crate) fn note_unanswered(&mut self, now_ms: u64, to: &Flow, lost: Lost) {
         let hop = hop_of(to);
-        if self.neighbours.knows(to.remote) && self.health.silent.note(now_ms, hop) {
+        if self.neighbours.knows(to.remote) && self.health.note_unanswered(now_ms, hop) {
             self.take_for_dead(now_ms, hop, None, lost.name());
         }
     }

@@ -81,7 +81,7 @@ impl Switchboard {
 
     /// §16.8: a branch that has rung for too long is cancelled; one that never spoke, or stays silent after its CANCEL
     /// (§9.1), counts as 408.
-    fn timer_c(&mut self, settings: &Settings, now_ms: u64, id: ClientId, out: &mut Outbox) {
+    pub(crate) fn timer_c(&mut self, settings: &Settings, now_ms: u64, id: ClientId, out: &mut Outbox) {
         let Some(record) = self.transactions.client(id) else { return };
         // Answered meanwhile: what follows is for Timers D and M (RFC 6026 §7.2), however long the branch has rung.
         if record.state().is_answered() {
@@ -108,28 +108,6 @@ impl Switchboard {
         if let Some(record) = self.transactions.client_mut(id) {
             record.user.cancel = Cancel::Wanted;
         }
-    }
-
-    /// A branch that could go to another address has had its time: if it has said nothing, its request goes there. It is
-    /// not given up itself: what it says yet is answered.
-    fn failover_due(
-        &mut self,
-        settings: &Settings,
-        now_ms: u64,
-        (server, id): (ServerId, ClientId),
-        out: &mut Outbox,
-    ) {
-        let Some(record) = self.transactions.client(id) else { return };
-        if record.user.heard {
-            // Timer C has run out instead; nobody else is to be tried while somebody rings.
-            let invite = matches!(record.state(), ClientState::Invite(_));
-            self.forget_spare(server, id);
-            if invite {
-                self.timer_c(settings, now_ms, id, out);
-            }
-            return;
-        }
-        self.branch_failed(settings, now_ms, id, Lost::Silent, out);
     }
 
     /// Branches that went on after an answer (RFC 3841 §9.1 `no-cancel`) end with the request's transaction: later answers

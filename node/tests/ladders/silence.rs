@@ -16,7 +16,8 @@ const TWO: &str = r#"
     trunk = "pstn"
 "#;
 
-/// The first machine has left three calls unanswered, and the second has too much to do.
+/// The first machine has left three calls unanswered, and the second has too much to do: the fourth does not wait for the
+/// first once more.
 fn silent_and_busy() -> Stage {
     let house = scene(&format!("{OPEN}{TWO}"));
     house.address("first", "192.0.2.50:5060").address("second", "192.0.2.51:5060").run(
@@ -50,8 +51,8 @@ fn silent_and_busy() -> Stage {
                   proxy <- second  503 #4
             Retry-After: 120
                   proxy -> second  ACK #4
-                  proxy -> first   INVITE #4
-        +200ms alice <- proxy      100 #4
+        alice  <- proxy            500 #4
+        alice  -> proxy            ACK #4
     ",
     )
 }
@@ -68,6 +69,52 @@ fn the_other_machine_is_tried() {
         alice  <- proxy            200 #5
         alice  -> proxy            ACK #5
                   proxy -> second  ACK #5
+    ",
+    );
+}
+
+/// Where the one that is asked first says nothing, and the other one is left alone, the first is waited for: nobody is refused
+/// early because there is no detour. RFC 7339 §5.9, RFC 3261 §16.7.
+#[test]
+fn where_the_others_are_silent_the_first_has_its_time() {
+    let house = scene(&format!("{OPEN}{TWO}"));
+    house.address("first", "192.0.2.50:5060").address("second", "192.0.2.51:5060").run(
+        "
+        alice  -> proxy            INVITE sip:1@pstn.example #1
+                  proxy -> first/tcp INVITE #1
+        alice  -> proxy            INVITE sip:2@pstn.example #2
+                  proxy -> first   INVITE #2
+        alice  -> proxy            INVITE sip:3@pstn.example #3
+                  proxy -> first   INVITE #3
+                  proxy <- first   503 #1
+                  proxy -> first   ACK #1
+                  proxy -> second/tcp INVITE #1
+                  proxy <- first   503 #2
+                  proxy -> first   ACK #2
+                  proxy -> second  INVITE #2
+                  proxy <- first   503 #3
+                  proxy -> first   ACK #3
+                  proxy -> second  INVITE #3
+        @200ms alice <- proxy      100 #1
+        @200ms alice <- proxy      100 #2
+        @200ms alice <- proxy      100 #3
+        @10s      proxy -> first   OPTIONS
+                  proxy <- first   200
+        @32s   alice <- proxy      408 #1
+        alice  <- proxy            408 #2
+        alice  <- proxy            408 #3
+        alice  -> proxy            ACK #1
+        alice  -> proxy            ACK #2
+        alice  -> proxy            ACK #3
+        @33s   alice -> proxy      INVITE sip:4@pstn.example #4
+                  proxy -> first   INVITE #4
+        +200ms alice <- proxy      100 #4
+        @39s      proxy <- first   180 #4
+        alice  <- proxy            180 #4
+                  proxy <- first   200 #4
+        alice  <- proxy            200 #4
+        alice  -> proxy            ACK #4
+                  proxy -> first   ACK #4
     ",
     );
 }
