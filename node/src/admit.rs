@@ -14,6 +14,7 @@ use crate::arrival::Arrival;
 use crate::hop;
 use crate::identify::{Door, Proof};
 use crate::maddr;
+use crate::off_limits::begins;
 use crate::preference;
 use crate::relay::Passage;
 use crate::servers::NamedBy;
@@ -210,10 +211,13 @@ impl Switchboard {
         let arrival = passage.arrival;
         if let Some(mut wanted) = Wanted::of_uri(uri) {
             wanted.secure |= passage.screened.routed.wants_security();
-            return self.push_named(arrival, wanted, NamedBy::Peer, targets);
+            let by = if begins(passage) { NamedBy::Peer } else { NamedBy::Dialog };
+            return self.push_named(arrival, wanted, by, targets);
         }
         let flow = hop::to_uri(uri, &arrival.settings.listeners, arrival.from.listener);
-        push_safe(passage, (flow.map_err(hop::NoHop::refusal)?, false), targets)
+        let flow = flow.map_err(hop::NoHop::refusal)?;
+        self.may_lead_to(passage, flow.remote.ip())?;
+        push_safe(passage, (flow, false), targets)
     }
 
     /// An address-of-record that is another name of an account becomes that of the account. Accounts come first.

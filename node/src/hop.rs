@@ -4,7 +4,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use offhook_net::{ConnectionId, Flow, Listener};
-use offhook_sip::{Hint, Host, Refusal, Scheme, Transport, Uri};
+use offhook_sip::{Hint, Refusal, Scheme, Transport, Uri};
+
+use crate::off_limits::place_of;
 
 /// Why a URI leads nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,10 +49,9 @@ pub(crate) fn to_uri(uri: &Uri<'_>, listeners: &[Listener], arrived_on: u16) -> 
     if !uri.is_sip() {
         return Err(NoHop::Scheme);
     }
-    let at = uri.address.ok_or(NoHop::Scheme)?;
     // RFC 3263 §4: `maddr` takes the place of the host.
-    let host = uri.params().value(b"maddr").and_then(Host::parse).unwrap_or(at.host);
-    let ip = host.ip().ok_or(NoHop::Name)?;
+    let at = place_of(uri).ok_or(NoHop::Scheme)?;
+    let ip = at.host.ip().ok_or(NoHop::Name)?;
     if ip.is_multicast() {
         return Err(NoHop::Multicast);
     }

@@ -6,7 +6,6 @@ use offhook_proxy::renumber;
 use offhook_sip::Transport;
 
 use crate::beyond::Leg;
-use crate::register::is_behind_nat;
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
@@ -31,7 +30,7 @@ impl Switchboard {
             return None;
         }
         // Only a phone that speaks to us directly can be reached over the flow it came by.
-        let pinned = arrival.from.transport.is_reliable() || is_behind_nat(arrival);
+        let pinned = arrival.from.transport.is_reliable() || self.is_behind_nat(arrival);
         Some(Sides {
             caller: (arrival.parts.is_first_hop && pinned).then_some(arrival.from),
             callee: target.pinned.then_some(target.flow),

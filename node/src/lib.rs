@@ -52,6 +52,7 @@ mod named;
 mod names;
 mod neighbours;
 mod numbers;
+mod off_limits;
 mod overload;
 mod pace;
 mod parked;

@@ -4,8 +4,6 @@
 //! The 200 waits in the outbox until the end of the batch. There [`Switchboard::settle_registrations`] makes all changes of
 //! the batch durable with one write; if the disk refuses, each 200 becomes a 503 before it leaves.
 
-use std::net::IpAddr;
-
 use offhook_journal::Event;
 use offhook_location::{Change, LocationError, StoredFlow};
 use offhook_net::{Flow, Outbox};
@@ -16,6 +14,7 @@ use offhook_sip::{Hint, Host, Message, Name, NameAddr, Refusal, Reply, Transport
 
 use crate::arrival::Arrival;
 use crate::identify::{Door, Proof};
+use crate::off_limits::place_of;
 use crate::switchboard::Switchboard;
 
 /// A whole round through the bindings takes this many sweeps.
@@ -112,10 +111,11 @@ impl Switchboard {
         if let Asked::Change(wanted) = &registration.asked {
             refuse_own_contacts(arrival, wanted)?;
             registration.flow.nat = flow.transport == Transport::Udp
-                && wanted.first().is_some_and(|w| leads_elsewhere(&w.uri, arrival));
+                && wanted.first().is_some_and(|w| self.leads_elsewhere(&w.uri, arrival));
             if !registration.flow.nat {
-                refuse_inner_contacts(arrival, wanted.get(1..).unwrap_or_default())?;
+                self.refuse_off_limits(arrival, wanted.get(1..).unwrap_or_default())?;
             }
+            self.refuse_path(arrival)?;
         }
         let tag = self.stateless_tag(arrival.parts);
         let now_ms = arrival.now_ms;
@@ -240,6 +240,54 @@ impl Switchboard {
     }
 }
 
+/// Where a phone is, and where it may say that phones are.
+impl Switchboard {
+    /// The first Contact of a phone that is not where it says stands for the way it came by. The others are looked for where
+    /// they say.
+    fn refuse_off_limits(
+        &self,
+        arrival: &Arrival<'_, '_>,
+        others: &[Wanted<'_>],
+    ) -> Result<(), Refusal<'static>> {
+        let why = others.iter().find_map(|w| self.leads_off_limits(arrival, &w.uri));
+        why.map_or(Ok(()), |_| Err(Refusal::new(403).because("Contact that its sender may not lead to")))
+    }
+
+    /// RFC 3327 §5.3: requests go to the first value.
+    fn refuse_path(&self, arrival: &Arrival<'_, '_>) -> Result<(), Refusal<'static>> {
+        let first = arrival.message.values(Name::Path).next().and_then(NameAddr::parse);
+        let why = first.and_then(|path| self.leads_off_limits(arrival, &path.parsed_uri().ok()?));
+        why.map_or(Ok(()), |_| Err(Refusal::new(403).because("Path that its sender may not lead to")))
+    }
+
+    /// Whether the phone that sent this is not where its Contact says: requests to it must go back the way it came (contact
+    /// mending: the Contact itself stays as it was written).
+    pub(crate) fn is_behind_nat(&self, arrival: &Arrival<'_, '_>) -> bool {
+        let Some(value) = arrival.message.values(Name::Contact).next() else { return false };
+        let contact = NameAddr::parse(value).and_then(|c| c.parsed_uri().ok());
+        // `ob` in a Contact asks for its flow: RFC 5626 §5.3.2.
+        contact.is_some_and(|uri| uri.params().has(b"ob") || self.leads_elsewhere(&uri, arrival))
+    }
+
+    /// A name, which leads nowhere without DNS. Another address, unless Via shows that nothing on the way changes addresses:
+    /// then a trunk has its Contact on another machine, or somebody registers another phone (RFC 3261 §10.2.1). Or, for a
+    /// phone that asked for rport and so hears where it speaks (RFC 3581 §3), another port.
+    fn leads_elsewhere(&self, contact: &Uri<'_>, arrival: &Arrival<'_, '_>) -> bool {
+        let Some(at) = place_of(contact) else { return false };
+        let Some(ip) = at.host.ip() else { return true };
+        let Flow { remote, transport, .. } = arrival.from;
+        if ip == remote.ip() {
+            let other_port = at.port.unwrap_or(transport.default_port()) != remote.port();
+            return arrival.parts.via.asks_rport()
+                && other_port
+                && contact.transport().is_none_or(|t| t == transport);
+        }
+        let via_is_true = arrival.parts.via.sent_by.host.ip() == Some(remote.ip());
+        // Some phones that do not know their own address write 0.0.0.0, which from here would be this machine.
+        !via_is_true || self.off_limits(arrival, ip).is_some()
+    }
+}
+
 /// What became of a registration that was not refused.
 enum Updated {
     /// It is answered.
@@ -261,23 +309,12 @@ pub(crate) fn user_in_to<'m>(arrival: &Arrival<'m, '_>, aor: &mut Vec<u8>) -> Op
 /// A contact that is our own address would send us to ourselves.
 fn refuse_own_contacts(arrival: &Arrival<'_, '_>, wanted: &[Wanted<'_>]) -> Result<(), Refusal<'static>> {
     let identity = &arrival.settings.identity;
-    if wanted.iter().filter_map(|w| w.uri.address).any(|at| identity.is_us(&at)) {
+    if wanted.iter().filter_map(|w| place_of(&w.uri)).any(|at| identity.is_us(&at)) {
         return Err(Refusal::new(403).because("Contact is this server"));
     }
     // RFC 5627 §5.1: a GRUU that leads to itself.
     if wanted.iter().any(|w| gruu::is_gruu(&w.uri) && identity.domain_of(&w.uri).is_some()) {
         return Err(Refusal::new(403).because("Contact is a GRUU of this domain"));
-    }
-    Ok(())
-}
-
-/// The first Contact of a phone that is not where it says stands for the way it came by. The others are looked for where they
-/// say: nobody registers by them what only we can reach.
-fn refuse_inner_contacts(arrival: &Arrival<'_, '_>, others: &[Wanted<'_>]) -> Result<(), Refusal<'static>> {
-    let from = arrival.from.remote.ip();
-    let mut hosts = others.iter().filter_map(|w| w.uri.address?.host.ip());
-    if hosts.any(|ip| ip.is_unspecified() || is_inside(ip, from)) {
-        return Err(Refusal::new(403).because("Contact in a network that its sender is not in"));
     }
     Ok(())
 }
@@ -304,52 +341,6 @@ fn stored_flow(arrival: &Arrival<'_, '_>) -> StoredFlow {
         connection_generation: connection.generation,
         remote,
         nat: false,
-    }
-}
-
-/// Whether the phone that sent this is not where its Contact says: requests to it must go back the way it came (contact
-/// mending: the Contact itself stays as it was written).
-pub(crate) fn is_behind_nat(arrival: &Arrival<'_, '_>) -> bool {
-    let Some(value) = arrival.message.values(Name::Contact).next() else { return false };
-    let contact = NameAddr::parse(value).and_then(|c| c.parsed_uri().ok());
-    // `ob` in a Contact asks for its flow: RFC 5626 §5.3.2.
-    contact.is_some_and(|uri| uri.params().has(b"ob") || leads_elsewhere(&uri, arrival))
-}
-
-/// A name, which leads nowhere without DNS. Another address, unless Via shows that nothing on the way changes addresses:
-/// then a trunk has its Contact on another machine, or somebody registers another phone (RFC 3261 §10.2.1). Or, for a
-/// phone that asked for rport and so hears where it speaks (RFC 3581 §3), another port.
-fn leads_elsewhere(contact: &Uri<'_>, arrival: &Arrival<'_, '_>) -> bool {
-    let Some(at) = contact.address else { return false };
-    let Some(ip) = at.host.ip() else { return true };
-    // Some phones that do not know their own address write 0.0.0.0, which from here would be this machine.
-    if ip.is_unspecified() {
-        return true;
-    }
-    let Flow { remote, transport, .. } = arrival.from;
-    if ip == remote.ip() {
-        let other_port = at.port.unwrap_or(transport.default_port()) != remote.port();
-        return arrival.parts.via.asks_rport()
-            && other_port
-            && contact.transport().is_none_or(|t| t == transport);
-    }
-    let via_is_true = arrival.parts.via.sent_by.host.ip() == Some(remote.ip());
-    !via_is_true || is_inside(ip, remote.ip())
-}
-
-/// Whether an address lies in a network that who speaks from `from` is not in: a private one, or our own machine.
-fn is_inside(ip: IpAddr, from: IpAddr) -> bool {
-    is_private(ip) && !is_private(from) || ip.is_loopback() && !from.is_loopback()
-}
-
-/// Addresses that mean nothing outside their own network: RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291 §2.5.6.
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
-            ip.is_private() || shared || ip.is_link_local() || ip.is_loopback()
-        }
-        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback(),
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) enum NamedBy {
     Us,
     /// A URI of a request: somebody else decides where it leads.
     Peer,
+    /// A URI of a request in a dialog of ours, whose other side may be a trunk.
+    Dialog,
 }
 
 impl Switchboard {
@@ -63,8 +65,13 @@ impl Switchboard {
         let entropy = u64::from(self.cookies.loop_mark(&[arrival.parts.call_id]));
         let hops = located.order(entropy);
         let reach = if by == NamedBy::Us { Reach::Private } else { settings.reach };
-        let allowed: Vec<Hop> =
-            hops.into_iter().filter(|hop| reach.take(hop.address.ip()).is_some()).collect();
+        let leads_there = |hop: &Hop| {
+            by != NamedBy::Peer
+                || is_own(&settings.listeners, *hop)
+                || self.off_limits(arrival, hop.address.ip()).is_none()
+        };
+        let may_go = |hop: &Hop| reach.take(hop.address.ip()).is_some() && leads_there(hop);
+        let allowed: Vec<Hop> = hops.into_iter().filter(may_go).collect();
         if allowed.is_empty() {
             return Err(Nowhere::NotAllowed);
         }

@@ -6,7 +6,7 @@ use offhook_digest::Credentials;
 use offhook_proxy::access::Sender;
 use offhook_proxy::asserted::{self, Account, Statement, Trust};
 use offhook_proxy::privacy::Privacy;
-use offhook_route::Then;
+use offhook_route::{Rule, Then, Trunk};
 use offhook_sip::{Message, Method, Name, NameAddr, Refusal, same_in_any_case};
 use offhook_transaction::ClientId;
 
@@ -37,13 +37,18 @@ pub(crate) fn check_privacy(passage: &Passage<'_, '_, '_>) -> Result<(), Refusal
     if !arrival.message.has(Name::Privacy) || screened.routed.in_dialog.is_some() {
         return Ok(());
     }
-    if leads_to_trusted(passage) { Ok(()) } else { Privacy::of(arrival.message).check() }
+    match trunk_of(passage) {
+        // A number that is looked up may lead elsewhere.
+        Some((rule, trunk)) if trunk.trusted && rule.suffix.is_none() => Ok(()),
+        _ => Privacy::of(arrival.message).check(),
+    }
 }
 
-fn leads_to_trusted(passage: &Passage<'_, '_, '_>) -> bool {
-    let Way::Rule(rule, _) = passage.way else { return false };
-    let Then::Trunk(index) = rule.then else { return false };
-    passage.arrival.settings.routing.trunk(index).is_some_and(|trunk| trunk.trusted)
+/// The rule that the request falls under, and the trunk that it names.
+fn trunk_of<'p>(passage: &Passage<'p, '_, '_>) -> Option<(&'p Rule, &'p Trunk)> {
+    let Way::Rule(rule, _) = passage.way else { return None };
+    let Then::Trunk(index) = rule.then else { return None };
+    Some((rule, passage.arrival.settings.routing.trunk(index)?))
 }
 
 impl Switchboard {
@@ -60,8 +65,10 @@ impl Switchboard {
         let known = || self.known_trunk(settings, &arrival.from, &screened.routed.uri);
         let is_trusted = |index| settings.routing.trunk(index).is_some_and(|trunk| trunk.trusted);
         let from = self.trust.believes(arrival.from.remote.ip()) || known().is_some_and(is_trusted);
-        let by_name = || self.trust.has_names() && leads_to_trusted(passage);
-        let trust = Trust { from, to: self.trust.confides_in(hop) || by_name() };
+        // Two trunks may share an address, and one of them be trusted: the rule has said which is meant.
+        let meant = trunk_of(passage).map(|(_, trunk)| trunk).filter(|trunk| self.trunk_is_at(trunk, hop));
+        let to = meant.map_or_else(|| self.trust.confides_in(hop), |trunk| trunk.trusted);
+        let trust = Trust { from, to };
         let proved = || proved_account(passage).filter(|_| screened.method != Method::Ack);
         let account = || proved().map(|account| self.preferred(passage, account));
         let statement = Statement::of_request(arrival.message, trust, everywhere, account);

@@ -433,6 +433,39 @@ fn a_stateless_route() {
     );
 }
 
+/// One address of two trunks: the rule says which is meant, and only the trusted one is told. RFC 3325 §5.
+#[test]
+fn an_address_of_two_trunks() {
+    let house = "domains = [\"house.example\"]\n\
+        [[trunk]]\nname = \"paid\"\ntargets = [{ to = \"sip:192.0.2.51\" }]\npeers = [\"192.0.2.48/29\"]\ntrusted = true\n\
+        [[trunk]]\nname = \"test\"\ntargets = [{ to = \"sip:192.0.2.50\" }]\n\
+        [[route]]\nmatch = { prefix = \"0\" }\ntrunk = \"paid\"\n\
+        [[route]]\nmatch = { prefix = \"1\" }\ntrunk = \"test\"\n";
+    scene(house)
+        .domain("house.example")
+        .address("test", "192.0.2.50:5060")
+        .address("paid", "192.0.2.51:5060")
+        .run(
+            "
+        alice  -> proxy                MESSAGE sip:1@house.example
+        alice  <- proxy                407
+        alice  -> proxy                MESSAGE sip:1@house.example (auth)
+            Privacy: id
+                  proxy -> test        MESSAGE
+            !P-Asserted-Identity
+                  proxy <- test        200
+        alice  <- proxy                200
+        alice  -> proxy                MESSAGE sip:0@house.example (auth)
+            Privacy: id
+                  proxy -> paid        MESSAGE
+            P-Asserted-Identity: <sip:alice@house.example>
+                  proxy <- paid        200
+        alice  <- proxy                200
+    ",
+        )
+        .leaves_nothing();
+}
+
 /// A trusted trunk that is a name: it is told as well, whichever of its servers is asked. RFC 3325 §5.
 #[test]
 fn a_trusted_name() {

@@ -34,6 +34,7 @@ mod named_hops;
 mod names;
 mod nat;
 mod numbers;
+mod off_limits;
 mod outbound;
 mod overload;
 mod peers;

@@ -30,11 +30,6 @@ impl TrustDomain {
         self.peers.is_empty() && self.targets.is_empty() && !self.has_names
     }
 
-    /// Whether some targets are names, so that their addresses do not stand here.
-    pub fn has_names(&self) -> bool {
-        self.has_names
-    }
-
     /// Whether what comes from this address is believed: only where the administrator has written it down as a peer's,
     /// for a target's address may be anybody's who can forge one.
     pub fn believes(&self, source: IpAddr) -> bool {
