@@ -14,7 +14,7 @@ const RECORDS_MAX: usize = 128;
 
 /// CNAMEs that lead from the question to its records, in one answer or in several: the resolver follows no more of the second
 /// kind. Whoever has more has a loop, or means no good.
-const LINKS_MAX: usize = 7;
+pub(crate) const LINKS_MAX: usize = 7;
 
 pub(crate) fn record_type(kind: Kind) -> RecordType {
     match kind {

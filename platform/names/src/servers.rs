@@ -1,15 +1,20 @@
 //! The resolver: it only asks. Its own cache is off, for ours outlives dead servers.
 
+use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig, ResolverOpts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::xfer::RetryDnsHandle;
+use hickory_resolver::proto::op::DnsRequestOptions;
 use hickory_resolver::proto::rr::Name;
+use hickory_resolver::system_conf::read_system_conf;
+use hickory_resolver::{Hosts, NameServerPool, PoolContext, TlsConfig, TokioResolver};
 use offhook_locate::{Answer, Question};
 
 use crate::answer;
-use crate::checkers::Checkers;
+use crate::checked::Checked;
 use crate::options::{NamesError, Options};
 
 /// How often a question is asked of the servers before it has failed; two servers are asked at once.
@@ -24,39 +29,27 @@ const SILENCES: u32 = 4;
 
 /// The name servers.
 pub(crate) struct Servers {
-    resolver: TokioResolver,
+    resolver: Resolver,
     /// How long one question may take, with all that it needs.
     patience: Duration,
-    /// Where signatures are checked, if they are.
-    checkers: Option<Checkers>,
+}
+
+enum Resolver {
+    Believing(Box<TokioResolver>),
+    Checking(Box<Checked<RetryDnsHandle<NameServerPool<TokioRuntimeProvider>>>>),
 }
 
 impl Servers {
     pub(crate) fn new(options: &Options) -> Result<Self, NamesError> {
-        let wrong = |error: &dyn std::fmt::Display| NamesError::Servers(error.to_string());
-        let provider = TokioRuntimeProvider::default();
-        let mut builder = if options.servers.is_empty() {
-            TokioResolver::builder(provider).map_err(|e| wrong(&e))?
+        let (config, mut how) = if options.servers.is_empty() {
+            read_system_conf().map_err(wrong)?
         } else {
-            let servers = options.servers.iter().map(|&address| {
-                let at = |mut one: ConnectionConfig| {
-                    one.port = address.port();
-                    one
-                };
-                let connections = vec![at(ConnectionConfig::udp()), at(ConnectionConfig::tcp())];
-                NameServerConfig::new(address.ip(), true, connections)
-            });
-            let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
-            TokioResolver::builder_with_config(config, provider)
+            (ResolverConfig::from_parts(None, Vec::new(), own_servers(options)), ResolverOpts::default())
         };
-        configure(builder.options_mut(), options);
-        if options.dnssec {
-            builder = builder.with_trust_anchor(options.anchors.keys());
-        }
-        let resolver = builder.build().map_err(|e| wrong(&e))?;
-        let checkers = if options.dnssec { Some(Checkers::start()?) } else { None };
+        configure(&mut how, options);
+        let resolver = if options.dnssec { checking(config, how, options)? } else { believing(config, how)? };
         let patience = Duration::from_millis(options.timeout_ms) * ATTEMPTS as u32 * SILENCES;
-        Ok(Self { resolver, patience, checkers })
+        Ok(Self { resolver, patience })
     }
 
     /// Asks.
@@ -67,21 +60,61 @@ impl Servers {
         let mut name = Name::from_ascii(question.name.as_str()).map_err(|error| error.to_string())?;
         // Names in SIP are whole: no search list.
         name.set_fqdn(true);
-        let (resolver, kind) = (self.resolver.clone(), answer::record_type(question.kind));
-        let lookup = async move { resolver.lookup(name, kind).await };
-        let said = match &self.checkers {
-            Some(checkers) => checkers.run(self.patience, lookup).await,
-            None => tokio::time::timeout(self.patience, lookup).await.ok(),
+        let kind = answer::record_type(question.kind);
+        let said = match &self.resolver {
+            Resolver::Believing(servers) => {
+                tokio::time::timeout(self.patience, servers.lookup(name, kind)).await
+            }
+            Resolver::Checking(servers) => {
+                tokio::time::timeout(self.patience, servers.lookup(name, kind)).await
+            }
         };
-        answer::read(question.kind, said.ok_or("it took too long, and was given up")?)
+        answer::read(question.kind, said.map_err(|_| "it took too long, and was given up")?)
     }
+}
+
+fn wrong(error: impl Display) -> NamesError {
+    NamesError::Servers(error.to_string())
+}
+
+fn own_servers(options: &Options) -> Vec<NameServerConfig> {
+    let servers = options.servers.iter().map(|&address| {
+        let at = |mut one: ConnectionConfig| {
+            one.port = address.port();
+            one
+        };
+        let connections = vec![at(ConnectionConfig::udp()), at(ConnectionConfig::tcp())];
+        NameServerConfig::new(address.ip(), true, connections)
+    });
+    servers.collect()
+}
+
+fn believing(config: ResolverConfig, how: ResolverOpts) -> Result<Resolver, NamesError> {
+    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    builder.with_options(how).build().map(|servers| Resolver::Believing(Box::new(servers))).map_err(wrong)
+}
+
+fn checking(config: ResolverConfig, how: ResolverOpts, options: &Options) -> Result<Resolver, NamesError> {
+    let mut asked = DnsRequestOptions::default();
+    asked.recursion_desired = how.recursion_desired;
+    asked.use_edns = how.edns0;
+    asked.edns_payload_len = how.edns_payload_len;
+    asked.edns_set_dnssec_ok = true;
+    asked.case_randomization = how.case_randomization;
+    let context = Arc::new(PoolContext::new(how, TlsConfig::new().map_err(wrong)?));
+    let pool = NameServerPool::from_config(config.into_parts().2, context, TokioRuntimeProvider::default());
+    Ok(Resolver::Checking(Box::new(Checked {
+        servers: RetryDnsHandle::new(pool, ATTEMPTS),
+        anchors: options.anchors.keys(),
+        hosts: Hosts::from_system().unwrap_or_default(),
+        options: asked,
+    })))
 }
 
 fn configure(resolver: &mut ResolverOpts, options: &Options) {
     resolver.timeout = Duration::from_millis(options.timeout_ms);
     resolver.attempts = ATTEMPTS;
     resolver.cache_size = 0;
-    resolver.validate = options.dnssec;
     resolver.edns0 = true;
     resolver.try_tcp_on_error = true;
     resolver.max_active_requests = QUESTIONS_AT_ONCE;
