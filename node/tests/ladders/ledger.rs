@@ -94,7 +94,7 @@ pub(crate) fn wrong(world: &World, exchange: NodeId, plan: &Plan) -> Vec<String>
 impl Seen {
     /// A copy came after the record was written.
     fn came_again(&self) -> bool {
-        self.given_up_ms.is_some_and(|given_up_ms| self.arrived_ms.iter().any(|at_ms| *at_ms > given_up_ms))
+        self.given_up_ms.is_some_and(|given_up_ms| self.arrived_ms.iter().any(|at_ms| *at_ms >= given_up_ms))
     }
 }
 

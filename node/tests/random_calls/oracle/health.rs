@@ -127,7 +127,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// So it may be asked whether it lives, too.
-    fn is_perhaps_dead(&mut self, shard: u8, hop: Hop) {
+    pub(super) fn is_perhaps_dead(&mut self, shard: u8, hop: Hop) {
         self.learns(shard, hop, Life::Unsure);
         let at_ms = self.now_ms + PROBE_MS;
         if let Some(standing) = self.health.standings.get_mut(&(shard, hop)) {

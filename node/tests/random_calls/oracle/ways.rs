@@ -372,8 +372,10 @@ impl<'a> Oracle<'a> {
     /// A branch has failed at its place: the request goes to the next one, if anybody still waits for it. `false`: this is
     /// its end.
     pub(super) fn goes_on(&mut self, client: usize, retry_after_s: Option<u64>) -> bool {
+        let left: Vec<bool> = self.clients[client].places.iter().map(|place| place.is_open).collect();
         self.settle_places(client);
         if !self.has_other_place(client) {
+            self.had_no_detour(client, &left, retry_after_s);
             return false;
         }
         let Some(server) = self.clients[client].server else { return false };
@@ -390,6 +392,21 @@ impl<'a> Oracle<'a> {
             self.clients[client].places.clear();
         }
         goes
+    }
+
+    /// A branch has failed where all others are left alone: it had somewhere to go, or perhaps it had (`left`), and is taken for
+    /// dead then.
+    fn had_no_detour(&mut self, client: usize, left: &[bool], retry_after_s: Option<u64>) {
+        let c = &self.clients[client];
+        let (shard, hop) = (c.shard, c.hop());
+        let is_known = c.server.is_some_and(|server| self.servers[server].lives_at(self.now_ms));
+        if left.is_empty() || !is_known {
+            return;
+        }
+        match left.iter().all(|is_open| *is_open) {
+            true => self.is_perhaps_dead(shard, hop),
+            false => self.note_dead(client, retry_after_s),
+        }
     }
 
     /// A branch has had its time. If it has said nothing, the request goes on; it is not given up itself: an INVITE that is
