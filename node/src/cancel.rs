@@ -11,11 +11,19 @@ use crate::admit::Admitted;
 use crate::arrival::Arrival;
 use crate::beyond::Leg;
 use crate::context::{Cancel, Downstream};
+use crate::failover::Detour;
 use crate::relay::Passage;
 use crate::session_timer;
+use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
 use crate::way::Way;
+
+/// So long after its CANCEL a branch keeps others from their turn, in T1, the "estimate of the round-trip time" (§17.1.1.1): in
+/// one of them comes its 487, or the 200 of who was lifted before the CANCEL arrived; in the second one what was lost is there
+/// too, repeated after T1. Who has not spoken then is dead, most likely. Without the wait the next phone would ring for a moment
+/// whenever somebody lifts at the last one.
+const GIVES_WAY_T1S: u32 = 2;
 
 impl Switchboard {
     /// A CANCEL: answered at once, whatever becomes of the INVITE (§9.2, §16.10).
@@ -67,7 +75,7 @@ impl Switchboard {
         while let Some(id) = next {
             let Some(record) = self.transactions.client(id) else { break };
             next = record.user.next;
-            if !record.user.finished && record.user.cancel != Cancel::Sent {
+            if !record.user.finished && !record.user.cancel.is_sent() {
                 self.cancel_branch(now_ms, id, reason, out);
             }
         }
@@ -112,7 +120,7 @@ impl Switchboard {
     /// Cancels one branch, or notes that it is to be cancelled as soon as it may be (§9.1).
     pub(crate) fn cancel_branch(&mut self, now_ms: u64, id: ClientId, reason: &[u8], out: &mut Outbox) {
         let Some(record) = self.transactions.client(id) else { return };
-        let flow = record.user.flow;
+        let (flow, server) = (record.user.flow, record.user.server);
         let own = Downstream::errand(flow, Leg::default());
         let Ok(cancel) = self.transactions.open_cancel(now_ms, id, own) else {
             if let Some(record) = self.transactions.client_mut(id) {
@@ -120,8 +128,7 @@ impl Switchboard {
             }
             return;
         };
-        let Some(record) = self.transactions.client_mut(id) else { return };
-        record.user.cancel = Cancel::Sent;
+        let Some(record) = self.transactions.client(id) else { return };
         let start = out.begin();
         if let Ok(invite) = Message::parse(record.request()) {
             derived::write_cancel(&invite, reason, out.arena());
@@ -129,9 +136,45 @@ impl Switchboard {
         let end = out.begin();
         self.transactions.set_request(cancel, out.bytes(start..end));
         out.send(start, flow, cancel.to_bits());
-        // §9.1: a branch that stays silent for 64·T1 after its CANCEL is given up.
-        let patience_ms = self.transactions.timing().timeout_ms();
+        self.await_end(now_ms, (server, id));
+    }
+
+    /// §9.1: a branch that stays silent for 64·T1 after its CANCEL is given up. Others do not wait that long for their turn.
+    fn await_end(&mut self, now_ms: u64, (server, id): (Option<ServerId>, ClientId)) {
+        let is_awaited = server.is_some_and(|server| self.others_wait(server));
+        let timing = self.transactions.timing();
+        let (cancel, patience_ms) = match is_awaited {
+            true => (Cancel::SentForOthers, GIVES_WAY_T1S * timing.t1_ms),
+            false => (Cancel::Sent, timing.timeout_ms()),
+        };
+        if let Some(record) = self.transactions.client_mut(id) {
+            record.user.cancel = cancel;
+        }
         self.transactions.set_user_timer(now_ms, id, patience_ms);
+    }
+
+    /// Whether targets wait for their turn, and somebody for them.
+    fn others_wait(&self, server: ServerId) -> bool {
+        let upstream = self.transactions.server(server).map(|record| &record.user);
+        upstream.is_some_and(|upstream| {
+            let rest = upstream.rest.as_ref();
+            upstream.fork.may_go_on() && rest.is_some_and(|rest| !rest.targets.list().is_empty())
+        })
+    }
+
+    /// What was cancelled so that others have their turn has had the time for its last word: they have it now. Nothing else ends
+    /// for it, for it may have been lifted all the same: its 2xx goes to the caller whenever it comes, and then the
+    /// others are cancelled (§16.7 steps 5 and 10).
+    pub(crate) fn gives_way(&mut self, settings: &Settings, now_ms: u64, id: ClientId, out: &mut Outbox) {
+        let timing = self.transactions.timing();
+        let left_ms = timing.timeout_ms().saturating_sub(GIVES_WAY_T1S * timing.t1_ms);
+        let Some(record) = self.transactions.client_mut(id) else { return };
+        record.user.cancel = Cancel::Sent;
+        let server = record.user.server;
+        self.transactions.set_user_timer(now_ms, id, left_ms);
+        if server.is_some_and(|server| self.others_wait(server)) {
+            self.branch_over(settings, now_ms, (id, 408), Detour::none(), out);
+        }
     }
 
     /// An ACK: it ends at the transaction that sent the refusal, or at the tag of an answer we keep no state of; the one

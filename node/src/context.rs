@@ -176,4 +176,13 @@ pub(crate) enum Cancel {
     Wanted,
     /// It is sent.
     Sent,
+    /// The same, and others have their turn if nothing comes of it soon.
+    SentForOthers,
+}
+
+impl Cancel {
+    /// Whether a CANCEL has gone out.
+    pub(crate) fn is_sent(self) -> bool {
+        matches!(self, Self::Sent | Self::SentForOthers)
+    }
 }

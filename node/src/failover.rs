@@ -203,6 +203,11 @@ pub(crate) struct Detour<'r> {
 }
 
 impl<'r> Detour<'r> {
+    /// Nothing.
+    pub(crate) const fn none() -> Self {
+        Self { address_failed: None, flow_failed: false }
+    }
+
     /// After a refusal.
     pub(crate) fn after(status: u16, refusal: &'r Message<'r>) -> Self {
         let is_invite = || refusal.cseq().is_ok_and(|cseq| cseq.method == b"INVITE");

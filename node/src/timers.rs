@@ -90,6 +90,9 @@ impl Switchboard {
         if let Some(server) = record.user.server.filter(|server| self.has_spare(*server, id)) {
             return self.failover_due(settings, now_ms, (server, id), out);
         }
+        if record.user.cancel == Cancel::SentForOthers {
+            return self.gives_way(settings, now_ms, id, out);
+        }
         let has_rung = record.state() == ClientState::Invite(InviteClient::Proceeding);
         if has_rung && record.user.cancel == Cancel::No {
             return self.cancel_branch(now_ms, id, reason::of_cancel(408), out);
@@ -97,7 +100,7 @@ impl Switchboard {
         let others_wait = record.user.server.is_some_and(|server| self.ring_ms(server).is_some());
         let cancelled = record.user.cancel;
         self.branch_failed(settings, now_ms, id, Lost::Silent, out);
-        if others_wait && cancelled != Cancel::Sent {
+        if others_wait && !cancelled.is_sent() {
             // Its turn is over, and Timer B may not be: should it wake up yet, it is cancelled (§9.1).
             return self.want_cancel(id);
         }

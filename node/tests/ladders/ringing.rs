@@ -122,31 +122,151 @@ fn lifted_in_the_last_moment() {
     .leaves_nothing();
 }
 
-/// A phone that answers neither the call nor its CANCEL holds nobody up for ever. RFC 3261 §16.8, §9.1.
+/// A phone that has rung and died, and so says nothing to its CANCEL either, holds nobody up: the next one rings a moment later.
+/// RFC 3261 §16.6, RFC 3261 §9.1.
 #[test]
-fn a_deaf_phone_gives_way_after_its_cancel() {
-    open_ladder(
-        "
+fn a_phone_that_died_while_it_rang_gives_way() {
+    open_ladder(&format!(
+        "{MOBILE_AND_DESK}
+        @25s      proxy -> mobile  CANCEL
+        @26s      proxy -> desk    INVITE
+                  proxy <- desk    180
+        alice  <- proxy            180
+        @30s      proxy <- desk    486
+                  proxy -> desk    ACK
+        alice  <- proxy            486
+        alice  -> proxy            ACK
+    "
+    ))
+    .leaves_nothing();
+}
+
+/// It was not dead, but far away, and lifted when the next one rings: the caller has it, and the next one is told to stop. RFC 3261
+/// §16.7 steps 5 and 10.
+#[test]
+fn lifted_after_its_turn() {
+    open_ladder(&format!(
+        "{MOBILE_AND_DESK}
+        @25s      proxy -> mobile  CANCEL
+        @26s      proxy -> desk    INVITE
+                  proxy <- desk    180
+        alice  <- proxy            180
+        @27s      proxy <- mobile  200 INVITE
+        alice  <- proxy            200
+                  proxy -> desk    CANCEL
+            Reason: SIP;cause=200;text=\"Call completed elsewhere\"
+                  proxy <- mobile  481 CANCEL
+        alice  -> proxy            ACK (with mobile)
+                  proxy -> mobile  ACK
+                  proxy <- desk    200 CANCEL
+                  proxy <- desk    487 INVITE
+                  proxy -> desk    ACK
+        alice  -> proxy            BYE (with mobile)
+                  proxy -> mobile  BYE
+                  proxy <- mobile  200
+        alice  <- proxy            200
+    "
+    ))
+    .leaves_nothing();
+}
+
+/// Both are lifted: the caller has two answers, and may end one of them. RFC 3261 §16.7 step 5, RFC 3261 §13.2.2.4.
+#[test]
+fn two_are_lifted_one_after_its_turn() {
+    open_ladder(&format!(
+        "{MOBILE_AND_DESK}
+        @25s      proxy -> mobile  CANCEL
+        @26s      proxy -> desk    INVITE
+                  proxy <- desk    200 INVITE
+        alice  <- proxy            200
+                  proxy <- mobile  200 INVITE
+        alice  <- proxy            200
+        alice  -> proxy            ACK (with desk)
+                  proxy -> desk    ACK
+        alice  -> proxy            ACK (with mobile)
+                  proxy -> mobile  ACK
+        alice  -> proxy            BYE (with mobile)
+                  proxy -> mobile  BYE
+                  proxy <- mobile  200
+        alice  <- proxy            200
+    "
+    ))
+    .leaves_nothing();
+}
+
+/// Its 487 comes when the next one rings: it is acknowledged, and that is all. RFC 3261 §17.1.1.3.
+#[test]
+fn a_late_487_changes_nothing() {
+    open_ladder(&format!(
+        "{MOBILE_AND_DESK}
+        @25s      proxy -> mobile  CANCEL
+        @26s      proxy -> desk    INVITE
+                  proxy <- desk    180
+        alice  <- proxy            180
+        @27s      proxy <- mobile  200 CANCEL
+                  proxy <- mobile  487 INVITE
+                  proxy -> mobile  ACK
+        @30s      proxy <- desk    603
+                  proxy -> desk    ACK
+        alice  <- proxy            603
+        alice  -> proxy            ACK
+    "
+    ))
+    .leaves_nothing();
+}
+
+/// The caller gives up in the moment between two turns: nobody else rings, and he is told when the phone has said its last
+/// word. RFC 3261 §16.7, RFC 3261 §9.2.
+#[test]
+fn the_caller_gives_up_between_two_turns() {
+    open_ladder(&format!(
+        "{MOBILE_AND_DESK}
+        @25s      proxy -> mobile  CANCEL
+        @25500ms alice -> proxy    CANCEL
+        alice  <- proxy            200 CANCEL
+        @27s      proxy <- mobile  200 CANCEL
+                  proxy <- mobile  487 INVITE
+                  proxy -> mobile  ACK
+        alice  <- proxy            487 INVITE
+        alice  -> proxy            ACK
+    "
+    ))
+    .leaves_nothing();
+}
+
+/// The last ones have nobody behind them: what they say is waited for. RFC 3261 §9.1.
+#[test]
+fn nobody_waits_behind_the_last_one() {
+    open_ladder(&format!(
+        "{MOBILE_AND_DESK}
+        @25s      proxy -> mobile  CANCEL
+                  proxy <- mobile  200 CANCEL
+                  proxy <- mobile  487 INVITE
+                  proxy -> mobile  ACK
+                  proxy -> desk    INVITE
+                  proxy <- desk    180
+        alice  <- proxy            180
+        @206s     proxy -> desk    CANCEL
+        @238s  alice <- proxy      487 INVITE
+        alice  -> proxy            ACK
+    "
+    ))
+    .leaves_nothing();
+}
+
+/// Alice calls, and Bob's mobile rings; his desk phone waits for its turn.
+const MOBILE_AND_DESK: &str = "
         mobile -> proxy/tcp        REGISTER bob
             Contact: <sip:mobile@{mobile};transport=tcp>;q=0.9
         mobile <- proxy            200
-        desk   -> proxy            REGISTER bob
-            Contact: <sip:desk@{desk}>;q=0.5
+        desk   -> proxy/tcp        REGISTER bob
+            Contact: <sip:desk@{desk};transport=tcp>;q=0.5
         desk   <- proxy            200
         alice  -> proxy            INVITE bob
                   proxy -> mobile  INVITE
                   proxy <- mobile  180
         alice  <- proxy            180
-        @25s      proxy -> mobile  CANCEL
-        @57s      proxy -> desk    INVITE
-                  proxy <- desk    486
-                  proxy -> desk    ACK
-        alice  <- proxy            486
-        alice  -> proxy            ACK
-    ",
-    )
-    .leaves_nothing();
-}
+";
 
 /// The configuration says how long, and a rule says it for its number. RFC 3261 §16.6.
 #[test]

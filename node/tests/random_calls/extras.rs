@@ -24,6 +24,8 @@ pub(crate) struct Extras {
     pub(crate) identity: Option<Rng>,
     /// Phones that want TLS on every hop, among those that come by TLS.
     pub(crate) secure: Option<Rng>,
+    /// So long phones ring before others have their turn, seconds; else until Timer C ends it.
+    pub(crate) ring_s: Option<u64>,
 }
 
 impl Extras {
@@ -42,7 +44,8 @@ impl Extras {
         let forwarding = later(Era::Forwarding, 0x0f0a_3a2d, 250);
         let identity = later(Era::Identity, 0x01de_4717, 300);
         let secure = later(Era::Secure, 0x05ec_07e5, 600).filter(|_| links);
-        Self { links, names, trunks, dice, row, forwarding, identity, secure }
+        let ring_s = later(Era::Turns, 0x0107_0125, 500).map(|mut dice| dice.between(5, 40));
+        Self { links, names, trunks, dice, row, forwarding, identity, secure, ring_s }
     }
 
     /// Whether the next call goes far away.

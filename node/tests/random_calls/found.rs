@@ -18,10 +18,12 @@ pub(crate) enum Era {
     Identity,
     /// Phones that want TLS on every hop.
     Secure,
+    /// Phones that ring for less than Timer C.
+    Turns,
 }
 
 /// The evenings.
-pub(crate) const FOUND: [(u64, Era); 29] = [
+pub(crate) const FOUND: [(u64, Era); 31] = [
     (213_134, Plain), // an INVITE comes twice, nobody is registered when the first copy comes, and somebody is for the second one
     (500_940, Plain), // the ACK to a 408 comes by a new connection, to another shard
     (2_006_834, Plain), // a caller far away acknowledges the 480 of one copy of his INVITE while another copy rings
@@ -51,12 +53,14 @@ pub(crate) const FOUND: [(u64, Era); 29] = [
     (20_500_416, Secure),     // another shard than the first finds it dead, and asks whether it lives
     (20_502_337, Secure), // a request that is answered elsewhere leaves it for the third time without a word
     (20_502_507, Secure), // a caller gives up who could have been sent on to one that perhaps is left alone
+    (30_003_876, Secure), // a server says 503, and the only other one is left alone
+    (30_002_663, Secure), // a call that rang out is tried elsewhere in the moment of its ACK
 ];
 
 impl Era {
     /// That of an evening.
     pub(crate) fn of(seed: u64) -> Self {
         let found = FOUND.iter().find(|(found, _)| *found == seed);
-        found.map_or(Self::Secure, |(_, era)| *era)
+        found.map_or(Self::Turns, |(_, era)| *era)
     }
 }

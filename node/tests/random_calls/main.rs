@@ -6,7 +6,8 @@
 //! name, and of which some are dead, busy or slow, as the name servers may be; in some there is a provider that numbers go
 //! to, which asks who calls, registers the exchange and sends calls in; in some there is a row of servers that share calls and
 //! are asked whether they live; in some phones are forwarded; in some
-//! people say who they are, or want it hidden; in some they want TLS on every hop.
+//! people say who they are, or want it hidden; in some they want TLS on every hop; in some phones ring for seconds only, until
+//! others have their turn.
 //!
 //! An oracle at the door of each exchange sees every message and holds it against RFC 3261.
 //!

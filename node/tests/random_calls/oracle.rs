@@ -35,6 +35,7 @@ mod sent;
 mod standing;
 mod transactions;
 mod trunks;
+mod turns;
 mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -69,6 +70,8 @@ pub(crate) struct Facts {
     pub(crate) neighbours: Vec<Neighbour>,
     /// What becomes of redirections.
     pub(crate) follows: Follows,
+    /// How long phones ring before others have their turn; `None`: until Timer C ends it.
+    pub(crate) ring_ms: Option<u64>,
     /// Who says and hears who calls.
     pub(crate) trust: Trust,
 }
@@ -150,6 +153,8 @@ struct Turn<'a> {
     trying: Vec<usize>,
     /// All branches have ended: now the next targets, or the answer.
     settle: Vec<usize>,
+    /// The last of them was cancelled long ago.
+    late: Vec<usize>,
     went_on: Vec<usize>,
     /// Requests whose name has been found.
     woken: Vec<usize>,
@@ -284,6 +289,7 @@ impl<'a> Oracle<'a> {
         self.abandon_silent(&turn);
         let waits = turn.fresh.is_some_and(|fresh| self.begins_to_wait(fresh));
         self.are_followed(&turn.moved, &turn.went_on);
+        self.nobody_has_waited(&turn.late, &turn.went_on);
         self.expect(turn.next.is_empty(), "RFC 3263 §4.3", "the next place was not tried");
         self.expect(turn.retries.is_empty(), "§22.3", "a challenge for us was not answered");
         let asleep = turn.woken.first().map(|&server| self.servers[server].request.clone());

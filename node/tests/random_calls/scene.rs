@@ -203,10 +203,11 @@ impl Scene {
             seed: self.world.seed(),
         };
         let mut text = if auth { String::new() } else { OPEN.to_owned() };
-        // Turns end by Timer C alone: the oracle knows no other end.
         let has_provider = self.provider.is_some();
         let follows = self.forwarding.as_mut().map_or(Follows::Own, |all| all.follows(has_provider));
-        text += &format!("[proxy]\nring_s = 600\nfollow_redirects = \"{}\"\n", follows.name());
+        // Longer than Timer C is no time at all.
+        let ring_s = self.extras.ring_s.unwrap_or(600);
+        text += &format!("[proxy]\nring_s = {ring_s}\nfollow_redirects = \"{}\"\n", follows.name());
         text += &self.posing.as_ref().map(Posing::rule).unwrap_or_default();
         let (trusts_provider, trusts_row) = self.posing.as_ref().map(Posing::trusts).unwrap_or_default();
         let mut neighbours = Vec::new();
@@ -260,6 +261,7 @@ impl Scene {
             open: !auth,
             neighbours,
             follows,
+            ring_ms: self.extras.ring_s.map(|ring_s| ring_s * 1000),
             trust,
         };
         let name = format!("proxy-{domain}");

@@ -108,9 +108,14 @@ impl Fork {
         Verdict { keep, settle: self.open == 0 && !self.answered, ..Verdict::default() }
     }
 
-    /// A 2xx that comes again, or from a second phone, after the branch had its final response: RFC 6026 §7.2.
-    pub fn another_2xx(&self) -> Verdict {
-        Verdict { pass: self.invite && self.passes_2xx(), ..Verdict::default() }
+    /// A 2xx that comes again, or from a second phone, after the branch had its final response: RFC 6026 §7.2. It may be that
+    /// of a branch that was given up too early: then it is the answer (§16.7 steps 5 and 10).
+    pub fn another_2xx(&mut self) -> Verdict {
+        let pass = self.invite && self.passes_2xx();
+        let is_answer = pass && !self.answered;
+        self.answered |= pass;
+        self.over |= pass;
+        Verdict { pass, cancel_rest: is_answer && self.open > 0 && !self.leaves_rest, ..Verdict::default() }
     }
 
     const fn passes_2xx(&self) -> bool {
@@ -200,6 +205,18 @@ mod tests {
         let mut f = fork(2);
         f.finished(200);
         assert_eq!(f.finished(200), Verdict { pass: true, ..Verdict::default() });
+    }
+
+    /// RFC 3261 §16.7 step 5 and 10: who was given up takes the call all the same.
+    #[test]
+    fn a_late_2xx_is_the_answer() {
+        let mut f = fork(1);
+        assert!(f.finished(408).settle && f.may_go_on());
+        f.branch_opened();
+        assert_eq!(f.another_2xx(), Verdict { pass: true, cancel_rest: true, ..Verdict::default() });
+        assert!(f.is_answered() && !f.may_go_on());
+        assert_eq!(f.finished(487), Verdict::default());
+        assert_eq!(f.another_2xx(), Verdict { pass: true, ..Verdict::default() });
     }
 
     /// RFC 3261 §16.7 step 5, last paragraphs: a 6xx cancels the rest, but a 2xx may still win.

@@ -22,7 +22,7 @@ impl<'a> Oracle<'a> {
         self.take_back(index);
         let client = &self.clients[index];
         let for_us = client.server.is_some() && response.values("Via").nth(1).is_none();
-        let given_up = client.finished && client.waits() && !client.is_left;
+        let given_up = client.finished && client.waits() && !client.is_left && !client.gave_way;
         if for_us || given_up {
             return;
         }
@@ -92,6 +92,9 @@ impl<'a> Oracle<'a> {
             Cancelling::Wanted => self.cancel_branch(index),
             Cancelling::No if response.status > 100 || has_other_place => {
                 client.patience_ms = Some(self.now_ms + TIMER_C_MS);
+                if has_other_place {
+                    client.turn_ms = self.facts.ring_ms.map(|ms| self.now_ms + ms);
+                }
             }
             _ => {}
         }
@@ -110,6 +113,10 @@ impl<'a> Oracle<'a> {
     /// A branch has ended: §16.7 steps 5, 6 and 10.
     pub(super) fn finished(&mut self, index: usize, status: u16, response: Option<Packet<'a>>) {
         self.clients[index].finished = true;
+        // Its turn is over, and it was counted then: only who takes the call is heard yet.
+        if self.clients[index].gave_way && status >= 300 {
+            return;
+        }
         if let Some(response) = response.as_ref().filter(|r| self.is_asked_of_us(index, r)) {
             if self.answers_challenge(index, response) {
                 return self.turn.retries.push(index);
@@ -255,7 +262,7 @@ impl<'a> Oracle<'a> {
         for index in self.asking.clone() {
             let client: &Client<'_> = &self.clients[index];
             let due = |at_ms: Option<u64>| at_ms.is_some_and(|at_ms| at_ms <= now_ms);
-            if client.shard != shard || (client.finished && !client.is_left) {
+            if client.shard != shard || (client.finished && !client.is_left && !client.gave_way) {
                 continue;
             }
             if due(client.patience_ms) && client.waits() {
@@ -276,9 +283,10 @@ impl<'a> Oracle<'a> {
                 self.cancel_branch(index);
             } else if silent || impatient {
                 self.ends_now(index);
-                if !self.clients[index].is_left {
+                if !self.clients[index].is_left && !self.clients[index].gave_way {
                     self.was_silent(index);
                     self.finished(index, 408, None);
+                    self.is_nobodys_end(index);
                 }
             }
         }

@@ -96,6 +96,7 @@ fn complaints(steps: &[Step]) -> Vec<String> {
         open: true,
         neighbours: Vec::new(),
         follows: Follows::Off,
+        ring_ms: None,
         trust: Trust::default(),
     };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()

@@ -47,7 +47,8 @@ fn complaints(steps: &[Step]) -> Vec<String> {
     };
     let (domain, follows) = ("a.example".to_owned(), Follows::Off);
     let trust = Trust { confided: vec![there.ip()], ..Trust::default() };
-    let facts = Facts { places, domain, open: true, neighbours: vec![neighbour], follows, trust };
+    let facts =
+        Facts { places, domain, open: true, neighbours: vec![neighbour], follows, ring_ms: None, trust };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()
 }
 

@@ -81,6 +81,7 @@ fn complaints(steps: &[Step]) -> Vec<String> {
         open: true,
         neighbours: Vec::new(),
         follows: Follows::Own,
+        ring_ms: None,
         trust: Trust::default(),
     };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()
@@ -136,6 +137,7 @@ fn what_is_not_to_be_followed_is_not() {
         open: true,
         neighbours: Vec::new(),
         follows: Follows::Off,
+        ring_ms: None,
         trust: Trust::default(),
     };
     let said: Vec<String> = judge(&facts, &forwarded()).0.iter().map(ToString::to_string).collect();

@@ -31,8 +31,15 @@ fn refused_for_safety() -> Vec<Step> {
 fn complaints(steps: &[Step]) -> Vec<String> {
     let places = vec![(Transport::Udp, "198.51.100.1:5060".parse().expect("an address"))];
     let (domain, neighbours) = ("a.example".to_owned(), Vec::new());
-    let facts =
-        Facts { places, domain, open: true, neighbours, follows: Follows::Off, trust: Trust::default() };
+    let facts = Facts {
+        places,
+        domain,
+        open: true,
+        neighbours,
+        follows: Follows::Off,
+        ring_ms: None,
+        trust: Trust::default(),
+    };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()
 }
 

@@ -5,7 +5,7 @@ use super::transactions::{
     Asking, Cancelling, Resend, Serving, T2_MS, TIMEOUT_MS, TIMER_C_MS, TRYING_OF_OTHERS_MS,
 };
 use super::ways::{Hop, SILENCE_MS};
-use super::{Client, Oracle};
+use super::{Client, Oracle, Server};
 use crate::sniffer::Sent;
 
 impl<'a> Oracle<'a> {
@@ -36,6 +36,9 @@ impl<'a> Oracle<'a> {
         if let Some((_, received)) = self.turn.relay.take_if(|(to, _)| *to == server) {
             self.relayed(server, &received, &response);
             return self.responded(server, response);
+        }
+        if status >= 300 && state == Serving::Proceeding {
+            self.turns_are_over(server);
         }
         if self.turn.settle.contains(&server) && status >= 300 {
             self.is_a_best(server, &response);
@@ -184,8 +187,9 @@ impl<'a> Oracle<'a> {
 
     /// §9.1.
     fn cancel_sent(&mut self, shard: u8, invite: usize, sent: &'a Sent, cancel: Packet<'a>) {
-        let wanted = self.turn.cancels.contains(&invite);
+        let wanted = self.turn.cancels.contains(&invite) || self.ends_its_turn(invite);
         self.turn.cancels.retain(|waiting| *waiting != invite);
+        self.clients[invite].cancelled_ms = Some(self.now_ms);
         self.expect(wanted, "§9.1, §16.7 step 10", "a CANCEL that nothing asked for");
         let to = self.clients[invite].request.value("To");
         self.follows(invite, sent, &cancel, to, "§9.1");
@@ -222,11 +226,11 @@ impl<'a> Oracle<'a> {
         let Some(server) = self.find_server(shard, below, copy.method) else {
             return self.expect(false, "§16.6", format!("a request that nobody sent: {}", copy.first));
         };
-        let s = &self.servers[server];
-        let request = s.request.clone();
-        let from = s.from;
+        let Server { request, from, .. } = &self.servers[server];
+        let (request, from) = (request.clone(), *from);
         let asked = self.turn.fresh == Some(server) || self.turn.woken.contains(&server);
-        let (settles, over) = (self.turn.settle.contains(&server), s.over);
+        self.turns_are_over(server);
+        let (settles, over) = (self.turn.settle.contains(&server), self.servers[server].over);
         let meant = self.meant(server, sent, &copy);
         let left = self.left_for(server, (sent.flow.transport, sent.flow.remote), &copy);
         self.turn.next.retain(|going| Some(*going) != left);
@@ -328,6 +332,9 @@ impl<'a> Oracle<'a> {
             tries: None,
             is_back: false,
             is_left: false,
+            turn_ms: self.facts.ring_ms.filter(|_| invite && server.is_some()).map(|ms| self.now_ms + ms),
+            cancelled_ms: None,
+            gave_way: false,
             cancel: Cancelling::No,
             dialled_again: false,
             ack: None,

@@ -102,6 +102,12 @@ pub(crate) struct Client<'a> {
     pub(crate) is_back: bool,
     /// It was left for another place: what it says yet is answered, and no more (RFC 3263 §4.3).
     pub(crate) is_left: bool,
+    /// When its turn ends, if others wait for theirs.
+    pub(crate) turn_ms: Option<u64>,
+    /// When it was cancelled.
+    pub(crate) cancelled_ms: Option<u64>,
+    /// It was cancelled, and others have their turn without its last word; but it may yet take the call.
+    pub(crate) gave_way: bool,
     pub(crate) cancel: Cancelling,
     pub(crate) dialled_again: bool,
     pub(crate) ack: Option<&'a [u8]>,
