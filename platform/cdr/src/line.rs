@@ -303,16 +303,29 @@ fn put_number_or_null(number: Option<u64>, out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 4180 §2.5 to §2.7. Line breaks do not come from headers, but nothing rests on that.
+/// RFC 4180 §2.5 to §2.7. Others have written it: what would steer a terminal, or break the line, is shown as an escape, and
+/// what a spreadsheet would take for a formula gets an apostrophe before it.
 fn quoted(text: &[u8]) -> Cow<'_, [u8]> {
-    if text.is_ascii() && !text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) {
+    let is_formula = matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@'));
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b',' | b'"');
+    if !is_formula && text.iter().all(is_plain) {
         return text.into();
     }
-    let text = String::from_utf8_lossy(text);
-    if text.contains([',', '"', '\r', '\n']) {
-        return format!("\"{}\"", text.replace('"', "\"\"")).into_bytes().into();
+    let mut cell = String::with_capacity(text.len() + 8);
+    if is_formula {
+        cell.push('\'');
     }
-    text.into_owned().into_bytes().into()
+    for character in String::from_utf8_lossy(text).chars() {
+        match character {
+            '"' => cell.push_str("\"\""),
+            ' '..='~' => cell.push(character),
+            _ => cell.extend(character.escape_debug()),
+        }
+    }
+    if cell.contains([',', '"']) {
+        cell = format!("\"{cell}\"");
+    }
+    cell.into_bytes().into()
 }
 
 #[cfg(test)]
@@ -342,6 +355,25 @@ mod tests {
             assert_eq!(line.pop(), Some(b'\n'));
             assert!(!line.contains(&b'\n'));
             assert_eq!(serde_json::from_slice::<Value>(&line).unwrap(), entry.into_record().object());
+        }
+    }
+
+    /// RFC 4180 §2.5 to §2.7; and what strangers write is neither a formula nor obeyed by a terminal.
+    #[test]
+    fn cells_are_text() {
+        for (text, cell) in [
+            (&b"sip:+49301@a.test"[..], "sip:+49301@a.test"),
+            (b"a, \"b\"", "\"a, \"\"b\"\"\""),
+            (b"=1+1;x", "'=1+1;x"),
+            (b"=HYPERLINK(\"http://x\",\"y\")", "\"'=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\""),
+            (b"+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+            (b"@SUM(1)", "'@SUM(1)"),
+            (b"-1", "'-1"),
+            (b"\x1b[2J\x07\t=1", "\\u{1b}[2J\\u{7}\\t=1"),
+            ("Zo\u{eb} \u{202e}x\u{9b}1m\r\n".as_bytes(), "Zo\u{eb} \\u{202e}x\\u{9b}1m\\r\\n"),
+            (b"\xff", "\u{fffd}"),
+        ] {
+            assert_eq!(String::from_utf8(quoted(text).into_owned()).unwrap(), cell);
         }
     }
 
