@@ -75,7 +75,11 @@ pub fn run(common: &Common, command: &AccountCommand) -> anyhow::Result<()> {
             say(&format!("{alias}@{domain} is nobody now."))
         }
         AccountCommand::Aliases { domain, json } => aliases::run(&accounts, domain.as_deref(), *json),
-        AccountCommand::Import { file } => import::run(&accounts, file),
+        AccountCommand::Import { file } => {
+            import::run(&accounts, file)?;
+            accounts.domains()?.iter().for_each(|domain| warn_of_strange_domain(domain, &config));
+            Ok(())
+        }
     }
 }
 

@@ -51,9 +51,10 @@ fn sorted<T>(
     show: impl Fn(&str, &Binding<'_>) -> T,
 ) -> Vec<T> {
     let mut found = Vec::new();
+    let wanted = wanted.to_lowercase();
     location.dump(now_ms, |aor, binding| {
         let aor = visible(aor);
-        if aor.contains(wanted) {
+        if aor.to_lowercase().contains(&wanted) {
             let shown = show(&aor, &binding);
             found.push(((aor, binding.contact.to_vec()), shown));
         }

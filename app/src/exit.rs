@@ -146,7 +146,9 @@ fn advice(error: &anyhow::Error) -> Option<&'static str> {
         AccountError::AliasTaken { .. } | AccountError::UnknownAlias(_) => {
             Some("`offhook account aliases` shows all there are.")
         }
-        AccountError::Unknown(_) => Some("`offhook account list` shows all there are."),
+        AccountError::Unknown(_) | AccountError::IsAccount(_) => {
+            Some("`offhook account list` shows all there are.")
+        }
         _ => None,
     }
 }

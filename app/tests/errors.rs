@@ -125,6 +125,13 @@ fn impossible_names_are_wrong_usage() {
 }
 
 #[test]
+fn an_alias_that_is_an_account_is_called_so() {
+    let place = Place::new();
+    place.print(&["account", "add", "alice"]);
+    refused(&place.run(&["account", "alias", "alice", "alice"]), 1, &["is an account", "account list"]);
+}
+
+#[test]
 fn a_wrong_line_of_an_import_is_named_and_nothing_imported() {
     let place = Place::new();
     for (rows, cause) in [

@@ -36,8 +36,10 @@ impl FromStr for Target {
 
     /// A host alone is taken for a URI.
     fn from_str(text: &str) -> Result<Self, NoTarget> {
-        let has_scheme = text.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sip:"));
-        let secure = text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"));
+        let (has_scheme, secure) = (has_prefix(text, "sip:"), has_prefix(text, "sips:"));
+        if ["tel:", "im:", "pres:"].iter().any(|scheme| has_prefix(text, scheme)) {
+            return Err(NoTarget::Malformed);
+        }
         let uri = if has_scheme || secure { text.to_owned() } else { format!("sip:{text}") };
         let parsed = Uri::parse(uri.as_bytes()).map_err(|_| NoTarget::Malformed)?;
         let at = parsed.address.ok_or(NoTarget::Malformed)?;
@@ -57,6 +59,10 @@ impl FromStr for Target {
         let port = at.port.unwrap_or(transport.default_port());
         Ok(Self { host, port, transport, uri })
     }
+}
+
+fn has_prefix(text: &str, scheme: &str) -> bool {
+    text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }
 
 impl Target {
@@ -90,7 +96,7 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_says_why() {
         let refused = |text: &str| text.parse::<Target>().unwrap_err();
-        for text in ["", "sip:", "sip:a b", "sip:h?x=y", "sip:h:0x50", "sip:\u{1b}[2J"] {
+        for text in ["", "sip:", "sip:a b", "sip:h?x=y", "sip:h:0x50", "sip:\u{1b}[2J", "tel:123", "IM:a@b"] {
             assert_eq!(refused(text), NoTarget::Malformed, "{text:?}");
         }
         for text in ["sips:192.0.2.1", "sip:192.0.2.1;transport=tls", "sip:192.0.2.1;transport=pigeon"] {

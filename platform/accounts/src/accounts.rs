@@ -172,6 +172,19 @@ impl Accounts {
     }
 }
 
+impl Accounts {
+    /// The domains of all accounts.
+    ///
+    /// # Errors
+    /// [`AccountError::Store`].
+    pub fn domains(&self) -> Result<Vec<String>, AccountError> {
+        Ok(self.store.read(|sql| {
+            let mut all = sql.prepare_cached("SELECT DISTINCT domain FROM account ORDER BY domain")?;
+            all.query_map([], |row| row.get(0))?.collect()
+        })?)
+    }
+}
+
 /// Takes the number of a new change. All that is written in one transaction shares it.
 pub(crate) fn next_change(sql: &sql::Transaction<'_>) -> sql::Result<i64> {
     sql.query_row("UPDATE account_state SET change = change + 1 RETURNING change", [], |row| row.get(0))

@@ -31,7 +31,7 @@ impl Accounts {
     /// Gives an account another name in its domain.
     ///
     /// # Errors
-    /// [`AccountError::Unknown`] without such an account, [`AccountError::Exists`] if the name is an account,
+    /// [`AccountError::Unknown`] without such an account, [`AccountError::IsAccount`] if the name is an account,
     /// [`AccountError::AliasTaken`] if it is an alias,
     /// [`AccountError::TooManyAliases`], and what is wrong with the names.
     pub fn add_alias(&self, user: &str, domain: &str, alias: &str) -> Result<(), AccountError> {
@@ -45,7 +45,7 @@ impl Accounts {
                 return Err(AccountError::Unknown(name.to_string()));
             }
             if is_there(&alias)? > 0 {
-                return Err(AccountError::Exists(alias.to_string()));
+                return Err(AccountError::IsAccount(alias.to_string()));
             }
             const OWN: &str = "SELECT count(*) FROM account_alias WHERE domain = ?1 AND user = ?2";
             if sql.query_row(OWN, [&name.domain, &name.user], |row| row.get::<_, i64>(0))?

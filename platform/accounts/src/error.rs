@@ -41,6 +41,9 @@ pub enum AccountError {
     /// It is there already.
     #[error("{0} exists already")]
     Exists(String),
+    /// The name of an alias is that of an account.
+    #[error("{0} is an account, so it cannot be another name of one")]
+    IsAccount(String),
     /// It is not there.
     #[error("there is no account {0}")]
     Unknown(String),

@@ -4,13 +4,16 @@ use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
 /// The SIP domains of a certificate (DER), in the order of the certificate: the hosts of `sip:` URIs without a user in
-/// subjectAltName, or, only where there is none of these, its DNS names. Nothing for what is no certificate. Whether
-/// anybody trustworthy vouches for it is another question.
+/// subjectAltName, or, only where there is none of these, its DNS names. A wildcard proves nothing (§7.2). Nothing for what is
+/// no certificate. Whether anybody trustworthy vouches for it is another question.
 pub fn sip_domains(certificate: &[u8]) -> Vec<String> {
     let der = CertificateDer::from(certificate);
     let Ok(certificate) = EndEntityCert::try_from(&der) else { return Vec::new() };
     let uris: Vec<String> = certificate.valid_uri_names().filter_map(sip_host).map(str::to_owned).collect();
-    if uris.is_empty() { certificate.valid_dns_names().map(str::to_owned).collect() } else { uris }
+    let names = || certificate.valid_dns_names().map(str::to_owned).collect();
+    let mut domains = if uris.is_empty() { names() } else { uris };
+    domains.retain(|domain| !domain.contains('*'));
+    domains
 }
 
 /// Whether two names are the same domain: RFC 5922 §7.2. Letters of either case are one; a wildcard is only itself.

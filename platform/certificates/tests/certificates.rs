@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use offhook_certificates::{CertificateError, PemFiles, Wanted, Watch, ends, load, make_own, sip_domains};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConnection, ServerConnection};
 use tempfile::TempDir;
 
@@ -128,6 +130,11 @@ fn the_name_must_be_proved_as_sip_wants_it() {
     assert!(ask(&["sip:alice@example.org", "example.org"], "example.org"), "a user's URI is no domain's");
     assert!(!ask(&["sip:alice@example.org"], "example.org"));
     assert!(!ask(&["*.example.org"], "sip.example.org"), "no wildcards");
+    let domains = |names: &[&str]| {
+        let files = authority.sign(dir.path(), names);
+        sip_domains(&CertificateDer::from_pem_file(files.certificate).unwrap())
+    };
+    assert_eq!(domains(&["*.example.org", "example.org"]), ["example.org"]);
     assert!(!ask(&["sips:example.org"], "example.org"));
 }
 

@@ -1,7 +1,7 @@
 //! How a rule changes the Request-URI: aliases, abbreviated numbers, prefixes, and `tel:` that becomes `sip:`.
 
 use offhook_config::Route;
-use offhook_sip::{HostPort, Scheme, Uri};
+use offhook_sip::{HostPort, Param, Scheme, Uri};
 
 use crate::when::digits;
 
@@ -54,7 +54,7 @@ impl Change {
         let start = out.len();
         self.write_user(uri, out);
         if uri.scheme == Scheme::Tel {
-            out.extend_from_slice(uri.params().text());
+            write_number_params(uri, out);
         }
         if out.len() > start {
             out.push(b'@');
@@ -73,6 +73,19 @@ impl Change {
             write_param(uri, b"user", out);
         }
         true
+    }
+}
+
+/// The parameters of a telephone number, but for a context that is the beginning of a number (RFC 3966 §5.1.5): who joins the
+/// two calls one that no rule has looked at.
+fn write_number_params(uri: &Uri<'_>, out: &mut Vec<u8>) {
+    let begins_number = |param: &Param<'_>| {
+        param.name.eq_ignore_ascii_case(b"phone-context")
+            && param.value.is_none_or(|value| value.starts_with(b"+") || value.starts_with(b"%"))
+    };
+    for param in uri.params().filter(|param| !begins_number(param)) {
+        out.push(b';');
+        out.extend_from_slice(param.whole);
     }
 }
 
@@ -153,5 +166,9 @@ mod tests {
             uri(&same, local, Some("b.example")),
             "sip:7042;phone-context=a.example@b.example;user=phone"
         );
+        for prefix in ["+49900", "%2b49900", "+1;phone-context=+2"] {
+            let joined = format!("tel:0123;isub=1;Phone-Context={prefix}");
+            assert_eq!(uri(&same, &joined, Some("b.example")), "sip:0123;isub=1@b.example;user=phone");
+        }
     }
 }
