@@ -66,7 +66,7 @@ pub fn run(common: &Common, command: &AccountCommand) -> anyhow::Result<()> {
         }
         AccountCommand::Alias { aor, alias } => {
             let (user, domain) = parts(aor, &config);
-            accounts.add_alias(&user, &domain, alias)?;
+            let alias = accounts.add_alias(&user, &domain, alias)?;
             say(&format!("{alias}@{domain} is {user}@{domain} now."))
         }
         AccountCommand::Unalias { alias } => {

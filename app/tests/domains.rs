@@ -32,7 +32,7 @@ fn two_domains_and_their_numbers() {
             &["account", "alias", "alice", "+4930123456"][..],
             "+4930123456@school.example is alice@school.example already",
         ),
-        (&["account", "alias", "alice", "alice"], "exists already"),
+        (&["account", "alias", "alice", "alice"], "is an account"),
         (&["account", "alias", "carol", "18"], "there is no account"),
         (&["account", "unalias", "18"], "18@school.example is no other name of anybody"),
     ] {

@@ -202,7 +202,7 @@ fn a_short_number_belongs_to_a_domain() {
 fn an_account_has_several_numbers() {
     let aliases = &[
         ("17", "example.com", "bob"),
-        ("+4930123456", "example.com", "bob"),
+        ("+49-30-123456", "example.com", "bob"),
         ("alice", "example.com", "bob"),
     ];
     scene_with_aliases(&domains(OPEN), aliases)
@@ -218,6 +218,10 @@ fn an_account_has_several_numbers() {
                       proxy -> bob     OPTIONS #2
                       proxy <- bob     200 #2
             carol  <- proxy            200 #2
+            carol  -> proxy            OPTIONS sip:+49(30)12-34-56@example.com;user=phone #5
+                      proxy -> bob     OPTIONS #5
+                      proxy <- bob     200 #5
+            carol  <- proxy            200 #5
             carol  -> proxy            OPTIONS sip:17@school.example #3
             carol  <- proxy            404 #3
             carol  -> proxy            OPTIONS alice #4

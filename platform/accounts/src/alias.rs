@@ -8,6 +8,7 @@ use offhook_store::sql;
 
 use crate::accounts::next_change;
 use crate::name::Name;
+use crate::number::plain;
 use crate::{AccountError, Accounts};
 
 /// The aliases at one moment, `alias@domain` to the user part of the account.
@@ -28,14 +29,15 @@ pub struct Alias {
 }
 
 impl Accounts {
-    /// Gives an account another name in its domain.
+    /// Gives an account another name in its domain, and says which: a number loses its visual separators.
     ///
     /// # Errors
     /// [`AccountError::Unknown`] without such an account, [`AccountError::IsAccount`] if the name is an account,
     /// [`AccountError::AliasTaken`] if it is an alias,
     /// [`AccountError::TooManyAliases`], and what is wrong with the names.
-    pub fn add_alias(&self, user: &str, domain: &str, alias: &str) -> Result<(), AccountError> {
-        let (name, alias) = (Name::new(user, domain)?, Name::new(alias, domain)?);
+    pub fn add_alias(&self, user: &str, domain: &str, alias: &str) -> Result<String, AccountError> {
+        let alias = String::from_utf8_lossy(&plain(alias.as_bytes())).into_owned();
+        let (name, alias) = (Name::new(user, domain)?, Name::new(&alias, domain)?);
         self.store.write(|sql| {
             let is_there = |name: &Name| {
                 const ACCOUNT: &str = "SELECT count(*) FROM account WHERE domain = ?1 AND user = ?2";
@@ -59,7 +61,7 @@ impl Accounts {
                 sql::params![name.domain, alias.user, name.user, next_change(sql)?],
             )?;
             if rows > 0 {
-                return Ok(());
+                return Ok(alias.user);
             }
             const OWNER: &str = "SELECT user FROM account_alias WHERE domain = ?1 AND alias = ?2";
             let owner: String = sql.query_row(OWNER, [&alias.domain, &alias.user], |row| row.get(0))?;
@@ -75,9 +77,10 @@ impl Accounts {
     pub fn remove_alias(&self, alias: &str, domain: &str) -> Result<(), AccountError> {
         let name = Name::new(alias, domain)?;
         self.store.write(|sql| {
+            let number = String::from_utf8_lossy(&plain(name.user.as_bytes())).into_owned();
             let rows = sql.execute(
-                "DELETE FROM account_alias WHERE domain = ?1 AND alias = ?2",
-                [&name.domain, &name.user],
+                "DELETE FROM account_alias WHERE domain = ?1 AND alias IN (?2, ?3)",
+                [&name.domain, &name.user, &number],
             )?;
             if rows == 0 {
                 return Err(AccountError::UnknownAlias(name.to_string()));
@@ -119,7 +122,7 @@ pub(crate) fn read_all(sql: &sql::Transaction<'_>) -> sql::Result<Aliases> {
     let mut aliases = HashMap::default();
     while let Some(row) = rows.next()? {
         let (alias, domain) = (row.get_ref(0)?.as_bytes()?, row.get_ref(1)?.as_bytes()?);
-        aliases.insert([alias, b"@", domain].concat().into(), row.get_ref(2)?.as_bytes()?.into());
+        aliases.insert([&*plain(alias), b"@", domain].concat().into(), row.get_ref(2)?.as_bytes()?.into());
     }
     Ok(Arc::new(aliases))
 }

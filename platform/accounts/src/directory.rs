@@ -20,6 +20,7 @@ use foldhash::quality::RandomState;
 
 use crate::alias::Aliases;
 use crate::name::Name;
+use crate::number::plain;
 use crate::{Credential, DOMAIN_LEN_MAX, USER_LEN_MAX};
 
 /// How many bits of a hash choose the bucket.
@@ -68,13 +69,14 @@ impl Directory {
         self.buckets.get(bucket_index(hash))?.find(hash, key.as_bytes())
     }
 
-    /// The user part of the account that has this other name. Costs nothing where there are no other names.
+    /// The user part of the account that has this other name, however a number is spelled. Costs nothing where there are no
+    /// other names.
     #[inline]
     pub fn user_of_alias(&self, alias: &[u8], domain: &[u8]) -> Option<&[u8]> {
         if self.aliases.is_empty() {
             return None;
         }
-        self.aliases.get(Key::new(alias, domain)?.as_bytes()).map(|user| &**user)
+        self.aliases.get(Key::new(&plain(alias), domain)?.as_bytes()).map(|user| &**user)
     }
 
     /// The same with these aliases: alias, domain, user. For simulations.
@@ -83,7 +85,7 @@ impl Directory {
         aliases: impl IntoIterator<Item = (&'p str, &'p str, &'p str)>,
     ) -> Self {
         let entry = |(alias, domain, user): (&str, &str, &str)| {
-            (format!("{alias}@{domain}").into_bytes().into(), user.as_bytes().into())
+            ([&*plain(alias.as_bytes()), b"@", domain.as_bytes()].concat().into(), user.as_bytes().into())
         };
         self.aliases = Arc::new(aliases.into_iter().map(entry).collect());
         self

@@ -26,6 +26,7 @@ mod error;
 mod generate;
 mod import;
 mod name;
+mod number;
 mod refresh;
 
 pub use accounts::{Account, Accounts, Filter, LIST_ROWS_MAX, PASSWORD_LEN_MAX, REMOVALS_KEPT};

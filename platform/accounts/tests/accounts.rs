@@ -256,3 +256,26 @@ fn a_snapshot_is_shared_between_threads() {
     shared::<Directory>();
     shared::<Credential>();
 }
+
+/// A number is one name, however it is spelled (RFC 3966 §5.1.1).
+#[test]
+fn numbers_are_kept_without_their_marks() {
+    let exchange = Exchange::new();
+    let accounts = exchange.accounts();
+    accounts.add("alice", DOMAIN, "secret").expect("added");
+    accounts.add("bob", DOMAIN, "secret").expect("added");
+    assert_eq!(accounts.add_alias("alice", DOMAIN, "+49-30.(1)").expect("added"), "+49301");
+    let taken = accounts.add_alias("bob", DOMAIN, "+493-01");
+    assert!(matches!(taken, Err(AccountError::AliasTaken { .. })), "{taken:?}");
+    let snapshot = accounts.snapshot().expect("read");
+    let directory = snapshot.load();
+    for number in ["+49301", "+49-301", "(+49)301"] {
+        assert_eq!(
+            directory.user_of_alias(number.as_bytes(), DOMAIN.as_bytes()),
+            Some(&b"alice"[..]),
+            "{number}"
+        );
+    }
+    accounts.remove_alias("+4-9301", DOMAIN).expect("removed");
+    assert!(accounts.aliases(None).expect("read").is_empty());
+}

@@ -175,7 +175,10 @@ fn has_domain(uri: &Uri<'_>, domain: &str) -> bool {
 /// What the configuration says of a user part, as user parts are looked at.
 fn canonical(part: &str) -> Vec<u8> {
     let uri = format!("sip:{part}@a");
-    Uri::parse(uri.as_bytes()).map_or_else(|_| part.into(), |uri| uri.canonical_user().collect())
+    let Ok(uri) = Uri::parse(uri.as_bytes()) else { return part.into() };
+    // Separators alone are no number.
+    let plain: Vec<u8> = digits(&uri).collect();
+    if plain.is_empty() { uri.canonical_user().collect() } else { plain }
 }
 
 /// The user part as whoever is called there reads it: an escaped character is the character (RFC 3261 §19.1.4), and
