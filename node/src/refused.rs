@@ -9,7 +9,7 @@
 use offhook_journal::Event;
 use offhook_net::Outbox;
 use offhook_proxy::access::Sender;
-use offhook_sip::{Hint, Refusal};
+use offhook_sip::{Hint, Message, Refusal};
 use offhook_transaction::{OpenError, ServerId, ServerKey, ServerVerdict};
 
 use crate::arrival::Arrival;
@@ -77,8 +77,12 @@ impl Switchboard {
         if verdict == ServerVerdict::Send {
             self.at_work = self.at_work.saturating_sub(1);
             self.with_upstream(id, |u| u.answered = true);
-            self.note_final(arrival.now_ms, id, (refusal.status(), true), arrival.message);
-            self.note_failed(arrival.now_ms, arrival.message, refusal.status());
+            // In the words that the caller is told.
+            let answer = out.bytes(start..end);
+            let told = Message::parse(answer);
+            let told = told.as_ref().unwrap_or(arrival.message);
+            self.note_final(arrival.now_ms, id, (refusal.status(), true), told);
+            self.note_failed(arrival.now_ms, told, refusal.status());
             out.send(start, arrival.reply_to, 0);
         }
     }
@@ -106,6 +110,7 @@ impl Switchboard {
             source: arrival.from.remote,
             status: refusal.status(),
             reason: &refusal.reason(),
+            call_id: arrival.parts.call_id,
         };
         self.journal.note(arrival.now_ms, &event);
     }

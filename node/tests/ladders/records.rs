@@ -427,3 +427,19 @@ fn a_refused_invite_whose_repetition_is_answered() {
     assert_eq!((&*record.route, record.duration_ms()), ("user", Some(3_000)));
     stage.leaves_nothing();
 }
+
+/// A refusal of ours is recorded in the words that the caller is told. RFC 3261 §21.5.3.
+#[test]
+fn a_refusal_of_ours_has_its_reason() {
+    let stage = open_ladder(
+        "
+        alice  -> proxy            INVITE sip:x@192.0.2.99;transport=tls
+        alice  <- proxy            502 No way to that transport*
+        alice  -> proxy            ACK
+        +1s
+    ",
+    );
+    let record = record(&stage);
+    assert_eq!((record.status, &*record.reason), (502, "No way to that transport or address family"));
+    stage.leaves_nothing();
+}

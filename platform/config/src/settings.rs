@@ -191,7 +191,8 @@ section! {
         connections_per_source_max: usize = 500, within 1..=1_000_000,
             because "the phones of a whole office share the address of its NAT";
         /// How long a connection may stay silent before it is closed, in seconds. One that has carried no message at all is
-        /// closed after ten seconds, keep-alives or not: whoever opens connections and says nothing takes them from others.
+        /// closed after ten seconds, keep-alives or not: whoever opens connections and says nothing takes them from others. The
+        /// opening handshake of a WebSocket counts as a message.
         connection_idle_s: u64 = 3_900, within 1..=86_400,
             because "a phone that sends nothing between two hourly registrations is reached by no other way";
         /// How long a message may take to arrive once its first byte is here, in seconds; then its connection is

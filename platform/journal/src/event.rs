@@ -68,8 +68,9 @@ events! {
         "call from {from} to {to} ended with {status} {reason} (Call-ID {call_id})";
 
     /// A well-formed request was refused by us.
-    RequestRefused "request.refused" Debug { method: &'a [u8], source: SocketAddr, status: u16, reason: &'a str }
-        "{method} refused with {status}: {reason} (from {source})";
+    RequestRefused "request.refused" Debug
+        { method: &'a [u8], source: SocketAddr, status: u16, reason: &'a str, call_id: &'a [u8] }
+        "{method} refused with {status}: {reason} (from {source}, Call-ID {call_id})";
 
     /// A new request was turned away because there was too much to do. Counted; `limit.reached` says it in the log.
     RequestTurnedAway "request.turnedaway" Debug { source: SocketAddr }

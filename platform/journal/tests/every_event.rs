@@ -39,7 +39,7 @@ fn one_of_each() -> Vec<(Event<'static>, &'static str)> {
         (Event::AuthFailed { user, realm, source, why }, "alice failed to authenticate for example.org: wrong response (from 192.0.2.7:5060)"),
         (Event::CallRouted { from, to, target: contact, call_id }, "call from sip:alice@example.org to sip:bob@example.org goes to sip:alice@192.0.2.7 (Call-ID a84b4c76e66710)"),
         (Event::CallFailed { from, to, status: 486, reason: b"Busy Here", call_id }, "call from sip:alice@example.org to sip:bob@example.org ended with 486 \"Busy Here\" (Call-ID a84b4c76e66710)"),
-        (Event::RequestRefused { method: b"OPTIONS", source, status: 483, reason: "Too Many Hops" }, "OPTIONS refused with 483: Too Many Hops (from 192.0.2.7:5060)"),
+        (Event::RequestRefused { method: b"OPTIONS", source, status: 483, reason: "Too Many Hops", call_id: b"c@h" }, "OPTIONS refused with 483: Too Many Hops (from 192.0.2.7:5060, Call-ID c@h)"),
         (Event::RequestTurnedAway { source }, "turned away, there is too much to do (from 192.0.2.7:5060)"),
         (Event::RequestShed { source }, "dropped unread, there is far too much to do (from 192.0.2.7:5060)"),
         (Event::BanBegan { source: "2001:db8:0:1::/64", offence: "wrong password", failures: 20, lasts_s: 300, times: 1 }, "2001:db8:0:1::/64 is banned for 300 s: wrong password, 20 failures, ban number 1"),
