@@ -17,6 +17,7 @@ use hickory_resolver::proto::serialize::binary::BinDecodable;
 use crate::answer::LINKS_MAX;
 use crate::evidence::is_below;
 use crate::guard::Guard;
+use crate::wildcard;
 
 /// Name servers, and the keys that their answers are checked with.
 pub(crate) struct Checked<H> {
@@ -71,7 +72,7 @@ async fn follow<H: DnsHandle>(
     let mut links = Vec::new();
     let mut step = query.clone();
     loop {
-        let said = believed(check.lookup(step.clone(), options).first_answer().await)?;
+        let said = believed(&step, check.lookup(step.clone(), options).first_answer().await)?;
         let next = said.answers.iter().find_map(|one| Some((one.clone(), target(one, step.name())?)));
         match next {
             Some((link, name)) if links.len() <= LINKS_MAX => {
@@ -88,10 +89,18 @@ async fn follow<H: DnsHandle>(
 
 /// An answer that is there, and fits its signatures or needs none. RFC 9276 §3.2: that an absence would be too dear to
 /// prove makes it one without signatures.
-fn believed(said: Result<DnsResponse, NetError>) -> Result<DnsResponse, NetError> {
+fn believed(asked: &Query, said: Result<DnsResponse, NetError>) -> Result<DnsResponse, NetError> {
     let said = match said {
         Err(NetError::Dns(DnsError::Nsec { response, proof: Proof::Insecure, .. })) => *response,
+        Err(NetError::Dns(DnsError::Nsec { response, .. }))
+            if wildcard::is_proved(asked, &response) == Some(true) =>
+        {
+            *response
+        }
         Err(NetError::Dns(DnsError::Nsec { .. })) => return Err(DnsError::DnssecBogus.into()),
+        Ok(said) if wildcard::is_proved(asked, &said) == Some(false) => {
+            return Err(DnsError::DnssecBogus.into());
+        }
         said => said?,
     };
     let mut said = DnsError::from_response(said)?;

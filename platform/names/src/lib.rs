@@ -23,6 +23,7 @@ mod guard;
 mod options;
 mod search;
 mod servers;
+mod wildcard;
 
 pub use anchors::Anchors;
 pub use asker::Names;

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use futures_util::future;
-use hickory_resolver::proto::dnssec::rdata::{DNSKEY, DNSSECRData};
+use hickory_resolver::proto::dnssec::rdata::{DNSKEY, DNSSECRData, NSEC};
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::rdata::{CNAME, NULL};
 
@@ -279,6 +279,55 @@ fn unsigned_zones_of_one_server() {
     };
     assert_eq!(block_on(ask(&checked(&zones(0)), "pbx.lower.upper.test")), Ok(vec![5]));
     assert!(block_on(ask(&checked(&zones(1)), "pbx.lower.upper.test")).is_err(), "the zone above is signed");
+}
+
+/// A wildcard of the zone stands for the name, which is not there: the answer is that of the wildcard with the name, and an
+/// NSEC from each owner to its next.
+fn by_wildcard(zone: &Zone, query: &Query, message: &mut Message, nsecs: &[(&str, &str, RecordType)]) {
+    let wildcard = zone.signed(zone.set(&name("*.test"), RecordType::A));
+    let with_name = |mut one: Record| {
+        one.name = query.name().clone();
+        one
+    };
+    if query.query_type() == RecordType::A {
+        message.answers = wildcard.into_iter().map(with_name).collect();
+        message.authorities.clear();
+        for (owner, next, kind) in nsecs {
+            let nsec = RData::DNSSEC(DNSSECRData::NSEC(NSEC::new(name(next), [*kind])));
+            message.add_authorities(zone.signed(vec![record(&name(owner), nsec)]));
+        }
+    }
+}
+
+/// RFC 4035 §5.3.4: it may if nothing closer is there, and that is proved.
+#[test]
+fn a_wildcard_stands_for_names() {
+    let asked = |spoil, at| {
+        let test = Zone::new("test", 1, &[("*.test", a(7))]).spoilt(spoil);
+        let world = World::new(vec![Zone::new(".", 1, &[]), test]);
+        block_on(ask(&checked(&world), at))
+    };
+    let proved: world::Spoil = |z, q, m| by_wildcard(z, q, m, &[("*.test", "zz.test", RecordType::A)]);
+    assert_eq!(asked(proved, "x.test"), Ok(vec![7]));
+    assert_eq!(asked(proved, "a.b.x.test"), Ok(vec![7]));
+    let last: world::Spoil = |z, q, m| by_wildcard(z, q, m, &[("a.test", "test", RecordType::A)]);
+    assert_eq!(asked(last, "x.test"), Ok(vec![7]));
+
+    let elsewhere: world::Spoil = |z, q, m| by_wildcard(z, q, m, &[("*.test", "a.test", RecordType::A)]);
+    let itself: world::Spoil = |z, q, m| by_wildcard(z, q, m, &[("x.test", "zz.test", RecordType::A)]);
+    let closer: world::Spoil = |z, q, m| by_wildcard(z, q, m, &[("a.test", "n.x.test", RecordType::A)]);
+    let cut: world::Spoil = |z, q, m| by_wildcard(z, q, m, &[("x.test", "zz.test", RecordType::NS)]);
+    let none: world::Spoil = |z, q, m| by_wildcard(z, q, m, &[]);
+    for (what, spoil, at) in [
+        ("elsewhere", elsewhere, "x.test"),
+        ("itself", itself, "x.test"),
+        ("closer", closer, "a.x.test"),
+        ("cut", cut, "a.x.test"),
+        ("none", none, "x.test"),
+    ] {
+        let said = asked(spoil, at);
+        assert!(said.as_ref().is_err_and(|why| why.contains("DNSSEC")), "{what}: {said:?}");
+    }
 }
 
 /// Says that nothing is there, as a zone without signatures says it of its own names.

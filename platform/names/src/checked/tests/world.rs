@@ -90,7 +90,7 @@ impl Zone {
         self.records.iter().filter(|one| one.name == *at && one.record_type() == kind).cloned().collect()
     }
 
-    fn signed(&self, set: Vec<Record>) -> Vec<Record> {
+    pub(super) fn signed(&self, set: Vec<Record>) -> Vec<Record> {
         let signatures: Vec<Record> = self.keys.iter().map(|key| key.sign(&self.name, &set)).collect();
         set.into_iter().chain(signatures).collect()
     }
