@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// What it says of its way: a user in between, a copy before.
 fn entries(choice: u8, message: &Message<'_>, received: &[u8], leaves: bool) -> Option<Vec<u8>> {
-    let mut way = History::of(message, received)?;
+    let mut way = History::of(message, received, None)?;
     let mapped = || (choice & 4 != 0).then(|| Leap::new(b"sip:m@b", How::OtherUser));
     let path = |uri: &[u8]| mapped().into_iter().chain([Leap::new(uri, How::SameUser)]).collect::<Vec<_>>();
     way.note(1, way.steps_to(&path(b"sip:x@y")));

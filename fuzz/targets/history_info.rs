@@ -47,7 +47,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// What is known of it after its first copy was refused.
 fn way(choice: u8, request: &Message<'_>, response: &Message<'_>) -> Option<History<u8>> {
-    let mut history = History::of(request, b"sip:bob@house.example")?;
+    let mut history = History::of(request, b"sip:bob@house.example", None)?;
     if choice & 2 != 0 {
         history.note(1, history.steps_to(&path(choice, b"sip:bob@192.0.2.7")));
         let domains = ["house.example".to_owned()];

@@ -30,10 +30,12 @@ macro_rules! targets {
 }
 
 targets! {
+    cdr_spool: FEW,
     certificate: MANY,
     control_question: MANY,
     digest_challenge: MANY,
     digest_credentials: MANY,
+    dns_answer: MANY,
     facts: MANY,
     forwarded: MANY,
     history_info: MANY,
@@ -44,6 +46,7 @@ targets! {
     privacy: MANY,
     redirect: MANY,
     register: MANY,
+    registrar: FEW,
     seal_token: MANY,
     session_timer: MANY,
     shard: FEW,

@@ -33,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
         Err(refusal) => assert!(refusal.status() == 500 && !privacy.is_granted()),
     }
     let domains = ["house.example".to_owned()];
-    let way = History::<u8>::of(&message, b"sip:bob@house.example").expect("one sound entry");
+    let way = History::<u8>::of(&message, b"sip:bob@house.example", None).expect("one sound entry");
     let steps = way.steps_to(&[Leap::new(b"sip:bob@192.0.2.8", How::SameUser)]);
     let entries = way.entries_with(&steps, history::veil_of(&message, true));
     let story = Story { entries: &entries, leaves: Some(&domains) };

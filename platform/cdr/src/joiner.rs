@@ -23,6 +23,9 @@ use crate::leg::{Leg, LegEnd, LegKey, Refusal};
 use crate::open_calls::{Kept, TurnFrames};
 use crate::record::{Entry, Record};
 
+/// Facts that a shard can have lost between two that it wrote; more is damage, and would not fit into the store's sum.
+const LOST_MAX: u64 = u32::MAX as u64;
+
 /// How long a BYE waits for its call: its cause was on disk before it, so the next look at all spools finds it.
 const ORPHAN_MS: u64 = 5_000;
 
@@ -162,7 +165,7 @@ impl Joiner {
                     self.wait(at_ms, payload);
                 }
             }
-            Fact::Lost { facts } => self.lost = self.lost.saturating_add(facts),
+            Fact::Lost { facts } => self.lost = self.lost.saturating_add(facts.min(LOST_MAX)),
             // They have texts that most of it needs no reading of.
             Fact::Begun(_) | Fact::Answered(_) => {}
         }

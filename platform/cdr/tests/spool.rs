@@ -58,3 +58,19 @@ fn losses_are_told_at_the_end() {
     let lost = assembler.turn(2_000).unwrap().lost;
     assert!((1..FACTS).contains(&lost), "{lost}");
 }
+
+/// What a disk has changed may say that more was lost than a number of the store can hold. It stops no record.
+#[test]
+fn no_number_of_losses_is_too_large() {
+    let dir = TempDir::new().unwrap();
+    let folder = SpoolFolder::open(&dir.path().join("cdr"), 1 << 30, 1).unwrap();
+    let mut spool = folder.spool(0);
+    let policy = Policy { call_max_ms: 3_600_000, calls_max: 100 };
+    let options = Options { policy, files: None, keep_days: 30 };
+    let mut assembler = Assembler::open(Store::open(dir.path()).unwrap(), folder, options).unwrap();
+    for turn in 1..=3 {
+        spool.note(turn * 1_000, &Fact::Lost { facts: u64::MAX });
+        assert!(spool.commit(turn * 1_000).is_none());
+        assert!(assembler.turn(turn * 1_000).unwrap().lost > 1_000_000);
+    }
+}

@@ -57,9 +57,7 @@ impl Servers {
     /// # Errors
     /// Why there is no answer that could be used.
     pub(crate) async fn ask(&self, question: &Question) -> Result<Answer, String> {
-        let mut name = Name::from_ascii(question.name.as_str()).map_err(|error| error.to_string())?;
-        // Names in SIP are whole: no search list.
-        name.set_fqdn(true);
+        let name = name(question)?;
         let kind = answer::record_type(question.kind);
         let said = match &self.resolver {
             Resolver::Believing(servers) => {
@@ -71,6 +69,13 @@ impl Servers {
         };
         answer::read(question.kind, said.map_err(|_| "it took too long, and was given up")?)
     }
+}
+
+/// Names in SIP are whole: no search list.
+pub(crate) fn name(question: &Question) -> Result<Name, String> {
+    let mut name = Name::from_ascii(question.name.as_str()).map_err(|error| error.to_string())?;
+    name.set_fqdn(true);
+    Ok(name)
 }
 
 fn wrong(error: impl Display) -> NamesError {
