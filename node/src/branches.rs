@@ -55,9 +55,24 @@ impl Switchboard {
         if has_spare {
             self.transactions.set_user_timer(now_ms, branch, settings.failover_after_ms);
         } else if invite {
-            let patience_ms = self.ring_ms(server).unwrap_or(settings.timer_c_ms as u32);
-            self.transactions.set_user_timer(now_ms, branch, patience_ms);
+            self.let_ring(settings, now_ms, (server, branch), 0);
         }
+    }
+
+    /// A branch has the time of its turn if others wait for theirs, else Timer C; so much of it is over.
+    pub(crate) fn let_ring(
+        &mut self,
+        settings: &Settings,
+        now_ms: u64,
+        (server, branch): (ServerId, ClientId),
+        over_ms: u32,
+    ) {
+        let ring_ms = self.ring_ms(server);
+        if let Some(record) = self.transactions.client_mut(branch) {
+            record.user.in_turn = ring_ms.is_some();
+        }
+        let patience_ms = ring_ms.unwrap_or(settings.timer_c_ms as u32);
+        self.transactions.set_user_timer(now_ms, branch, patience_ms.saturating_sub(over_ms));
     }
 
     /// A branch that was to go to another address stays: there is none that may be taken.
@@ -69,9 +84,7 @@ impl Switchboard {
     ) {
         let Some(record) = self.transactions.client(branch) else { return };
         if matches!(record.state(), ClientState::Invite(_)) {
-            let patience_ms = self.ring_ms(server).unwrap_or(settings.timer_c_ms as u32);
-            let left_ms = patience_ms.saturating_sub(settings.failover_after_ms);
-            self.transactions.set_user_timer(now_ms, branch, left_ms);
+            self.let_ring(settings, now_ms, (server, branch), settings.failover_after_ms);
         }
     }
 

@@ -148,6 +148,7 @@ impl Switchboard {
             cancel: Cancel::No,
             device,
             heard: false,
+            in_turn: false,
             leg,
             added,
         };

@@ -144,6 +144,8 @@ pub(crate) struct Downstream {
     pub device: u32,
     /// Whether it has said anything yet.
     pub heard: bool,
+    /// Whether its time is that of its turn: ringing does not make it longer.
+    pub in_turn: bool,
     /// To a trunk that asks for credentials.
     pub leg: Leg,
     /// What its copy has more than the request.
@@ -161,6 +163,7 @@ impl Downstream {
             cancel: Cancel::No,
             device: 0,
             heard: false,
+            in_turn: false,
             leg,
             added: Additions::default(),
         }

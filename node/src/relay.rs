@@ -292,6 +292,7 @@ impl Switchboard {
             cancel: Cancel::No,
             device: target.device,
             heard: false,
+            in_turn: false,
             leg,
             added,
         };

@@ -175,7 +175,8 @@ impl Switchboard {
         message: &Message<'_>,
         out: &mut Outbox,
     ) {
-        let cancel = self.transactions.client(client).map(|record| record.user.cancel);
+        let state = self.transactions.client(client).map(|record| (record.user.cancel, record.user.in_turn));
+        let (cancel, in_turn) = state.unzip();
         if cancel == Some(Cancel::Wanted) {
             self.cancel_at_last(now_ms, (server, client), out);
         } else if cancel == Some(Cancel::No)
@@ -183,13 +184,11 @@ impl Switchboard {
             && let has_spare = self.has_spare(server, client)
             && (status > 100 || has_spare)
         {
-            match self.ring_ms(server) {
+            match (in_turn, has_spare) {
                 // Its time runs already: ringing does not make it longer (RFC 3261 §16.6, last paragraph).
-                Some(_) if !has_spare => {}
-                ring_ms => {
-                    let patience_ms = ring_ms.unwrap_or(settings.timer_c_ms as u32);
-                    self.transactions.set_user_timer(now_ms, client, patience_ms);
-                }
+                (Some(true), _) => {}
+                (_, true) => self.let_ring(settings, now_ms, (server, client), 0),
+                _ => self.transactions.set_user_timer(now_ms, client, settings.timer_c_ms as u32),
             }
         }
         // Step 3: a 100 goes no further; we send our own.

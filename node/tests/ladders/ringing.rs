@@ -254,6 +254,43 @@ fn nobody_waits_behind_the_last_one() {
     .leaves_nothing();
 }
 
+/// Nobody waits behind a phone when it is called, and then somebody does, for another one forwards to two people: it is not
+/// in a turn, and each ringing gives it time. RFC 3261 §16.7 step 2.
+#[test]
+fn others_begin_to_wait_while_it_rings() {
+    open_ladder(
+        "
+        given desk is registered as bob
+        given mobile is registered as bob
+        given home is registered as carol
+        given mail is registered as dave
+        alice  -> proxy            INVITE bob
+                  proxy -> desk    INVITE
+                  proxy -> mobile  INVITE
+                  proxy <- mobile  302
+            Contact: <sip:carol@example.com>;q=0.9, <sip:dave@example.com>;q=0.1
+                  proxy -> mobile  ACK
+                  proxy -> home    INVITE
+                  proxy <- desk    180
+        alice  <- proxy            180
+                  proxy <- home    486
+                  proxy -> home    ACK
+        @100s     proxy <- desk    180
+        alice  <- proxy            180
+        @281s     proxy -> desk    CANCEL
+                  proxy <- desk    200 CANCEL
+                  proxy <- desk    487 INVITE
+                  proxy -> desk    ACK
+                  proxy -> mail    INVITE
+                  proxy <- mail    603
+                  proxy -> mail    ACK
+        alice  <- proxy            603
+        alice  -> proxy            ACK
+    ",
+    )
+    .leaves_nothing();
+}
+
 /// Alice calls, and Bob's mobile rings; his desk phone waits for its turn.
 const MOBILE_AND_DESK: &str = "
         mobile -> proxy/tcp        REGISTER bob

@@ -233,6 +233,10 @@ impl Phone {
         }
         if let (true, 101..) = (invite, status) {
             self.line.poses.iter().for_each(|(name, value)| response.add(name, value.clone()));
+            // RFC 7044 §9.4: who knows which way it came says so.
+            if self.line.poses.iter().any(|(name, _)| *name == "Supported") {
+                response.copy(&server.request, "History-Info");
+            }
         }
         server.extra.drain(..).for_each(|(name, value)| response.add(name, value));
         server.last = response.write();

@@ -26,6 +26,8 @@ pub(crate) struct Extras {
     pub(crate) secure: Option<Rng>,
     /// So long phones ring before others have their turn, seconds; else until Timer C ends it.
     pub(crate) ring_s: Option<u64>,
+    /// Exchanges that say which way requests have gone, and phones that want to know or not.
+    pub(crate) history: Option<Rng>,
 }
 
 impl Extras {
@@ -45,7 +47,31 @@ impl Extras {
         let identity = later(Era::Identity, 0x01de_4717, 300);
         let secure = later(Era::Secure, 0x05ec_07e5, 600).filter(|_| links);
         let ring_s = later(Era::Turns, 0x0107_0125, 500).map(|mut dice| dice.between(5, 40));
-        Self { links, names, trunks, dice, row, forwarding, identity, secure, ring_s }
+        let history = later(Era::History, 0x0007_0447, 300);
+        Self { links, names, trunks, dice, row, forwarding, identity, secure, ring_s, history }
+    }
+
+    /// Whether an exchange says which way requests have gone.
+    pub(crate) fn tells_history(&mut self) -> bool {
+        self.history.as_mut().is_some_and(|dice| dice.permille(800))
+    }
+
+    /// What a phone says of it: that it wants to know, that it has been called for somebody else, that nobody outside is to
+    /// know (RFC 7044 §9.1, §10.1).
+    pub(crate) fn way_of_phone(&mut self) -> Vec<(&'static str, String)> {
+        let Some(dice) = &mut self.history else { return Vec::new() };
+        let mut lines = Vec::new();
+        if dice.permille(500) {
+            lines.push(("Supported", "histinfo".to_owned()));
+        }
+        if dice.permille(200) {
+            let index = ["1", "1.2", "3.10.1"][dice.below(3) as usize];
+            lines.push(("History-Info", format!("<sip:carol@a.example>;index={index}")));
+        }
+        if dice.permille(200) {
+            lines.push(("Privacy", ["history", "header"][dice.below(2) as usize].to_owned()));
+        }
+        lines
     }
 
     /// Whether the next call goes far away.

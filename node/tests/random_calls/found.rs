@@ -20,6 +20,8 @@ pub(crate) enum Era {
     Secure,
     /// Phones that ring for less than Timer C.
     Turns,
+    /// Requests that say which way they have gone.
+    History,
 }
 
 /// The evenings.
@@ -61,6 +63,6 @@ impl Era {
     /// That of an evening.
     pub(crate) fn of(seed: u64) -> Self {
         let found = FOUND.iter().find(|(found, _)| *found == seed);
-        found.map_or(Self::Turns, |(_, era)| *era)
+        found.map_or(Self::History, |(_, era)| *era)
     }
 }

@@ -7,7 +7,7 @@
 //! to, which asks who calls, registers the exchange and sends calls in; in some there is a row of servers that share calls and
 //! are asked whether they live; in some phones are forwarded; in some
 //! people say who they are, or want it hidden; in some they want TLS on every hop; in some phones ring for seconds only, until
-//! others have their turn.
+//! others have their turn; in some requests say which way they have gone.
 //!
 //! An oracle at the door of each exchange sees every message and holds it against RFC 3261.
 //!

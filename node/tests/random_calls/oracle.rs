@@ -14,6 +14,7 @@ mod asked;
 mod copies;
 mod group;
 mod health;
+mod history;
 mod identity;
 mod moved;
 mod packet;
@@ -74,6 +75,8 @@ pub(crate) struct Facts {
     pub(crate) ring_ms: Option<u64>,
     /// Who says and hears who calls.
     pub(crate) trust: Trust,
+    /// Requests say which way they have gone.
+    pub(crate) history: bool,
 }
 
 /// Where the requests for another domain go.

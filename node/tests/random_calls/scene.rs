@@ -207,7 +207,11 @@ impl Scene {
         let follows = self.forwarding.as_mut().map_or(Follows::Own, |all| all.follows(has_provider));
         // Longer than Timer C is no time at all.
         let ring_s = self.extras.ring_s.unwrap_or(600);
-        text += &format!("[proxy]\nring_s = {ring_s}\nfollow_redirects = \"{}\"\n", follows.name());
+        let history = self.extras.tells_history();
+        text += &format!(
+            "[proxy]\nring_s = {ring_s}\nhistory_info = {history}\nfollow_redirects = \"{}\"\n",
+            follows.name()
+        );
         text += &self.posing.as_ref().map(Posing::rule).unwrap_or_default();
         let (trusts_provider, trusts_row) = self.posing.as_ref().map(Posing::trusts).unwrap_or_default();
         let mut neighbours = Vec::new();
@@ -261,6 +265,7 @@ impl Scene {
             open: !auth,
             neighbours,
             follows,
+            history,
             ring_ms: self.extras.ring_s.map(|ring_s| ring_s * 1000),
             trust,
         };
@@ -300,6 +305,8 @@ impl Scene {
         let forwarding = self.forwarding.as_mut();
         let forwards = forwarding.map(|all| all.of_phone(&USERS, domain, domains)).unwrap_or_default();
         let is_secure = self.extras.is_secure(transport);
+        let mut poses = self.posing.as_mut().map(|posing| posing.of(user)).unwrap_or_default();
+        poses.extend(self.extras.way_of_phone());
         let line = Line {
             name: format!("{user}{exchange}{number}"),
             user: user.to_owned(),
@@ -312,7 +319,7 @@ impl Scene {
             serves: None,
             is_secure,
             forwards,
-            poses: self.posing.as_mut().map(|posing| posing.of(user)).unwrap_or_default(),
+            poses,
             slow_ms: if self.dice.permille(100) { self.dice.between(500, SLOW_MS_MAX) } else { 0 },
         };
         let is_far = self.dice.permille(50);

@@ -7,7 +7,7 @@ use offhook_sip::Transport;
 
 use super::moved::Left;
 use super::packet::{Packet, param, uri_of, user_and_host, via_key};
-use super::{Oracle, Server, Takes, identity, trunks};
+use super::{Oracle, Server, Takes, history, identity, trunks};
 use crate::lines;
 use crate::sniffer::{Cause, Sent};
 
@@ -36,7 +36,7 @@ impl<'a> Oracle<'a> {
             (fewer && !hopeless, "§16.6 step 3", "Max-Forwards is not one less"),
             (copy.body == request.body, "§16.6", "the body has changed"),
             (
-                rest_is_same(request, copy, self.is_with_login(&sent.flow)),
+                rest_is_same(request, copy, (self.is_with_login(&sent.flow), self.facts.history)),
                 "§16.6",
                 "a header has changed that is not ours to change",
             ),
@@ -187,7 +187,7 @@ impl<'a> Oracle<'a> {
 
     /// A response on its way up: our Via is gone, nothing else has changed.
     pub(super) fn relayed(&mut self, server: usize, received: &Packet<'a>, response: &Packet<'a>) {
-        let same = is_relayed(received, response, received.status);
+        let same = is_relayed(received, response, (received.status, self.facts.history));
         let ends = (self.asked_at(received), self.servers[server].from.remote.ip());
         self.expect(same, "§16.7 step 3, 9", format!("{} has changed on its way", response.first));
         self.answerer_is_right(ends, received, response);
@@ -206,7 +206,7 @@ impl<'a> Oracle<'a> {
 
     /// §16.11: by the Via below ours.
     pub(super) fn response_passed(&mut self, sent: &Sent, received: &Packet<'a>, response: &Packet<'a>) {
-        let same = is_relayed(received, response, received.status);
+        let same = is_relayed(received, response, (received.status, false));
         self.expect(same, "§16.7 step 3, 9", format!("{} has changed on its way", response.first));
         if let Cause::Message(from, _) = &self.steps[self.index].cause {
             self.answerer_is_right((Some(from.remote.ip()), sent.flow.remote.ip()), received, response);
@@ -244,7 +244,7 @@ impl<'a> Oracle<'a> {
             let same = |p: &Packet<'_>| match status {
                 401 | 407 => true,
                 300..=302 if moved.is_moved() => moved.are_left(response, p, *over || is_void),
-                _ => is_relayed(p, response, upstream(*status)),
+                _ => is_relayed(p, response, (upstream(*status), self.facts.history)),
             };
             let to = self.servers[server].from.remote.ip();
             let same = |p: &Packet<'_>| {
@@ -261,15 +261,16 @@ impl<'a> Oracle<'a> {
     }
 }
 
-fn is_relayed(received: &Packet<'_>, response: &Packet<'_>, status: u16) -> bool {
+fn is_relayed(received: &Packet<'_>, response: &Packet<'_>, (status, tells): (u16, bool)) -> bool {
     let same_line =
         if received.status == status { received.first == response.first } else { response.status == status };
     let gone = received.lines.iter().position(|(name, _)| *name == "Via");
     let before = received.lines.iter().enumerate().filter(|(i, _)| Some(*i) != gone).map(|(_, line)| line);
-    let before = before.filter(|(name, _)| !is_identity(name));
+    let stays = |name: &str| !is_identity(name) && !(tells && history::is_told(name));
+    let before = before.filter(|(name, _)| stays(name));
     let had_length = !received.value("Content-Length").is_empty();
     let after = response.lines.iter().filter(|(name, _)| had_length || *name != "Content-Length");
-    let after = after.filter(|(name, _)| !is_identity(name));
+    let after = after.filter(|(name, _)| stays(name));
     same_line && before.map(line_parts).eq(after.map(line_parts)) && received.body == response.body
 }
 
@@ -289,7 +290,7 @@ fn via_parts(via: &str) -> Vec<&str> {
     via.split(';').filter(|part| !load(part)).collect()
 }
 
-fn rest_is_same(request: &Packet<'_>, copy: &Packet<'_>, by_trunk: bool) -> bool {
+fn rest_is_same(request: &Packet<'_>, copy: &Packet<'_>, (by_trunk, tells): (bool, bool)) -> bool {
     let had_length = !request.value("Content-Length").is_empty();
     // A trunk that knows us is told other numbers, and who we are.
     let is_ours = |name: &str| by_trunk && matches!(name, "CSeq" | "Authorization");
@@ -297,6 +298,7 @@ fn rest_is_same(request: &Packet<'_>, copy: &Packet<'_>, by_trunk: bool) -> bool
         !CHANGING.contains(name)
             && !is_identity(name)
             && !is_ours(name)
+            && !(tells && history::has_way(request) && history::is_told(name))
             && (had_length || *name != "Content-Length")
     };
     request.lines.iter().filter(stays).eq(copy.lines.iter().filter(stays))

@@ -22,6 +22,7 @@ impl<'a> Oracle<'a> {
             );
         };
         self.response_goes_home(server, sent, &response);
+        self.way_goes_back(server, &response);
         let s = &self.servers[server];
         let (status, state) = (response.status, s.state);
         if self.turn.again == Some(server) {
@@ -239,6 +240,7 @@ impl<'a> Oracle<'a> {
         self.target_is_right(meant, sent, (request.first, &copy));
         let retry = self.retry_of(server, sent);
         let tries = retry.and_then(|client| self.clients[client].tries);
+        let entry = self.way_is_told((&request, meant), &copy, (server, retry));
         let asked = asked || retry.is_some();
         let moved = self.turn.moved.contains(&server);
         self.expect(asked || settles || left.is_some() || moved, "§16.6", "a copy that nothing asked for");
@@ -277,6 +279,7 @@ impl<'a> Oracle<'a> {
             self.clients[index].patience_ms = Some(self.now_ms + SILENCE_MS);
         }
         self.clients[index].places = places;
+        self.clients[index].entry = entry;
         self.clients[index].tries =
             self.is_with_login(&sent.flow).then(|| tries.map_or(0, |tries| tries + 1));
         self.servers[server].branches.push(index);
@@ -328,6 +331,7 @@ impl<'a> Oracle<'a> {
             patience_ms: invite.then_some(self.now_ms + TIMER_C_MS),
             places: Vec::new(),
             finished: false,
+            entry: None,
             question: None,
             tries: None,
             is_back: false,
