@@ -22,6 +22,8 @@ pub(crate) struct Server {
     pub(crate) never_acknowledged: bool,
     /// Headers of its answer.
     pub(crate) extra: Vec<(&'static str, String)>,
+    /// A CANCEL has come for it, in time or not.
+    pub(crate) is_cancelled: bool,
     /// Of an INVITE that was answered.
     pub(crate) dialog: Option<usize>,
 }
@@ -88,6 +90,7 @@ impl Phone {
             final_ms: None,
             never_acknowledged: false,
             extra: Vec::new(),
+            is_cancelled: false,
             dialog: None,
         });
         let index = self.servers.len() - 1;
@@ -332,6 +335,7 @@ impl Phone {
         response.replace("To", format!("{};tag=cancelled", cancel.value("To")));
         out.push(&response.write(), *from, 0);
         if let Some(invite) = invite {
+            self.servers[invite].is_cancelled = true;
             self.say(now_ms, invite, 487, out);
         }
     }

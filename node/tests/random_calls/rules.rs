@@ -71,7 +71,7 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
         let lost = status == 0 && !scene.perfect;
         let right = match client.what {
             _ if lost => true,
-            What::Bye => status == 200 || (status == 481 && was_left(scene, client)),
+            What::Bye => status == 200 || (status == 481 && was_left(scene, phone, client)),
             // Repeated when the INVITE is long over, a CANCEL matches nothing any more.
             What::Cancel => matches!(status, 200 | 481),
             // Overtaken by the next one of the same phone, it fails: RFC 3261 §10.3 step 7.
@@ -89,9 +89,10 @@ fn clients(scene: &Scene, phone: &Phone, broken: &mut Vec<String>) {
     }
 }
 
-/// A server that was left for another one took the call when its caller had been refused already: RFC 3263 §4.3. Nobody tells
-/// him of that call any more (RFC 3261 §17.2.1), and it ends for want of an ACK.
-fn was_left(scene: &Scene, bye: &Client) -> bool {
+/// A server that was left for another one, or a phone that was told to stop because others waited for their turn, took the call
+/// when its caller had been refused already: RFC 3263 §4.3, RFC 3261 §9.1. Nobody tells him of that call any more (RFC 3261
+/// §17.2.1), and it ends for want of an ACK.
+fn was_left(scene: &Scene, phone: &Phone, bye: &Client) -> bool {
     let (call_id, tag) = (bye.request.value("Call-ID"), bye.request.tag("From"));
     let knows = |node| {
         let phone: &Phone = scene.world.endpoint(node);
@@ -100,7 +101,9 @@ fn was_left(scene: &Scene, bye: &Client) -> bool {
             .iter()
             .any(|dialog| dialog.is_caller && dialog.call_id == call_id && dialog.remote_tag == tag)
     };
-    (scene.far.is_some() || scene.has_trunks()) && !scene.people().any(knows)
+    let its = |server: &&callee::Server| server.request.value("Call-ID") == call_id;
+    let is_cancelled = phone.servers.iter().filter(its).any(|server| server.is_cancelled);
+    (scene.far.is_some() || scene.has_trunks() || is_cancelled) && !scene.people().any(knows)
 }
 
 /// A refusal for want of anybody to reach leaves no state behind either: a copy of the request that was on its way meanwhile,

@@ -351,8 +351,10 @@ impl<'a> Oracle<'a> {
         }
         let c = &mut self.clients[client];
         c.places.clear();
-        let patience_ms = c.ends_ms.map(|ends_ms| ends_ms - TIMEOUT_MS + TIMER_C_MS);
-        c.patience_ms = patience_ms.filter(|_| c.request.is_invite());
+        if c.state == Asking::Calling {
+            let patience_ms = c.ends_ms.map(|ends_ms| ends_ms - TIMEOUT_MS + TIMER_C_MS);
+            c.patience_ms = patience_ms.filter(|_| c.request.is_invite());
+        }
     }
 
     /// Nobody waits for a silent branch any more, so it goes nowhere; but it had somewhere to go if it is given up now.
