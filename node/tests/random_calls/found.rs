@@ -1,7 +1,7 @@
 //! Evenings that once found something and are too long for a ladder. They are played first, each time, in the world that
 //! there was by then: what has been added to it since would make other evenings of them.
 
-use Era::{Forwarding, Names, Plain, Secure};
+use Era::{Forwarding, History, Names, Plain, Secure, Turns};
 
 /// What there was in the world beside phones, and all that came before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -25,7 +25,7 @@ pub(crate) enum Era {
 }
 
 /// The evenings.
-pub(crate) const FOUND: [(u64, Era); 31] = [
+pub(crate) const FOUND: [(u64, Era); 35] = [
     (213_134, Plain), // an INVITE comes twice, nobody is registered when the first copy comes, and somebody is for the second one
     (500_940, Plain), // the ACK to a 408 comes by a new connection, to another shard
     (2_006_834, Plain), // a caller far away acknowledges the 480 of one copy of his INVITE while another copy rings
@@ -57,6 +57,10 @@ pub(crate) const FOUND: [(u64, Era); 31] = [
     (20_502_507, Secure), // a caller gives up who could have been sent on to one that perhaps is left alone
     (30_003_876, Secure), // a server says 503, and the only other one is left alone
     (30_002_663, Secure), // a call that rang out is tried elsewhere in the moment of its ACK
+    (30_005_358, Turns),  // others begin to wait while a phone rings, which has its time all the same
+    (30_006_258, Turns),  // a machine of the provider rings until Timer C, and the others are left alone
+    (30_011_014, Turns),  // a phone is lifted after its turn, when the caller has just been refused
+    (30_014_117, History), // a challenge comes when another phone has sent the call on
 ];
 
 impl Era {

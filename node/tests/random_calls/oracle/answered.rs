@@ -19,6 +19,7 @@ impl<'a> Oracle<'a> {
             return;
         }
         self.note_alive(index, response.status);
+        self.clients[index].heard.push(response.status);
         self.take_back(index);
         let client = &self.clients[index];
         let for_us = client.server.is_some() && response.values("Via").nth(1).is_none();

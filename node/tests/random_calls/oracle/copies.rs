@@ -266,11 +266,11 @@ fn is_relayed(received: &Packet<'_>, response: &Packet<'_>, (status, tells): (u1
         if received.status == status { received.first == response.first } else { response.status == status };
     let gone = received.lines.iter().position(|(name, _)| *name == "Via");
     let before = received.lines.iter().enumerate().filter(|(i, _)| Some(*i) != gone).map(|(_, line)| line);
-    let stays = |name: &str| !is_identity(name) && !(tells && history::is_told(name));
-    let before = before.filter(|(name, _)| stays(name));
+    let is_ours = |name: &str| is_identity(name) || (tells && history::is_told(name));
+    let before = before.filter(|(name, _)| !is_ours(name));
     let had_length = !received.value("Content-Length").is_empty();
     let after = response.lines.iter().filter(|(name, _)| had_length || *name != "Content-Length");
-    let after = after.filter(|(name, _)| stays(name));
+    let after = after.filter(|(name, _)| !is_ours(name));
     same_line && before.map(line_parts).eq(after.map(line_parts)) && received.body == response.body
 }
 
@@ -293,13 +293,11 @@ fn via_parts(via: &str) -> Vec<&str> {
 fn rest_is_same(request: &Packet<'_>, copy: &Packet<'_>, (by_trunk, tells): (bool, bool)) -> bool {
     let had_length = !request.value("Content-Length").is_empty();
     // A trunk that knows us is told other numbers, and who we are.
-    let is_ours = |name: &str| by_trunk && matches!(name, "CSeq" | "Authorization");
+    let is_for_trunk = |name: &str| by_trunk && matches!(name, "CSeq" | "Authorization");
+    let tells = tells && history::has_way(request);
+    let is_ours = |name: &str| is_identity(name) || is_for_trunk(name) || (tells && history::is_told(name));
     let stays = |(name, _): &&(&str, &str)| {
-        !CHANGING.contains(name)
-            && !is_identity(name)
-            && !is_ours(name)
-            && !(tells && history::has_way(request) && history::is_told(name))
-            && (had_length || *name != "Content-Length")
+        !CHANGING.contains(name) && !is_ours(name) && (had_length || *name != "Content-Length")
     };
     request.lines.iter().filter(stays).eq(copy.lines.iter().filter(stays))
 }

@@ -61,7 +61,7 @@ fn hides(request: &Packet<'_>) -> bool {
 }
 
 impl<'a> Oracle<'a> {
-    /// What a copy says of its way, and with it the index of its own entry. `before`: those of the copies before it.
+    /// What a copy says of its way; the index of its own entry, if it has one. `retried`: in whose place it stands.
     pub(super) fn way_is_told(
         &mut self,
         (request, meant): (&Packet<'a>, &str),
@@ -73,16 +73,14 @@ impl<'a> Oracle<'a> {
         }
         let (base, is_there) = base_of(request);
         let (came, all) = (entries(request), entries(copy));
-        let leaves =
-            user_and_host(meant).1 != self.facts.domain || self.facts.neighbour_of(meant).is_some();
+        let leaves = user_and_host(meant).1 != self.facts.domain || self.facts.neighbour_of(meant).is_some();
         let is_hidden = leaves && hides(request);
         let kept = all.len() > came.len()
             && came.iter().zip(&all).all(|(came, kept)| self.is_kept(came, kept, is_hidden));
         let new = all.get(came.len()..).unwrap_or_default();
         let first = new.first().filter(|_| !is_there);
-        let begins = first.is_none_or(|first| {
-            index(first) == Some(base.clone()) && names(first, request.uri(), is_hidden)
-        });
+        let begins = first
+            .is_none_or(|first| index(first) == Some(base.clone()) && names(first, request.uri(), is_hidden));
         let own = new.last().filter(|own| names(own, copy.uri(), is_hidden)).and_then(|own| index(own));
         let is_below = own.as_ref().is_some_and(|own| own.len() == base.len() + 1 && own.starts_with(&base));
         let text = |what: &str| format!("{what}: {all:?} of {came:?} in {}", copy.first);
@@ -92,7 +90,11 @@ impl<'a> Oracle<'a> {
             (is_below, "RFC 7044 §9.2, §10.3", "the copy has no entry below what came"),
             (are_in_order(new), "RFC 7044 §5.1, §10.3", "the indices are in no order"),
             (are_references(&all), "RFC 7044 §10.4", "an entry comes of none that is there"),
-            (!is_hidden || new.iter().all(|new| self.is_anonymous(new)), "RFC 7044 §10.1.2", "ours are shown"),
+            (
+                !is_hidden || new.iter().all(|new| self.is_anonymous(new)),
+                "RFC 7044 §10.1.2",
+                "ours are shown",
+            ),
         ] {
             self.expect(is_so, section, text(what));
         }
@@ -127,12 +129,19 @@ impl<'a> Oracle<'a> {
         let fits = before.iter().all(|&client| is_later(&self.clients[client]))
             || retried.is_some_and(|client| is_own(&self.clients[client]));
         self.expect(fits, "RFC 7044 §10.3", format!("{own:?} is no new index"));
+        // With credentials goes the copy that was sent without them.
+        if retried.is_some() {
+            return;
+        }
         let has_room = new.iter().map(|entry| entry.len() + 2).sum::<usize>() < ROOM_BYTES;
         for client in before {
-            let Client { entry: Some(of), request, state, .. } = &self.clients[client] else { continue };
+            let Client { entry: Some(of), request, state, heard, .. } = &self.clients[client] else {
+                continue;
+            };
             let is_over = *state == Asking::Completed && of.as_slice() != own;
             let found = new.iter().find(|entry| index(entry).as_ref() == Some(of));
-            let tells = found.map_or(!is_over || !has_room, |entry| names(entry, request.uri(), is_hidden));
+            let is_right = |entry: &&str| names(entry, request.uri(), is_hidden) && was_told(entry, heard);
+            let tells = found.map_or(!is_over || !has_room, is_right);
             let text = format!("{new:?} tells nothing of {of:?}, which was {}", request.first);
             self.expect(tells, "RFC 7044 §9.3", text);
         }
@@ -163,6 +172,14 @@ fn names(entry: Entry<'_>, uri: &str, is_hidden: bool) -> bool {
     bare(entry) == if is_hidden { ANONYMOUS } else { uri }
 }
 
+/// §10.2: what a copy was answered; silence is 408, and where nobody was reached 503.
+fn was_told(entry: Entry<'_>, heard: &[u16]) -> bool {
+    let causes = uri_of(entry).split("cause%3D").skip(1).map(|rest| rest.get(..3).unwrap_or_default());
+    causes
+        .map(str::parse)
+        .all(|cause| cause.is_ok_and(|cause| heard.contains(&cause) || matches!(cause, 408 | 503)))
+}
+
 /// §9.2: in the order of the tree, none twice.
 fn are_in_order(entries: &[Entry<'_>]) -> bool {
     let indices: Option<Vec<_>> = entries.iter().map(|entry| index(entry)).collect();
@@ -172,7 +189,9 @@ fn are_in_order(entries: &[Entry<'_>]) -> bool {
 fn are_references(entries: &[Entry<'_>]) -> bool {
     let has = |of: &str| entries.iter().any(|entry| param(entry, "index") == of);
     let of = |entry: &Entry<'_>| {
-        ["rc", "mp", "np"].iter().all(|name| Some(param(entry, name)).filter(|of| !of.is_empty()).is_none_or(has))
+        ["rc", "mp", "np"]
+            .iter()
+            .all(|name| Some(param(entry, name)).filter(|of| !of.is_empty()).is_none_or(has))
     };
     entries.iter().all(of)
 }

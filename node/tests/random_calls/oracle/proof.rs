@@ -97,7 +97,7 @@ fn complaints(steps: &[Step]) -> Vec<String> {
         neighbours: Vec::new(),
         follows: Follows::Off,
         ring_ms: None,
-history: false,
+        history: false,
         trust: Trust::default(),
     };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()

@@ -47,8 +47,16 @@ fn complaints(steps: &[Step]) -> Vec<String> {
     };
     let (domain, follows) = ("a.example".to_owned(), Follows::Off);
     let trust = Trust { confided: vec![there.ip()], ..Trust::default() };
-    let facts =
-        Facts { places, domain, open: true, neighbours: vec![neighbour], follows, ring_ms: None, history: false, trust };
+    let facts = Facts {
+        places,
+        domain,
+        open: true,
+        neighbours: vec![neighbour],
+        follows,
+        ring_ms: None,
+        history: false,
+        trust,
+    };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()
 }
 

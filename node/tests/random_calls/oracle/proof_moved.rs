@@ -82,7 +82,7 @@ fn complaints(steps: &[Step]) -> Vec<String> {
         neighbours: Vec::new(),
         follows: Follows::Own,
         ring_ms: None,
-history: false,
+        history: false,
         trust: Trust::default(),
     };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()
@@ -139,7 +139,7 @@ fn what_is_not_to_be_followed_is_not() {
         neighbours: Vec::new(),
         follows: Follows::Off,
         ring_ms: None,
-history: false,
+        history: false,
         trust: Trust::default(),
     };
     let said: Vec<String> = judge(&facts, &forwarded()).0.iter().map(ToString::to_string).collect();

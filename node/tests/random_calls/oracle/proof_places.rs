@@ -73,7 +73,7 @@ fn complaints(steps: &[Step]) -> Vec<String> {
         neighbours: vec![neighbour],
         follows: Follows::Off,
         ring_ms: None,
-history: false,
+        history: false,
         trust: Trust::default(),
     };
     judge(&facts, steps).0.iter().map(ToString::to_string).collect()

@@ -332,6 +332,7 @@ impl<'a> Oracle<'a> {
             places: Vec::new(),
             finished: false,
             entry: None,
+            heard: Vec::new(),
             question: None,
             tries: None,
             is_back: false,

@@ -96,6 +96,8 @@ pub(crate) struct Client<'a> {
     pub(crate) places: Vec<Place>,
     /// The index of its entry in the way that it tells.
     pub(super) entry: Option<Vec<u32>>,
+    /// What it was told.
+    pub(super) heard: Vec<u16>,
     /// It asks whether somebody lives.
     pub(crate) question: Option<Question>,
     /// Its numbers are not the caller's: it goes to who may ask us for credentials, and so often it was repeated with them.
