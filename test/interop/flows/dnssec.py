@@ -28,11 +28,22 @@ CASES = (
     ("bare", 504, "signatures are missing that should be there"),
 )
 
+# In each zone.
+ALIASES = "*.wild A 127.0.0.1\nold DNAME good.\n" + "".join(
+    "c%d CNAME %s\n" % (n, "here" if n == 6 else "c%d" % (n + 1)) for n in range(1, 7))
 
-# RFC 4035 §5.2, §5.3, §5.5, RFC 3263 §4
+# Names of those, and what they are.
+STAND_INS = (
+    ("any.wild.good", "a wildcard"),
+    ("here.old.good", "a DNAME"),
+    ("c1.good", "six CNAMEs"),
+)
+
+
+# RFC 4035 §5.2, §5.3, §5.5, RFC 6672 §5.3, RFC 3263 §4
 def signed_zones(check, binary, folder):
     peer = Peer()
-    records = "here A 127.0.0.1\n_sip._udp SRV 10 1 %d here\n" % peer.port
+    records = "here A 127.0.0.1\n_sip._udp SRV 10 1 %d here\n" % peer.port + ALIASES
     with SignedKnot(folder, records) as knot:
         with Server(binary, _folder(folder, "strict"), OPEN + DNS % (knot.port, VALIDATED % knot.anchors)) as server:
             for zone, status, what in CASES:
@@ -41,6 +52,9 @@ def signed_zones(check, binary, folder):
                 why = "%s after %.1f s\n%s" % (got, took_s, server.child.tail())
                 check(got == status and peer.got - before == (status == 200), "checked, %s: %d" % (what, status), why)
                 resolves(check, server, zone, status, peer)
+            for name, what in STAND_INS:
+                got, _ = ask(server, "sip:x@%s:%d" % (name, peer.port))
+                check(got == 200, "checked, a name by %s: 200" % what, "%s\n%s" % (got, server.child.tail()))
             got, _ = ask(server, "sip:x@absent.good")
             check(got == 404, "checked, and proved that there is no such name: 404", "%s\n%s" % (got, server.child.tail()))
         with Server(binary, _folder(folder, "lax"), OPEN + DNS % (knot.port, "")) as server:
