@@ -118,3 +118,47 @@ fn where_the_others_are_silent_the_first_has_its_time() {
     ",
     );
 }
+
+/// A call that a phone sends on to a trunk that is left alone does not wait there either: the caller is told the number. RFC 7339
+/// §5.9, RFC 3261 §16.7 step 4.
+#[test]
+fn nobody_is_redirected_to_who_is_silent() {
+    let trunk = r#"
+        [proxy]
+        follow_redirects = "all"
+        [[trunk]]
+        name = "pstn"
+        targets = [{ to = "sip:192.0.2.50:5060;transport=tcp" }]
+        [[route]]
+        match = { domain = "pstn.example" }
+        trunk = "pstn"
+    "#;
+    scene(&format!("{OPEN}{trunk}")).address("first", "192.0.2.50:5060").run(
+        "
+        given bob is registered
+        alice  -> proxy            INVITE sip:1@pstn.example #1
+                  proxy -> first/tcp INVITE #1
+        alice  -> proxy            INVITE sip:2@pstn.example #2
+                  proxy -> first   INVITE #2
+        alice  -> proxy            INVITE sip:3@pstn.example #3
+                  proxy -> first   INVITE #3
+        @200ms alice <- proxy      100 #1
+        @200ms alice <- proxy      100 #2
+        @200ms alice <- proxy      100 #3
+        @32s   alice <- proxy      408 #1
+        alice  <- proxy            408 #2
+        alice  <- proxy            408 #3
+        alice  -> proxy            ACK #1
+        alice  -> proxy            ACK #2
+        alice  -> proxy            ACK #3
+        alice  -> proxy            INVITE bob #4
+                  proxy -> bob     INVITE #4
+                  proxy <- bob     302 #4
+            Contact: <sip:4@pstn.example>
+                  proxy -> bob     ACK #4
+        alice  <- proxy            302 #4
+            Contact: <sip:4@pstn.example>
+        alice  -> proxy            ACK #4
+    ",
+    );
+}

@@ -32,6 +32,10 @@ const FORGET_MS: u64 = 600_000;
 /// Who leaves so many requests in a row unanswered gets no more but now and then (RFC 7339 §5.9).
 const SILENCES_MAX: u32 = 3;
 
+/// After so long it is tried with one, and then after twice as long each time, ms.
+const TRY_MS: u64 = 10_000;
+const TRY_MS_MAX: u64 = 60_000;
+
 /// The shard that asks for all.
 const FIRST: u8 = 0;
 
@@ -48,6 +52,8 @@ pub(super) struct Health {
     known: BTreeMap<Hop, u64>,
     /// Requests in a row that a next hop has left unanswered.
     silences: BTreeMap<(u8, Hop), u32>,
+    /// When one that is left alone may be tried, and how long after the last time.
+    tries: BTreeMap<(u8, Hop), (u64, u64)>,
 }
 
 /// A question of ours whether somebody lives.
@@ -101,6 +107,7 @@ impl<'a> Oracle<'a> {
         let is_none = status == 503 || (status == 408 && client.question.is_some());
         if !is_none && is_heard {
             self.health.silences.remove(&(shard, hop));
+            self.health.tries.remove(&(shard, hop));
             self.learns(shard, hop, Life::Alive);
         } else if !is_none && self.life_of(shard, hop) == Life::Dead {
             self.learns(shard, hop, Life::Unsure);
@@ -121,7 +128,10 @@ impl<'a> Oracle<'a> {
         match count {
             ..SILENCES_MAX => {}
             _ if shard != FIRST && self.group_at(hop).is_some() => self.is_perhaps_dead(shard, hop),
-            SILENCES_MAX => self.note_dead(client, None),
+            SILENCES_MAX => {
+                self.health.tries.insert((shard, hop), (self.now_ms + TRY_MS, TRY_MS));
+                self.note_dead(client, None);
+            }
             _ => {}
         }
     }
@@ -139,6 +149,19 @@ impl<'a> Oracle<'a> {
     pub(super) fn is_silent(&self, shard: u8, hop: Hop) -> bool {
         let silences = self.health.silences.get(&(shard, hop));
         silences.is_some_and(|count| *count >= SILENCES_MAX) && self.life_of(shard, hop) != Life::Alive
+    }
+
+    /// A request is sent to a next hop: to one that is left alone only as a try, which gets rarer (RFC 7339 §5.9).
+    pub(super) fn is_no_bother(&mut self, shard: u8, hop: Hop, request: &Packet<'a>) {
+        let is_sure = self.life_of(shard, hop) == Life::Dead && request.method != "BYE";
+        let now_ms = self.now_ms;
+        let Some((try_ms, wait_ms)) = self.health.tries.get_mut(&(shard, hop)).filter(|_| is_sure) else { return };
+        let is_due = *try_ms <= now_ms;
+        if is_due {
+            *wait_ms = (*wait_ms * 2).min(TRY_MS_MAX);
+            *try_ms = now_ms + *wait_ms;
+        }
+        self.expect(is_due, "RFC 7339 §5.9", format!("{hop:?} is not left alone"));
     }
 
     fn learns(&mut self, shard: u8, hop: Hop, life: Life) {

@@ -134,7 +134,14 @@ impl<'a> Oracle<'a> {
             return;
         }
         let has_room = new.iter().map(|entry| entry.len() + 2).sum::<usize>() < ROOM_BYTES;
-        for client in before {
+        // What was repeated with credentials is told once.
+        let is_repeated = |at: usize| {
+            let entry = |client: usize| self.clients[client].entry.as_ref();
+            before[at + 1..].iter().any(|&later| entry(later).is_some() && entry(later) == entry(before[at]))
+        };
+        let told: Vec<usize> =
+            (0..before.len()).filter(|&at| !is_repeated(at)).map(|at| before[at]).collect();
+        for client in told {
             let Client { entry: Some(of), request, state, heard, .. } = &self.clients[client] else {
                 continue;
             };

@@ -244,6 +244,10 @@ impl<'a> Oracle<'a> {
         let asked = asked || retry.is_some();
         let moved = self.turn.moved.contains(&server);
         self.expect(asked || settles || left.is_some() || moved, "§16.6", "a copy that nothing asked for");
+        let is_chosen_now = self.turn.fresh == Some(server) || left.is_some() || moved;
+        if is_chosen_now && retry.is_none() {
+            self.is_no_bother(shard, (sent.flow.transport, sent.flow.remote), &copy);
+        }
         if left.is_none() && retry.is_none() {
             self.is_called_once(server, (meant, &copy));
         }
