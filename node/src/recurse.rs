@@ -205,8 +205,8 @@ impl Switchboard {
         self.carry_out(settings, now_ms, server, status, Final::Received(&left), verdict, out);
     }
 
-    /// Adds the targets of one choice, as if the caller had called it. `false`: he may not go there, nobody is there, or
-    /// the request has been there.
+    /// Adds the targets of one choice, as if the caller had called it. `false`: he may not go there, nobody is there or
+    /// gets requests just now, or the request has been there.
     fn follow_choice(
         &mut self,
         passage: &Passage<'_, '_, '_>,
@@ -237,6 +237,10 @@ impl Switchboard {
         let is_there = self.find_targets(&passage, &way, sender, &mut found, out).is_ok();
         // A name that is not known yet is asked for now and left to the caller: phones that ring cannot wait for it.
         if !is_there || !found.take_names().is_empty() {
+            return false;
+        }
+        // Nor for a next hop that gets no requests just now (RFC 7339 §5.5, §5.9).
+        if self.holds_back(arrival, &mut found).is_some() {
             return false;
         }
         found.address_all(uri.text);

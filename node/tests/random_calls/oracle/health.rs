@@ -155,7 +155,9 @@ impl<'a> Oracle<'a> {
     pub(super) fn is_no_bother(&mut self, shard: u8, hop: Hop, request: &Packet<'a>) {
         let is_sure = self.life_of(shard, hop) == Life::Dead && request.method != "BYE";
         let now_ms = self.now_ms;
-        let Some((try_ms, wait_ms)) = self.health.tries.get_mut(&(shard, hop)).filter(|_| is_sure) else { return };
+        let Some((try_ms, wait_ms)) = self.health.tries.get_mut(&(shard, hop)).filter(|_| is_sure) else {
+            return;
+        };
         let is_due = *try_ms <= now_ms;
         if is_due {
             *wait_ms = (*wait_ms * 2).min(TRY_MS_MAX);
