@@ -23,6 +23,8 @@ mod proof;
 #[cfg(test)]
 mod proof_group;
 #[cfg(test)]
+mod proof_history;
+#[cfg(test)]
 mod proof_identity;
 #[cfg(test)]
 mod proof_moved;

@@ -10,7 +10,7 @@ pub(super) const ALICE: &str = "192.0.2.10:5060";
 const BOB: &str = "192.0.2.11:5060";
 
 /// A refused call, with all that each message must have.
-fn refused_call() -> Vec<Step> {
+pub(super) fn refused_call() -> Vec<Step> {
     let alice_via = "Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-a1;rport";
     let mended = "Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-a1;received=192.0.2.10;rport=5060";
     let ours = "Via: SIP/2.0/UDP 198.51.100.1:5060;rport;branch=z9hG4bK-p1";
