@@ -10,6 +10,9 @@ use crate::archive::Span;
 use crate::batch;
 use crate::record::Entry;
 
+/// The last time that the store can hold, ms.
+const TIME_MAX_MS: u64 = i64::MAX as u64;
+
 /// Records of one row: some three hundred kilobytes, which whoever wants one of them reads.
 pub(crate) const BATCH_RECORDS_MAX: usize = 1_000;
 
@@ -64,7 +67,8 @@ impl Commit {
             *calls += 1;
             batch::put(entry, &mut self.records);
         }
-        self.stored_ms = self.stored_ms.max(entry.start_ms);
+        // A year that the store cannot hold is none: a disk has changed it.
+        self.stored_ms = self.stored_ms.max(if entry.start_ms > TIME_MAX_MS { 0 } else { entry.start_ms });
         self.next_id += 1;
     }
 
