@@ -294,6 +294,37 @@ fn who_is_not_who_he_should_be_gets_nothing() {
     }
 }
 
+/// RFC 8446 §4.4.2.4: a peer that refuses our certificate does so when our handshake is over, and what we have said by then has
+/// failed. Once it has spoken, nothing fails with it.
+#[test]
+fn who_refuses_our_certificate_has_read_nothing() {
+    for speaks in [false, true] {
+        let (scene, stream, identity) = dial_out(Some("example.com"), |ca| ca.sign(&["example.com"]));
+        let asks_for = if speaks { &scene.authority } else { &Authority::new() };
+        let mut far = peer(&identity.server(Some(asks_for)), stream);
+        if speaks {
+            expect(&mut far, &message("1"));
+            secure::say(&mut far, &message("answer"));
+            scene.server.wait_told(|_, told| matches!(told, Told::Received(..)).then_some(()));
+            far.sock.write_all(b"noise, which no record begins with").unwrap();
+            scene.server.wait_told(insecure);
+            assert_eq!(scene.server.told.try_iter().filter_map(|(n, told)| failed(n, &told)).count(), 0);
+            continue;
+        }
+        assert!(far.read(&mut [0; 1]).is_err());
+        let mut tickets = Vec::new();
+        let reason = scene.server.wait_told(|_, told| {
+            tickets.extend(failed(0, told));
+            insecure(0, told)
+        });
+        assert_eq!(reason, TlsFailure::OursRefused);
+        while tickets.len() < 2 {
+            tickets.push(scene.server.wait_told(failed));
+        }
+        assert_eq!(tickets, [message("1").len() as u64, message("22").len() as u64]);
+    }
+}
+
 /// A peer that speaks no TLS at all.
 #[test]
 fn a_plain_peer_gets_nothing() {

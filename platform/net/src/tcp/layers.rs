@@ -11,6 +11,7 @@
 //!
 //! A frame of WebSocket holds one message (RFC 7118 §5), so it goes to the engine as a datagram does.
 
+use super::unheard::Unheard;
 use super::websocket::WebSocket;
 use super::write_queue::WriteQueue;
 use crate::tls::{self, Session};
@@ -22,6 +23,8 @@ pub(super) struct Layers {
     websocket: Option<WebSocket>,
     /// Messages that were sent while a handshake was in progress, not sealed yet.
     pub(super) early: WriteQueue,
+    /// What has left since, as long as the peer has said nothing.
+    pub(super) unheard: Unheard,
     /// When the first byte of a record that is not whole yet came.
     rest_ms: u64,
 }
@@ -68,7 +71,13 @@ pub(super) struct Bench {
 impl Layers {
     /// TLS, a WebSocket, or both.
     pub(super) fn new(tls: Option<Session>, websocket: Option<WebSocket>) -> Box<Self> {
-        Box::new(Self { tls: tls.map(Box::new), websocket, early: WriteQueue::default(), rest_ms: 0 })
+        let (early, unheard) = (WriteQueue::default(), Unheard::over());
+        Box::new(Self { tls: tls.map(Box::new), websocket, early, unheard, rest_ms: 0 })
+    }
+
+    /// TLS to a peer that may refuse our certificate.
+    pub(super) fn dialled(tls: Session) -> Box<Self> {
+        Box::new(Self { unheard: Unheard::default(), ..*Self::new(Some(tls), None) })
     }
 
     /// Whether messages may pass: every handshake is over.

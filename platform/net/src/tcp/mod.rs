@@ -20,6 +20,7 @@ mod lingering;
 mod read;
 mod secure;
 mod table;
+mod unheard;
 mod websocket;
 mod write;
 mod write_layers;
@@ -203,10 +204,16 @@ impl Streams {
         if connection.accepted {
             self.forget_source(way.2.ip());
         }
-        fallout.failed.extend(connection.queue.drain_tickets());
+        let mut unsent: Vec<_> = connection.queue.drain_tickets().collect();
         if let Some(layers) = &mut connection.layers {
-            fallout.failed.extend(layers.early.drain_tickets());
+            unsent.extend(layers.early.drain_tickets());
+            if reason == CloseReason::Insecure {
+                let mut unread = layers.unheard.take();
+                unread.retain(|sent| !unsent.contains(sent));
+                fallout.failed.append(&mut unread);
+            }
         }
+        fallout.failed.append(&mut unsent);
         if !connection.connecting {
             fallout.closed.push(id);
         }

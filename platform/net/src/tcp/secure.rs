@@ -51,7 +51,7 @@ impl Streams {
             0 => Session::open_to(tls.client(), &flow.remote.ip().to_string()),
             domain => Session::open_to(tls.client(), out.domain_of(domain).ok_or(TlsFailure::WrongName)?),
         };
-        session.map(|session| Some(Layers::new(Some(session), None)))
+        session.map(|session| Some(Layers::dialled(session)))
     }
 
     /// Counts a handshake in, unless too many are in progress.
@@ -133,6 +133,9 @@ impl Streams {
             connection.securing = false;
         }
         let accepted_from = connection.accepted.then(|| source(connection.flow.remote.ip()));
+        if brought.messages > 0 {
+            layers.unheard.end();
+        }
         connection.layers = Some(layers);
         let (flow, stage) = (connection.flow, connection.stage());
         let calls = self.account(id, brought, now_ms, fallout);
@@ -165,6 +168,7 @@ impl Streams {
                 let mut sealed = Vec::new();
                 // Keys that are a moment old have not sealed all they may.
                 let _ = layers.seal(&message, &mut sealed, &mut Bench::default());
+                layers.unheard.note(origin, ticket);
                 connection.queue.push(sealed.into(), origin, ticket);
             }
         }

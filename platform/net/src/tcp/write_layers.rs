@@ -80,6 +80,7 @@ impl Streams {
             return Ok(());
         }
         layers.seal(message, &mut sealed.wire, &mut sealed.bench)?;
+        layers.unheard.note(origin, ticket);
         sealed.ends.push((sealed.wire.len(), origin, ticket));
         Ok(())
     }
