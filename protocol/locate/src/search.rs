@@ -3,7 +3,7 @@
 //! ```text
 //!   nothing written ──► NAPTR ──► SRV of each service ──┐
 //!   transport written ──────────► SRV of that one ──────┼──► A, AAAA of each server ──► Located
-//!   port written ─────────────────── (no SRV at all) ───┘
+//!   port written ─────────────────── (no SRV at all) ───┘            └──► is it the family that we lack? ──► Nowhere
 //! ```
 //! Where NAPTR cannot be asked, the search goes on as if there were none: some name servers do not know it. Where SRV
 //! cannot be asked, it ends: the address of the domain itself may be that of somebody's web server.
@@ -37,6 +37,8 @@ enum Stage {
     Naptr,
     Srv(Vec<Service>),
     Addresses(Vec<Server>),
+    /// Nothing of the families that we have: whether there is another one.
+    OtherFamily(Vec<Server>),
 }
 
 /// What comes next.
@@ -58,8 +60,8 @@ pub enum Next {
 /// Why a name leads nowhere.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Nowhere {
-    /// What the URI asks for we do not have.
-    #[error("none of our transports will do")]
+    /// What the URI asks for we do not have, or its addresses are of a family that we do not have.
+    #[error("none of our transports and address families will do")]
     NoTransport,
     /// The name does not exist, or has no addresses.
     #[error("there is no such name, or it has no address")]
@@ -110,6 +112,10 @@ impl Search {
             Stage::Naptr => self.take_services(answers),
             Stage::Srv(services) => self.take_servers(&services, answers, failed),
             Stage::Addresses(servers) => self.take_addresses(servers, answers, failed),
+            Stage::OtherFamily(_) => self.nowhere(match answers.iter().any(|a| !a.records().is_empty()) {
+                true => Nowhere::NoTransport,
+                false => Nowhere::NoSuchName,
+            }),
         }
     }
 
@@ -121,7 +127,8 @@ impl Search {
                 let ask = |s: &Service| Question { kind: Kind::Srv, name: s.srv.clone() };
                 services.iter().map(ask).collect()
             }
-            Stage::Addresses(servers) => self.address_questions(servers),
+            Stage::Addresses(servers) => self.address_questions(servers, true),
+            Stage::OtherFamily(servers) => self.address_questions(servers, false),
         };
         // A name so long that it has no SRV has addresses at most.
         match &self.stage {
@@ -130,12 +137,13 @@ impl Search {
         }
     }
 
-    fn address_questions(&self, servers: &[Server]) -> Vec<Question> {
+    /// For the families that we have, or for the others.
+    fn address_questions(&self, servers: &[Server], ours: bool) -> Vec<Question> {
         let mut questions: Vec<Question> = Vec::new();
         for server in servers {
             for (has, kind) in [(self.abilities.ipv6, Kind::Aaaa), (self.abilities.ipv4, Kind::A)] {
                 let question = Question { kind, name: server.name.clone() };
-                if has && !questions.contains(&question) {
+                if has == ours && !questions.contains(&question) {
                     questions.push(question);
                 }
             }
@@ -204,8 +212,12 @@ impl Search {
             server.addresses = in_turn(&v6, &v4);
             self.dropped += dropped;
         }
-        servers.retain(|server| !server.addresses.is_empty());
         let told = answers.iter().any(|answer| !answer.records().is_empty());
+        if !told && !failed && self.abilities.ipv4 != self.abilities.ipv6 {
+            self.stage = Stage::OtherFamily(servers);
+            return self.enter();
+        }
+        servers.retain(|server| !server.addresses.is_empty());
         match (servers.is_empty(), told, failed) {
             (false, ..) => Next::Found(Located {
                 uris: Vec::new(),

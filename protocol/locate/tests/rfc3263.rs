@@ -2,6 +2,7 @@
 
 mod zone;
 
+use offhook_locate::{Abilities, Next, Nowhere};
 use offhook_sip::Transport::{Sctp, Tcp, Tls, Udp};
 use zone::{Zone, abilities, look, look_for, places, said};
 
@@ -151,6 +152,23 @@ fn both_families_take_turns() {
     let (next, asked) = look(&zone, "sip:e.example:5060", &both);
     assert_eq!(said(next), "udp 192.0.2.1:5060, udp 192.0.2.2:5060");
     assert_eq!(asked, ["A e.example"]);
+}
+
+/// RFC 3261 §21.5.3: a name with addresses of the other family alone is no name that is not there.
+#[test]
+fn the_other_family_alone() {
+    let zone = Zone::new("six.example AAAA 2001:db8::1\nfour.example A 192.0.2.1\nlost.example AAAA !");
+    let (v4, v6) = ((true, false), (false, true));
+    for (name, (ipv4, ipv6), why) in [
+        ("six", v4, Nowhere::NoTransport),
+        ("four", v6, Nowhere::NoTransport),
+        ("lost", v4, Nowhere::NoSuchName),
+        ("none", v4, Nowhere::NoSuchName),
+    ] {
+        let ours = Abilities { ipv4, ipv6, ..abilities(&[Udp]) };
+        let (next, _) = look(&zone, &format!("sip:{name}.example:5070"), &ours);
+        assert!(matches!(next, Next::Nowhere { why: said, .. } if said == why), "{name}: {next:?}");
+    }
 }
 
 /// RFC 3263 §4.4: a proxy without state sends every retransmission to the same server.
