@@ -8,6 +8,7 @@ use offhook_net::Clock;
 use crate::certificates;
 use crate::cli::Common;
 use crate::names;
+use crate::notes::notes;
 
 /// The configuration that the options name, with the data directory they name.
 pub fn load(common: &Common) -> anyhow::Result<Config> {
@@ -59,6 +60,9 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     }
     for route in &config.route {
         writeln!(out, "  route           {route}")?;
+    }
+    for note in notes(&config) {
+        writeln!(out, "  note            {note}")?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ mod exit;
 mod first_start;
 mod messages;
 mod names;
+mod notes;
 mod ping;
 mod resolve;
 mod route;

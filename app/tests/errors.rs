@@ -53,6 +53,26 @@ fn a_sound_configuration_is_explained() {
 }
 
 #[test]
+fn what_is_said_in_vain_is_noted() {
+    let place = Place::with(
+        "[dns]\ntrust_anchors = \"anchors\"\n\
+         [[route]]\nname = \"far\"\nmatch = { prefix = \"1\" }\nto = \"sip:192.0.2.9;transport=tls\"\n\
+         [[trunk]]\nname = \"prov\"\npeer_domains = [\"p.example\"]\nregister_as = \"sip:1@p.example\"\n\
+         targets = [{ to = \"sips:p.example\" }, { to = \"sip:192.0.2.9\" }, { to = \"sip:p.example\" }]\n",
+    );
+    let said = place.print(&["check"]);
+    let notes: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("  note            ")).collect();
+    let has = |parts: &[&str]| notes.iter().any(|note| parts.iter().all(|part| note.contains(part)));
+    assert!(has(&["route far", "sip:192.0.2.9:5061;transport=tls", "502"]), "{said}");
+    assert!(has(&["trunk prov", "sips:p.example", "transport = \"tls\""]), "{said}");
+    assert!(
+        has(&["trunk prov", "peer_domains"]) && has(&["register_as"]) && has(&["trust_anchors"]),
+        "{said}"
+    );
+    assert_eq!(notes.len(), 5, "{said}");
+}
+
+#[test]
 fn an_address_in_use_is_named() {
     let place = Place::new();
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();

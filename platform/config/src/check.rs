@@ -97,7 +97,7 @@ fn tls(tls: &Tls, report: &mut Report<'_>) {
 
 /// Pairs of keys of which the first must not be above the second.
 fn orders(config: &Config, report: &mut Report<'_>) {
-    let Config { registrar, proxy, timers, limits, session_timer, .. } = config;
+    let Config { registrar, proxy, timers, limits, session_timer, abuse, dns, .. } = config;
     let (expires_min, expires_max) = (u64::from(registrar.expires_min_s), u64::from(registrar.expires_max_s));
     let expires_default = u64::from(registrar.expires_default_s);
     let (connections, per_source) = (limits.connections_max as u64, limits.connections_per_source_max as u64);
@@ -108,6 +108,9 @@ fn orders(config: &Config, report: &mut Report<'_>) {
         ("registrar.expires_default_s", expires_default, "registrar.expires_max_s", expires_max),
         ("registrar.bindings_per_aor_max", bindings, "proxy.fork_targets_max", targets),
         ("session_timer.min_s", session_min, "session_timer.expires_s", session_expires),
+        ("abuse.ban_s", u64::from(abuse.ban_s), "abuse.ban_max_s", u64::from(abuse.ban_max_s)),
+        ("dns.ttl_min_s", u64::from(dns.ttl_min_s), "dns.ttl_max_s", u64::from(dns.ttl_max_s)),
+        ("dns.timeout_ms", u64::from(dns.timeout_ms), "dns.patience_ms", u64::from(dns.patience_ms)),
         ("timers.t1_ms", timers.t1_ms, "timers.t2_ms", timers.t2_ms),
         ("limits.connections_per_source_max", per_source, "limits.connections_max", connections),
     ] {
