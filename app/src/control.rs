@@ -89,7 +89,11 @@ fn desk(sources: Sources, journal: impl Fn() -> Journal, clock: Clock) -> Desk {
     desk.on("ban.add", move |question| {
         let (source, lasts_s) = (source(question)?, question.number("for_s")?);
         if !settings.counts(source.first_address()) {
-            let why = format!("{source} is never banned: it is exempt, or an address of a trunk");
+            let why = match settings.abuse.enabled {
+                true => "it is exempt, or an address of a trunk",
+                false => "abuse.enabled is false, so nobody is",
+            };
+            let why = format!("{source} is never banned: {why}");
             return Err(Fault::Argument { argument: "source", why });
         }
         let lasts_s = lasts_s.clamp(1, BY_HAND_MAX_S) as u32;

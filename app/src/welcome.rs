@@ -21,7 +21,9 @@ pub fn print(settings: &Settings, newcomers: &[Newcomer], common: &Common, data_
     let places = places(settings.identity.locals(), outward);
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     let with_pictures = io::stdout().is_terminal() && !dumb;
-    let text = text(&places, newcomers, &program(common), data_dir, with_pictures);
+    // The name that the server makes up means nothing to a phone.
+    let domain = settings.identity.first_domain().filter(|domain| *domain != offhook_node::DOMAIN_DEFAULT);
+    let text = text(&places, (newcomers, domain), &program(common), data_dir, with_pictures);
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
@@ -39,7 +41,7 @@ fn program(common: &Common) -> String {
 
 fn text(
     places: &[Place],
-    newcomers: &[Newcomer],
+    (newcomers, domain): (&[Newcomer], Option<&str>),
     program: &str,
     data_dir: &str,
     with_pictures: bool,
@@ -56,7 +58,7 @@ fn text(
     let _ = writeln!(text, "\nIts data is in {data_dir}");
     if let (Some(server), [first, ..]) = (server, newcomers) {
         text.push_str("\nThis is its first start. Enter these accounts in two phones and call each other:\n");
-        newcomers.iter().for_each(|newcomer| introduce(newcomer, server, &mut text));
+        newcomers.iter().for_each(|newcomer| introduce(newcomer, (server, domain), &mut text));
         let _ = write!(
             text,
             "\nThese passwords are shown only now. Another one, and more accounts:\n\
@@ -68,12 +70,16 @@ fn text(
 }
 
 /// The fields as phones name them.
-fn introduce(newcomer: &Newcomer, server: &Place, text: &mut String) {
+fn introduce(newcomer: &Newcomer, (server, domain): (&Place, Option<&str>), text: &mut String) {
     let Newcomer { user, password, .. } = newcomer;
     let address = &server.sent_by;
+    let home = domain.unwrap_or(address);
+    if let Some(domain) = domain {
+        let _ = write!(text, "\n  domain    {domain}");
+    }
     let _ = write!(
         text,
-        "\n  server    {address}{}\n  user      {user}\n  password  {password}\n  address   sip:{user}@{address}\n",
+        "\n  server    {address}{}\n  user      {user}\n  password  {password}\n  address   sip:{user}@{home}\n",
         if server.has_udp() { "" } else { "  (transport TCP)" }
     );
 }
@@ -96,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_first_start_says_all_that_a_phone_asks_for() {
-        let text = text(&server(), &newcomers(), "offhook", "data", false);
+        let text = text(&server(), (&newcomers(), None), "offhook", "data", false);
         let server = "[2001:db8:1111:2222:3333:4444:5555:6666]:15060";
         for said in [server, "user      alice", "user      bob", "vkxqw", &format!("sip:bob@{server}")] {
             assert!(text.contains(said), "{said} in {text}");
@@ -104,9 +110,17 @@ mod tests {
     }
 
     #[test]
+    fn accounts_are_of_the_domain_that_is_configured() {
+        let text = text(&server(), (&newcomers(), Some("example.org")), "offhook", "data", false);
+        for said in ["domain    example.org", "server    [2001:", "address   sip:bob@example.org"] {
+            assert!(text.contains(said), "{said} in {text}");
+        }
+    }
+
+    #[test]
     fn it_fits_80_columns() {
         for with_pictures in [false, true] {
-            let text = text(&server(), &newcomers(), "offhook --data data", "data", with_pictures);
+            let text = text(&server(), (&newcomers(), None), "offhook --data data", "data", with_pictures);
             let plain = picture::without_colours(&text);
             let widest = plain.lines().max_by_key(|line| line.chars().count()).unwrap();
             assert!(widest.chars().count() <= 80, "{widest}");
@@ -115,7 +129,7 @@ mod tests {
 
     #[test]
     fn later_starts_name_no_account() {
-        let text = text(&server(), &[], "offhook", "data", true);
+        let text = text(&server(), (&[], None), "offhook", "data", true);
         assert!(!text.contains("password") && !text.contains('█'), "{text}");
     }
 }

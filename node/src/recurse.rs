@@ -23,6 +23,7 @@ use crate::access_of;
 use crate::challenge;
 use crate::context::{Cancel, Downstream, Rest};
 use crate::history::Chosen;
+use crate::maddr;
 use crate::relay::Passage;
 use crate::settings::Settings;
 use crate::settle::Final;
@@ -264,7 +265,8 @@ impl Switchboard {
 fn may_go(passage: &Passage<'_, '_, '_>, who: (Sender, Option<usize>), by_ours: bool) -> bool {
     let way = passage.way;
     let (settings, uri) = (passage.arrival.settings, passage.screened.routed.uri);
-    let is_ours = settings.identity.domain_of(&uri).is_some() || uri.scheme == Scheme::Tel;
+    let at_ours = settings.identity.domain_of(&uri).is_some() && !maddr::leads_away(&uri, &settings.identity);
+    let is_ours = at_ours || uri.scheme == Scheme::Tel;
     let leads_on = match way {
         Way::User { .. } | Way::Gruu { .. } => true,
         Way::Uri(uri) => uri.is_sip(),

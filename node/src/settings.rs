@@ -27,6 +27,8 @@ pub const DOMAIN_DEFAULT: &str = "offhook.internal";
 pub struct Settings {
     /// Our domains and addresses.
     pub identity: Identity,
+    /// How many shards share the limits.
+    pub(crate) shards: usize,
     /// The listeners, in the order that flows count them.
     pub listeners: Vec<Listener>,
     /// The rules and trunks of the configuration.
@@ -118,6 +120,7 @@ impl Settings {
             routing: Rules::new(config),
             dead_targets: DeadTargets::default(),
             standings: Standings::new(shards),
+            shards,
             service_routes: ServiceRoutes::new(config.trunk.len()),
             rights: Rights {
                 authenticate_calls: config.access.authenticate_calls,

@@ -377,6 +377,8 @@ impl Engine for Shard {
     }
 
     fn limit_reached(&mut self, now_ms: u64, from: &Flow, which: &'static str, limit: usize) {
+        let share = format!("a shard's share of {which}");
+        let which = if self.settings.shards > 1 { &share } else { which };
         let event = Event::LimitReached { which, limit: limit as u64, source: Some(from.remote) };
         self.switchboard.journal.note(now_ms, &event);
     }

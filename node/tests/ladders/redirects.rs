@@ -633,3 +633,19 @@ fn nothing_is_followed_where_nobody_wants_it() {
         )
         .leaves_nothing();
 }
+
+/// A Contact of our domain that `maddr` leads out of it is none of our users. RFC 3261 §16.5.
+#[test]
+fn an_maddr_leads_nobody_out_of_the_house() {
+    open_ladder(
+        "
+        given bob is registered
+        alice  -> proxy            MESSAGE bob
+                  proxy -> bob     MESSAGE
+                  proxy <- bob     302
+            Contact: <sip:carol@example.com:9;maddr=192.0.2.99>
+        alice  <- proxy            302
+    ",
+    )
+    .leaves_nothing();
+}

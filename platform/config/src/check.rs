@@ -110,7 +110,7 @@ fn orders(config: &Config, report: &mut Report<'_>) {
         ("session_timer.min_s", session_min, "session_timer.expires_s", session_expires),
         ("abuse.ban_s", u64::from(abuse.ban_s), "abuse.ban_max_s", u64::from(abuse.ban_max_s)),
         ("dns.ttl_min_s", u64::from(dns.ttl_min_s), "dns.ttl_max_s", u64::from(dns.ttl_max_s)),
-        ("dns.timeout_ms", u64::from(dns.timeout_ms), "dns.patience_ms", u64::from(dns.patience_ms)),
+        ("dns.timeout_ms", dns.timeout_ms, "dns.patience_ms", dns.patience_ms),
         ("timers.t1_ms", timers.t1_ms, "timers.t2_ms", timers.t2_ms),
         ("limits.connections_per_source_max", per_source, "limits.connections_max", connections),
     ] {
