@@ -96,9 +96,12 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
     journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
     journal.flush(clock.now_ms());
-    let why = wait(&mut signals, &house.drain);
+    let why = wait(&mut signals);
     journal.note(clock.now_ms(), &Event::ServerStopping { why });
     journal.flush(clock.now_ms());
+    if why != SHARD_ENDED {
+        drain(&mut signals, &house.drain);
+    }
     stopper.stop();
     drop(alive);
     let ended = threads.into_iter().try_for_each(join);
@@ -308,15 +311,25 @@ fn look_after(
     Ok((alive, thread))
 }
 
-/// Waits for a signal, then until calls that are being set up have been answered; a second signal ends that.
-fn wait(signals: &mut Signals, drain: &Drain) -> &'static str {
-    let Some(signal) = signals.forever().next() else { return "a shard has ended" };
+/// No signal came, and yet there is nothing to wait for any more.
+const SHARD_ENDED: &str = "a shard has ended";
+
+/// Waits for a signal, and says which it was.
+fn wait(signals: &mut Signals) -> &'static str {
+    match signals.forever().next() {
+        Some(SIGINT) => "interrupted (SIGINT)",
+        Some(_) => "told to end (SIGTERM)",
+        None => SHARD_ENDED,
+    }
+}
+
+/// Waits until calls that are being set up have been answered; another signal ends that.
+fn drain(signals: &mut Signals, drain: &Drain) {
     drain.ask();
     let patience = Instant::now() + DRAIN_MAX;
     while drain.at_work() > 0 && Instant::now() < patience && signals.pending().next().is_none() {
         thread::sleep(DRAIN_LOOK_EVERY);
     }
-    if signal == SIGINT { "interrupted (SIGINT)" } else { "told to end (SIGTERM)" }
 }
 
 fn secrets(store: &Store) -> anyhow::Result<Secrets> {
