@@ -14,10 +14,9 @@ use crate::arrival::Arrival;
 use crate::hop;
 use crate::identify::{Door, Proof};
 use crate::maddr;
-use crate::off_limits::begins;
+use crate::off_limits::by_whom;
 use crate::preference;
 use crate::relay::Passage;
-use crate::servers::NamedBy;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
 use crate::way::Way;
@@ -211,8 +210,7 @@ impl Switchboard {
         let arrival = passage.arrival;
         if let Some(mut wanted) = Wanted::of_uri(uri) {
             wanted.secure |= passage.screened.routed.wants_security();
-            let by = if begins(passage) { NamedBy::Peer } else { NamedBy::Dialog };
-            return self.push_named(arrival, wanted, by, targets);
+            return self.push_named(arrival, wanted, by_whom(passage), targets);
         }
         let flow = hop::to_uri(uri, &arrival.settings.listeners, arrival.from.listener);
         let flow = flow.map_err(hop::NoHop::refusal)?;

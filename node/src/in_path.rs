@@ -35,6 +35,8 @@ impl Switchboard {
             caller: (arrival.parts.is_first_hop && pinned).then_some(arrival.from),
             callee: target.pinned.then_some(target.flow),
             trunks: self.trunks_of(passage, leg),
+            caller_near: self.nearness(arrival.settings, arrival.from.remote.ip()),
+            callee_near: self.nearness(arrival.settings, target.flow.remote.ip()),
             stateless: false,
         })
     }

@@ -13,10 +13,13 @@
 use std::net::IpAddr;
 
 use offhook_locate::Reach;
+use offhook_proxy::record_route::Nearness;
 use offhook_sip::{Host, HostPort, Method, Refusal, Uri};
 
 use crate::arrival::Arrival;
 use crate::relay::Passage;
+use crate::servers::NamedBy;
+use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 
 const INSIDE: &str = "Leads into a network that its sender is not in";
@@ -24,25 +27,44 @@ const OWN: &str = "Leads to the machine of this server";
 const TRUNK: &str = "Leads to a trunk, as only rules may";
 
 impl Switchboard {
-    /// Why what was written by who sent this may not lead to an address; `None`: it may.
-    pub(crate) fn off_limits(&self, arrival: &Arrival<'_, '_>, ip: IpAddr) -> Option<&'static str> {
-        let (ip, from) = (ip.to_canonical(), arrival.from.remote.ip().to_canonical());
-        if ip == from {
-            return None;
+    /// What a place is to us.
+    pub(crate) fn nearness(&self, settings: &Settings, ip: IpAddr) -> Nearness {
+        let ip = ip.to_canonical();
+        let is_ours = || settings.listeners.iter().any(|listener| listener.local.ip() == ip);
+        Nearness {
+            is_own: ip.is_loopback() || is_ours(),
+            is_inside: Reach::Public.take(ip).is_none(),
+            is_trunk: settings.routing.trunks().iter().any(|trunk| self.trunk_is_at(trunk, ip)),
         }
-        let is_own = |ip: IpAddr| {
-            ip.is_loopback() || arrival.settings.listeners.iter().any(|listener| listener.local.ip() == ip)
-        };
-        if is_own(ip) {
-            return (!is_own(from)).then_some(OWN);
-        }
-        let is_public = |ip| Reach::Public.take(ip).is_some();
-        let is_nowhere = Reach::Private.take(ip).is_none();
-        if is_nowhere || !is_public(ip) && is_public(from) {
+    }
+
+    /// Why what was written by who is so near may not lead to an address; `None`: it may.
+    pub(crate) fn off_limits_for(
+        &self,
+        settings: &Settings,
+        by: Nearness,
+        ip: IpAddr,
+    ) -> Option<&'static str> {
+        let place = self.nearness(settings, ip);
+        if Reach::Private.take(ip).is_none() {
             return Some(INSIDE);
         }
-        let mut trunks = arrival.settings.routing.trunks().iter();
-        trunks.any(|trunk| self.trunk_is_at(trunk, ip) && !self.trunk_is_at(trunk, from)).then_some(TRUNK)
+        [
+            (place.is_own && !by.is_own, OWN),
+            (place.is_inside && !by.is_inside && !by.is_own, INSIDE),
+            (place.is_trunk && !by.is_trunk, TRUNK),
+        ]
+        .into_iter()
+        .find_map(|(is_so, why)| is_so.then_some(why))
+    }
+
+    /// The same of what who sent this has written.
+    pub(crate) fn off_limits(&self, arrival: &Arrival<'_, '_>, ip: IpAddr) -> Option<&'static str> {
+        let from = arrival.from.remote.ip().to_canonical();
+        if ip.to_canonical() == from {
+            return None;
+        }
+        self.off_limits_for(arrival.settings, self.nearness(arrival.settings, from), ip)
     }
 
     /// The same of a URI with a numeric place; where names lead is looked at when it is known.
@@ -50,7 +72,7 @@ impl Switchboard {
         self.off_limits(arrival, place_of(uri)?.host.ip()?)
     }
 
-    /// Whether a request that might begin something may go on to an address that somebody else has written.
+    /// Whether a request may go on to an address that somebody else has written: the sender, or in a dialog its other side.
     ///
     /// # Errors
     /// 403.
@@ -59,15 +81,23 @@ impl Switchboard {
         passage: &Passage<'_, '_, '_>,
         ip: IpAddr,
     ) -> Result<(), Refusal<'static>> {
-        let why = if begins(passage) { self.off_limits(passage.arrival, ip) } else { None };
+        let why = match by_whom(passage) {
+            NamedBy::Us => None,
+            NamedBy::Peer => self.off_limits(passage.arrival, ip),
+            NamedBy::Dialog(near) => self.off_limits_for(passage.arrival.settings, near, ip),
+        };
         why.map_or(Ok(()), |why| Err(Refusal::new(403).because(why)))
     }
 }
 
-/// Whether a request is not of a dialog that we have let in. Without its seal, one that ends a call still ends it.
-pub(crate) fn begins(passage: &Passage<'_, '_, '_>) -> bool {
+/// Who has written where a request goes. One without a seal that ends a call may still end it.
+pub(crate) fn by_whom(passage: &Passage<'_, '_, '_>) -> NamedBy {
     let ends = matches!(passage.screened.method, Method::Ack | Method::Bye | Method::Cancel);
-    passage.screened.routed.in_dialog.is_none() && !ends
+    match passage.screened.routed.in_dialog {
+        Some(dialog) => NamedBy::Dialog(dialog.toward_near),
+        None if ends => NamedBy::Dialog(Nearness { is_own: true, is_inside: true, is_trunk: true }),
+        None => NamedBy::Peer,
+    }
 }
 
 /// Where a request to a URI goes: RFC 3261 §16.5 and §19.1.1, `maddr` "overrides any address derived from the host field".

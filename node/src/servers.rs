@@ -3,6 +3,7 @@
 use offhook_journal::Event;
 use offhook_locate::{Hop, Located, Nowhere, Reach, Wanted};
 use offhook_net::{Flow, Listener};
+use offhook_proxy::record_route::Nearness;
 use offhook_sip::{Refusal, Transport};
 
 use crate::arrival::Arrival;
@@ -23,8 +24,8 @@ pub(crate) enum NamedBy {
     Us,
     /// A URI of a request: somebody else decides where it leads.
     Peer,
-    /// A URI of a request in a dialog of ours, whose other side may be a trunk.
-    Dialog,
+    /// A URI of a request in a dialog of ours: its other side, which is so near.
+    Dialog(Nearness),
 }
 
 impl Switchboard {
@@ -65,11 +66,13 @@ impl Switchboard {
         let entropy = u64::from(self.cookies.loop_mark(&[arrival.parts.call_id]));
         let hops = located.order(entropy);
         let reach = if by == NamedBy::Us { Reach::Private } else { settings.reach };
-        let leads_there = |hop: &Hop| {
-            by != NamedBy::Peer
-                || is_own(&settings.listeners, *hop)
-                || self.off_limits(arrival, hop.address.ip()).is_none()
+        let off_limits = |ip| match by {
+            NamedBy::Us => None,
+            NamedBy::Peer => self.off_limits(arrival, ip),
+            NamedBy::Dialog(near) => self.off_limits_for(settings, near, ip),
         };
+        let leads_there =
+            |hop: &Hop| is_own(&settings.listeners, *hop) || off_limits(hop.address.ip()).is_none();
         let may_go = |hop: &Hop| reach.take(hop.address.ip()).is_some() && leads_there(hop);
         let allowed: Vec<Hop> = hops.into_iter().filter(may_go).collect();
         if allowed.is_empty() {

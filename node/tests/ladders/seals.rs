@@ -110,3 +110,47 @@ fn a_route_that_is_not_whole() {
     }
     stage.leaves_nothing();
 }
+
+/// What was let in is one dialog: its Route gives no right to begin another one, in whosever name, nor to go where its other side
+/// is not. RFC 3261 §12.2.1.1, RFC 3261 §16.3 step 6, RFC 3261 §22.3.
+#[test]
+fn a_dialog_opens_nothing_but_itself() {
+    const PROVIDER: &str = "[[trunk]]\nname = \"provider\"\ntargets = [{ to = \"sip:192.0.2.50\" }]\n\
+        [[route]]\nmatch = { prefix = \"0\" }\ntrunk = \"provider\"\n";
+    let mut stage = scene(PROVIDER).user("carol").address("provider", "192.0.2.50:5060").run(
+        "
+        given bob is registered
+        given carol is registered
+        trudy  -> proxy            INVITE bob
+            From: <sip:trudy@elsewhere.example>;tag=t
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        trudy  <- proxy            200
+        trudy  -> proxy            ACK
+                  proxy -> bob     ACK
+    ",
+    );
+    let (route, call_id) = (stage.last_header("trudy", "Route"), stage.last_header("trudy", "Call-ID"));
+    let to = stage.last_header("trudy", "To");
+    for (target, to, status) in [
+        ("carol", "<sip:carol@example.com>", 407),
+        ("carol", &*to, 407),
+        ("sip:0900@192.0.2.50", "<sip:0900@192.0.2.50>", 407),
+        ("sip:0900@192.0.2.50", &*to, 403),
+        ("sip:0900@example.com;maddr=192.0.2.50", &*to, 407),
+        ("sip:x@127.0.0.1:9", &*to, 403),
+        ("sip:x@10.0.0.9", &*to, 403),
+    ] {
+        stage.play(&format!(
+            "
+        trudy  -> proxy            MESSAGE {target}
+            From: <sip:alice@example.com>;tag=t
+            To: {to}
+            Call-ID: {call_id}
+            Route: {route}
+        trudy  <- proxy            {status}
+        "
+        ));
+    }
+    stage.leaves_nothing();
+}

@@ -6,7 +6,8 @@
 //! ```
 //! The token is bound to the Call-ID and the caller's tag (see [`offhook_seal`]), so a stranger can neither use us as a
 //! relay by writing a Route of his own, nor point a flow elsewhere, nor learn what private addresses stand behind a NAT,
-//! nor carry the value to another dialog. Contacts stay as the phones wrote them: where a Contact cannot be reached, the
+//! nor carry the value to another dialog. It says of a request with a To tag that it belongs to what was let in, and how near
+//! its other side is: so far that side's Contact may lead, and no farther. Contacts stay as the phones wrote them: where a Contact cannot be reached, the
 //! flow of that side is used instead.
 
 use std::num::NonZeroU32;
@@ -29,8 +30,38 @@ pub struct Sides {
     pub callee: Option<Flow>,
     /// Trunks that ask for credentials.
     pub trunks: Trunks,
+    /// How near the caller is.
+    pub caller_near: Nearness,
+    /// How near the callee is.
+    pub callee_near: Nearness,
     /// It began on a route without transactions (§16.11); its other requests take none either.
     pub stateless: bool,
+}
+
+/// What a place that somebody writes into a URI is to us: places that are not open to everybody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Nearness {
+    /// It is this machine.
+    pub is_own: bool,
+    /// It is in a private network.
+    pub is_inside: bool,
+    /// It is a trunk's.
+    pub is_trunk: bool,
+}
+
+impl Nearness {
+    /// What either is.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self::of_bits(self.bits() | other.bits())
+    }
+
+    fn bits(self) -> u8 {
+        u8::from(self.is_own) | u8::from(self.is_inside) << 1 | u8::from(self.is_trunk) << 2
+    }
+
+    fn of_bits(bits: u8) -> Self {
+        Self { is_own: bits & 1 != 0, is_inside: bits & 2 != 0, is_trunk: bits & 4 != 0 }
+    }
 }
 
 /// The trunks at the ends of a dialog whose requests are renumbered ([`crate::renumber`]), by their marks.
@@ -65,8 +96,12 @@ pub struct Beyond {
 /// Stands in front of the flows; none of them begins with it.
 const STATELESS: u8 = 0xfe;
 
+/// So does this, behind it; then come three bits for the caller and three for the callee.
+const NEAR: u8 = 0xfd;
+const NEAR_BITS: u8 = 3;
+
 /// A request inside a dialog that we record-routed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct InDialog {
     /// The flow to the side the request goes to, if one was noted. Without its connection if that belonged to an
     /// earlier process: then it says only where the phone was.
@@ -77,6 +112,8 @@ pub struct InDialog {
     pub from_beyond: bool,
     /// Whether it is forwarded without a transaction (§16.11), as the one that made the dialog was.
     pub stateless: bool,
+    /// How near that side is.
+    pub toward_near: Nearness,
 }
 
 /// Writes the Record-Route value for a request on its way out of `local`. `secure`: the request is for a `sips` URI, so
@@ -94,7 +131,11 @@ pub fn write(
     if sides.stateless {
         let _ = state.try_push(STATELESS);
     }
-    if (Sides { stateless: false, ..sides }) != Sides::default() {
+    let near = sides.caller_near.bits() | sides.callee_near.bits() << NEAR_BITS;
+    if near != 0 {
+        let _ = state.try_extend_from_slice(&[NEAR, near]);
+    }
+    if (sides.caller, sides.callee, sides.trunks) != (None, None, Trunks::default()) {
         flow_code::write(sides.caller, key.process(), &mut state);
         flow_code::write(sides.callee, key.process(), &mut state);
         write_trunks(sides.trunks, &mut state);
@@ -131,11 +172,11 @@ pub fn read(
     let (sides, _) = read_sides(state.as_bytes(), key.process())?;
     let beyond = |mark: Option<NonZeroU32>, first| mark.map(|mark| Beyond { mark, first });
     let Trunks { caller, callee, first } = sides.trunks;
-    let (toward, beyond, from_beyond) = match sender {
-        0 => (sides.callee, beyond(callee, Some(first)), caller.is_some()),
-        _ => (sides.caller, beyond(caller, None), callee.is_some()),
+    let (toward, toward_near, beyond, from_beyond) = match sender {
+        0 => (sides.callee, sides.callee_near, beyond(callee, Some(first)), caller.is_some()),
+        _ => (sides.caller, sides.caller_near, beyond(caller, None), callee.is_some()),
     };
-    Some(InDialog { toward, beyond, from_beyond, stateless: sides.stateless })
+    Some(InDialog { toward, beyond, from_beyond, stateless: sides.stateless, toward_near })
 }
 
 /// The token of a Record-Route value of ours in an INVITE that is sent once more. `None`: it is none of ours, or no trunk's.
@@ -179,8 +220,13 @@ fn read_trunks(bytes: &[u8]) -> Option<Trunks> {
 fn read_sides(whole: &[u8], process: u32) -> Option<(Sides, usize)> {
     let stateless = whole.first() == Some(&STATELESS);
     let mut state = if stateless { whole.get(1..)? } else { whole };
+    let mut near = 0;
+    if let [NEAR, bits, rest @ ..] = state {
+        (near, state) = (*bits, rest);
+    }
+    let (caller_near, callee_near) = (Nearness::of_bits(near), Nearness::of_bits(near >> NEAR_BITS));
     if state.is_empty() {
-        return Some((Sides { stateless, ..Sides::default() }, whole.len()));
+        return Some((Sides { stateless, caller_near, callee_near, ..Sides::default() }, whole.len()));
     }
     let mut side = || match flow_code::read(&mut state, process)? {
         Read::Flow(flow) | Read::Gone(flow) => Some(Some(flow)),
@@ -188,7 +234,8 @@ fn read_sides(whole: &[u8], process: u32) -> Option<(Sides, usize)> {
     };
     let (caller, callee) = (side()?, side()?);
     let trunks = if state.is_empty() { Trunks::default() } else { read_trunks(state)? };
-    Some((Sides { caller, callee, trunks, stateless }, whole.len() - state.len()))
+    let sides = Sides { caller, callee, trunks, caller_near, callee_near, stateless };
+    Some((sides, whole.len() - state.len()))
 }
 
 #[cfg(test)]
@@ -235,22 +282,36 @@ mod tests {
         assert!(text.starts_with("<sip:192.0.2.1;transport=tcp;lr;oh="), "{text}");
         assert_eq!(
             read_back(&text, "call", "tagA", "tagB"),
-            Some(InDialog { toward: Some(callee), stateless: true, beyond: None, from_beyond: false })
+            Some(InDialog { toward: Some(callee), stateless: true, ..InDialog::default() })
         );
         assert_eq!(
             read_back(&text, "call", "tagB", "tagA"),
-            Some(InDialog { toward: Some(caller), stateless: true, beyond: None, from_beyond: false })
+            Some(InDialog { toward: Some(caller), stateless: true, ..InDialog::default() })
         );
         let plain = value(Sides::default());
-        assert_eq!(
-            read_back(&plain, "call", "tagB", "tagA"),
-            Some(InDialog { toward: None, stateless: false, beyond: None, from_beyond: false })
-        );
+        assert_eq!(read_back(&plain, "call", "tagB", "tagA"), Some(InDialog::default()));
         let stateless = value(Sides { stateless: true, ..Sides::default() });
         assert_eq!(
             read_back(&stateless, "call", "tagB", "tagA"),
-            Some(InDialog { toward: None, stateless: true, beyond: None, from_beyond: false })
+            Some(InDialog { toward: None, stateless: true, ..InDialog::default() })
         );
+    }
+
+    /// The other side is as near as it was, with flows beside that or without.
+    #[test]
+    fn each_direction_knows_how_near_the_other_side_is() {
+        let trunk = Nearness { is_trunk: true, ..Nearness::default() };
+        let inside = Nearness { is_inside: true, is_own: true, ..Nearness::default() };
+        for caller in [None, Some(flow("10.0.0.1:4000", 3))] {
+            for stateless in [false, true] {
+                let near = Sides { caller_near: inside, callee_near: trunk, ..Sides::default() };
+                let text = value(Sides { caller, stateless, ..near });
+                let toward_near =
+                    |from, to| read_back(&text, "call", from, to).map(|dialog| dialog.toward_near);
+                assert_eq!(toward_near("tagA", "tagB"), Some(trunk));
+                assert_eq!(toward_near("tagB", "tagA"), Some(inside));
+            }
+        }
     }
 
     /// RFC 7118 §5.2, §5.5, §8.2: `transport=ws` for both kinds of WebSocket, and the port where it is not 80.

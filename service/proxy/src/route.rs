@@ -5,7 +5,7 @@ use offhook_sip::{Essentials, Malformed, Message, Name, NameAddr, Param, Scheme,
 use crate::cookie::CookieKey;
 use crate::flow_token::{self, FlowRoute};
 use crate::identity::Identity;
-use crate::record_route::{self, InDialog};
+use crate::record_route::{self, InDialog, Nearness};
 
 /// Most Route values of ours that one request may have on top: two where transports or address families meet, and
 /// some for spirals through us. More is somebody playing (RFC 5393 describes the attack).
@@ -74,7 +74,19 @@ impl<'a> Routed<'a> {
                 return Err(Malformed::TooMany("Route"));
             }
         }
+        if routed.seeks_user(identity) {
+            routed.in_dialog = None;
+        }
         Ok(routed)
+    }
+
+    /// Whether it goes to whatever phones a user has. Dialogs are with one of them, by its Contact (§12.2.1.1), so what was let
+    /// in for a dialog gives no right to that.
+    fn seeks_user(&self, identity: &Identity) -> bool {
+        let leads =
+            self.next.is_some() || self.flow.is_some() || self.in_dialog.is_none_or(|d| d.toward.is_some());
+        let is_user = || self.uri.user.is_some() && !self.uri.params().has(b"gr");
+        !leads && is_user() && identity.domain_of(&self.uri).is_some()
     }
 
     /// Whether the Request-URI or the next Route is `sips`: then every hop must be secure (RFC 3261 §26.2.2, RFC 5630
@@ -100,7 +112,8 @@ impl<'a> Routed<'a> {
     }
 
     fn note_seal(&mut self, parts: &Essentials<'a>, token: Option<Param<'_>>, key: &CookieKey) {
-        if self.in_dialog.is_some_and(|d| d.toward.is_some()) {
+        // §12.2.1.1: without a To tag it belongs to no dialog, whatever it carries.
+        if parts.to_tag.is_empty() || self.in_dialog.is_some_and(|d| d.toward.is_some()) {
             return;
         }
         let before = self.in_dialog;
@@ -112,7 +125,9 @@ impl<'a> Routed<'a> {
         let stateless = both().any(|dialog| dialog.stateless);
         let beyond = both().find_map(|dialog| dialog.beyond);
         let from_beyond = both().any(|dialog| dialog.from_beyond);
-        self.in_dialog = read.or(before).map(|dialog| InDialog { stateless, beyond, from_beyond, ..dialog });
+        let toward_near = both().map(|dialog| dialog.toward_near).fold(Nearness::default(), Nearness::or);
+        let all = |dialog| InDialog { stateless, beyond, from_beyond, toward_near, ..dialog };
+        self.in_dialog = read.or(before).map(all);
     }
 }
 
