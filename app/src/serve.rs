@@ -96,12 +96,7 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     welcome::print(&house.settings, &newcomers, common, &house.config.data_dir.display().to_string());
     journal.note(clock.now_ms(), &Event::ServerReady { listeners: &named(&listeners) });
     journal.flush(clock.now_ms());
-    let why = wait(&mut signals);
-    journal.note(clock.now_ms(), &Event::ServerStopping { why });
-    journal.flush(clock.now_ms());
-    if why != SHARD_ENDED {
-        drain(&mut signals, &house.drain);
-    }
+    serve_until_told(&mut signals, &house.drain, &mut journal, clock);
     stopper.stop();
     drop(alive);
     let ended = threads.into_iter().try_for_each(join);
@@ -311,20 +306,19 @@ fn look_after(
     Ok((alive, thread))
 }
 
-/// No signal came, and yet there is nothing to wait for any more.
-const SHARD_ENDED: &str = "a shard has ended";
-
-/// Waits for a signal, and says which it was.
-fn wait(signals: &mut Signals) -> &'static str {
-    match signals.forever().next() {
+/// Waits for a signal, says so, and waits until calls that are being set up have been answered; another signal ends that.
+fn serve_until_told(signals: &mut Signals, drain: &Drain, journal: &mut Journal, clock: Clock) {
+    let signal = signals.forever().next();
+    let why = match signal {
         Some(SIGINT) => "interrupted (SIGINT)",
         Some(_) => "told to end (SIGTERM)",
-        None => SHARD_ENDED,
+        None => "a shard has ended",
+    };
+    journal.note(clock.now_ms(), &Event::ServerStopping { why });
+    journal.flush(clock.now_ms());
+    if signal.is_none() {
+        return;
     }
-}
-
-/// Waits until calls that are being set up have been answered; another signal ends that.
-fn drain(signals: &mut Signals, drain: &Drain) {
     drain.ask();
     let patience = Instant::now() + DRAIN_MAX;
     while drain.at_work() > 0 && Instant::now() < patience && signals.pending().next().is_none() {
