@@ -179,12 +179,17 @@ fn names(entry: Entry<'_>, uri: &str, is_hidden: bool) -> bool {
     bare(entry) == if is_hidden { ANONYMOUS } else { uri }
 }
 
-/// §10.2: what a copy was answered; silence is 408, and where nobody was reached 503.
+/// §10.2: what a copy was answered; silence is 408, and where nobody was reached 503. A trunk that asks for other credentials
+/// than we have has refused us: 403.
 fn was_told(entry: Entry<'_>, heard: &[u16]) -> bool {
     let causes = uri_of(entry).split("cause%3D").skip(1).map(|rest| rest.get(..3).unwrap_or_default());
-    causes
-        .map(str::parse)
-        .all(|cause| cause.is_ok_and(|cause| heard.contains(&cause) || matches!(cause, 408 | 503)))
+    let is_asked = || heard.iter().any(|status| matches!(status, 401 | 407));
+    causes.map(str::parse).all(|cause| match cause {
+        Ok(408 | 503) => true,
+        Ok(403) if is_asked() => true,
+        Ok(cause) => heard.contains(&cause),
+        Err(_) => false,
+    })
 }
 
 /// §9.2: in the order of the tree, none twice.
