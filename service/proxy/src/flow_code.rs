@@ -20,8 +20,8 @@ const FLOW_BYTES_MAX: usize = 1 + 2 + 2 + 16 + 12;
 /// Bytes of what is said about trunks: two marks, a number, how often that was repeated.
 pub(crate) const TRUNK_BYTES: usize = 4 + 4 + 4 + 1;
 
-/// Room for a mark, how near both sides are, two flows, and for trunks.
-pub(crate) type FlowBytes = ArrayVec<u8, { 1 + 2 + 2 * FLOW_BYTES_MAX + TRUNK_BYTES }>;
+/// Room for a mark, two flows, and for trunks.
+pub(crate) type FlowBytes = ArrayVec<u8, { 1 + 2 * FLOW_BYTES_MAX + TRUNK_BYTES }>;
 
 const NO_FLOW: u8 = 0xff;
 const IPV6: u8 = 0x20;

@@ -1,8 +1,8 @@
 //! Staying in the path of a dialog: RFC 3261 §16.6 step 4, and the sealed value that comes back in Route.
 //!
 //! ```text
-//!   <sip:192.0.2.1;lr;oh=TOKEN>      TOKEN: the flows to caller and callee, and whether transactions are kept, sealed for
-//!                                    this dialog
+//!   <sip:192.0.2.1;lr;oh=TOKEN.9>    TOKEN: the flows to caller and callee, and whether transactions are kept, sealed for
+//!                                    this dialog; 9: how near they are, if they are
 //! ```
 //! The token is bound to the Call-ID and the caller's tag (see [`offhook_seal`]), so a stranger can neither use us as a
 //! relay by writing a Route of his own, nor point a flow elsewhere, nor learn what private addresses stand behind a NAT,
@@ -96,8 +96,8 @@ pub struct Beyond {
 /// Stands in front of the flows; none of them begins with it.
 const STATELESS: u8 = 0xfe;
 
-/// So does this, behind it; then come three bits for the caller and three for the callee.
-const NEAR: u8 = 0xfd;
+/// How near both sides are: three bits for the caller, and above them three for the callee. It is no secret, and a state of a few
+/// bytes would cost a block of the cipher with each message; so it stands behind the token, which is bound to it.
 const NEAR_BITS: u8 = 3;
 
 /// A request inside a dialog that we record-routed.
@@ -132,9 +132,6 @@ pub fn write(
         let _ = state.try_push(STATELESS);
     }
     let near = sides.caller_near.bits() | sides.callee_near.bits() << NEAR_BITS;
-    if near != 0 {
-        let _ = state.try_extend_from_slice(&[NEAR, near]);
-    }
     if (sides.caller, sides.callee, sides.trunks) != (None, None, Trunks::default()) {
         flow_code::write(sides.caller, key.process(), &mut state);
         flow_code::write(sides.callee, key.process(), &mut state);
@@ -154,8 +151,32 @@ pub fn write(
     }
     out.extend_from_slice(b";lr;oh=");
     // Two flows fit into a token, see `FlowBytes`. Without one the value would give no rights, which is safe.
-    let _ = key.seals().seal(Purpose::Dialog, &[call_id, caller_tag], &state, out);
+    let mut number = itoa::Buffer::new();
+    let near = if near == 0 { "" } else { number.format(near) };
+    let _ = seal(key, (call_id, caller_tag), near.as_bytes(), &state, out);
     out.push(b'>');
+}
+
+/// Appends a token, and how near the sides are.
+fn seal(
+    key: &CookieKey,
+    (call_id, caller_tag): (&[u8], &[u8]),
+    near: &[u8],
+    state: &[u8],
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    key.seals().seal(Purpose::Dialog, &[call_id, caller_tag, near], state, out)?;
+    if !near.is_empty() {
+        out.push(b'.');
+        out.extend_from_slice(near);
+    }
+    Some(())
+}
+
+/// A token, and how near the sides are as it is written behind it.
+fn split(value: &[u8]) -> (&[u8], &[u8]) {
+    let mut parts = value.splitn(2, |&c| c == b'.');
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
 /// Reads the token (`oh`) of a Route value of ours back. `None`: it is not ours, too old, or not for this dialog.
@@ -167,14 +188,18 @@ pub fn read(
     to_tag: &[u8],
 ) -> Option<InDialog> {
     // Who sends now is the caller of the first request, or the callee.
-    let either: [&[&[u8]]; 2] = [&[call_id, from_tag], &[call_id, to_tag]];
+    let (token, near) = split(token);
+    let either: [&[&[u8]]; 2] = [&[call_id, from_tag, near], &[call_id, to_tag, near]];
     let (sender, state) = key.seals().open_either(Purpose::Dialog, either, token)?;
     let (sides, _) = read_sides(state.as_bytes(), key.process())?;
+    // What is bound was written by us.
+    let near: u8 = std::str::from_utf8(near).ok().and_then(|near| near.parse().ok()).unwrap_or(0);
+    let (caller_near, callee_near) = (Nearness::of_bits(near), Nearness::of_bits(near >> NEAR_BITS));
     let beyond = |mark: Option<NonZeroU32>, first| mark.map(|mark| Beyond { mark, first });
     let Trunks { caller, callee, first } = sides.trunks;
     let (toward, toward_near, beyond, from_beyond) = match sender {
-        0 => (sides.callee, sides.callee_near, beyond(callee, Some(first)), caller.is_some()),
-        _ => (sides.caller, sides.caller_near, beyond(caller, None), callee.is_some()),
+        0 => (sides.callee, callee_near, beyond(callee, Some(first)), caller.is_some()),
+        _ => (sides.caller, caller_near, beyond(caller, None), callee.is_some()),
     };
     Some(InDialog { toward, beyond, from_beyond, stateless: sides.stateless, toward_near })
 }
@@ -186,16 +211,16 @@ pub fn token_of_retry(
     (call_id, caller_tag): (&[u8], &[u8]),
     tries: u8,
 ) -> Option<Vec<u8>> {
-    let bound: &[&[u8]] = &[call_id, caller_tag];
-    let (_, state) =
-        key.seals().open_either(Purpose::Dialog, [bound, bound], value.params().value(b"oh")?)?;
+    let (token, near) = split(value.params().value(b"oh")?);
+    let bound: &[&[u8]] = &[call_id, caller_tag, near];
+    let state = key.seals().open(Purpose::Dialog, bound, token)?;
     let mut state = FlowBytes::try_from(state.as_bytes()).ok()?;
     // Behind the flows, last of all: see `write_trunks`.
     let (_, flows_len) =
         read_sides(&state, key.process()).filter(|(sides, _)| sides.trunks.callee.is_some())?;
     *state.get_mut(flows_len + TRUNK_BYTES - 1)? = tries;
     let mut token = Vec::new();
-    key.seals().seal(Purpose::Dialog, bound, &state, &mut token)?;
+    seal(key, (call_id, caller_tag), near, &state, &mut token)?;
     Some(token)
 }
 
@@ -216,17 +241,12 @@ fn read_trunks(bytes: &[u8]) -> Option<Trunks> {
     Some(Trunks { caller: NonZeroU32::new(number(0)?), callee: NonZeroU32::new(number(4)?), first })
 }
 
-/// The sides, and how many bytes of the state are flows.
+/// The sides but for how near they are, and how many bytes of the state are flows.
 fn read_sides(whole: &[u8], process: u32) -> Option<(Sides, usize)> {
     let stateless = whole.first() == Some(&STATELESS);
     let mut state = if stateless { whole.get(1..)? } else { whole };
-    let mut near = 0;
-    if let [NEAR, bits, rest @ ..] = state {
-        (near, state) = (*bits, rest);
-    }
-    let (caller_near, callee_near) = (Nearness::of_bits(near), Nearness::of_bits(near >> NEAR_BITS));
     if state.is_empty() {
-        return Some((Sides { stateless, caller_near, callee_near, ..Sides::default() }, whole.len()));
+        return Some((Sides { stateless, ..Sides::default() }, whole.len()));
     }
     let mut side = || match flow_code::read(&mut state, process)? {
         Read::Flow(flow) | Read::Gone(flow) => Some(Some(flow)),
@@ -234,8 +254,7 @@ fn read_sides(whole: &[u8], process: u32) -> Option<(Sides, usize)> {
     };
     let (caller, callee) = (side()?, side()?);
     let trunks = if state.is_empty() { Trunks::default() } else { read_trunks(state)? };
-    let sides = Sides { caller, callee, trunks, caller_near, callee_near, stateless };
-    Some((sides, whole.len() - state.len()))
+    Some((Sides { caller, callee, trunks, stateless, ..Sides::default() }, whole.len() - state.len()))
 }
 
 #[cfg(test)]
@@ -333,6 +352,17 @@ mod tests {
         ] {
             let text = value(transport, address, advertise);
             assert!(text.starts_with(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn nobody_makes_himself_nearer() {
+        let near = Nearness { is_inside: true, ..Nearness::default() };
+        let text = value(Sides { caller_near: near, ..Sides::default() });
+        assert!(text.ends_with(".2>"), "{text}");
+        for nearer in [".6>", ".", ".02>", ">", ".2.6>", ".x>"] {
+            let bent = text.replace(".2>", nearer);
+            assert_eq!(read_back(&bent, "call", "tagB", "tagA"), None, "{bent}");
         }
     }
 
