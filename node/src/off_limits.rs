@@ -30,32 +30,35 @@ impl Switchboard {
     /// What a place is to us.
     pub(crate) fn nearness(&self, settings: &Settings, ip: IpAddr) -> Nearness {
         let ip = ip.to_canonical();
-        let is_ours = || settings.listeners.iter().any(|listener| listener.local.ip() == ip);
         Nearness {
-            is_own: ip.is_loopback() || is_ours(),
+            is_own: is_own(settings, ip),
             is_inside: Reach::Public.take(ip).is_none(),
-            is_trunk: settings.routing.trunks().iter().any(|trunk| self.trunk_is_at(trunk, ip)),
+            is_trunk: self.is_at_trunk(settings, ip),
         }
     }
 
-    /// Why what was written by who is so near may not lead to an address; `None`: it may.
+    fn is_at_trunk(&self, settings: &Settings, ip: IpAddr) -> bool {
+        settings.routing.trunks().iter().any(|trunk| self.trunk_is_at(trunk, ip))
+    }
+
+    /// Why what was written by who is so near may not lead to an address; `None`: it may. Each request in a dialog is asked, so
+    /// nothing is looked up that does not matter.
     pub(crate) fn off_limits_for(
         &self,
         settings: &Settings,
         by: Nearness,
         ip: IpAddr,
     ) -> Option<&'static str> {
-        let place = self.nearness(settings, ip);
-        if Reach::Private.take(ip).is_none() {
-            return Some(INSIDE);
+        let ip = ip.to_canonical();
+        if !by.is_own {
+            if is_own(settings, ip) {
+                return Some(OWN);
+            }
+            if !by.is_inside && Reach::Public.take(ip).is_none() {
+                return Some(INSIDE);
+            }
         }
-        [
-            (place.is_own && !by.is_own, OWN),
-            (place.is_inside && !by.is_inside && !by.is_own, INSIDE),
-            (place.is_trunk && !by.is_trunk, TRUNK),
-        ]
-        .into_iter()
-        .find_map(|(is_so, why)| is_so.then_some(why))
+        (!by.is_trunk && self.is_at_trunk(settings, ip)).then_some(TRUNK)
     }
 
     /// The same of what who sent this has written.
@@ -88,6 +91,12 @@ impl Switchboard {
         };
         why.map_or(Ok(()), |why| Err(Refusal::new(403).because(why)))
     }
+}
+
+/// Whether an address is one of this machine. An unspecified one would lead here, too.
+fn is_own(settings: &Settings, ip: IpAddr) -> bool {
+    let is_ours = || settings.listeners.iter().any(|listener| listener.local.ip() == ip);
+    ip.is_loopback() || ip.is_unspecified() || is_ours()
 }
 
 /// Who has written where a request goes. One without a seal that ends a call may still end it.

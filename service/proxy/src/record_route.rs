@@ -173,10 +173,12 @@ fn seal(
     Some(())
 }
 
-/// A token, and how near the sides are as it is written behind it.
+/// A token, and how near the sides are as it is written behind it: a number of two digits at most.
 fn split(value: &[u8]) -> (&[u8], &[u8]) {
-    let mut parts = value.splitn(2, |&c| c == b'.');
-    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+    match value {
+        [token @ .., b'.', _] | [token @ .., b'.', _, _] => (token, &value[token.len() + 1..]),
+        _ => (value, b""),
+    }
 }
 
 /// Reads the token (`oh`) of a Route value of ours back. `None`: it is not ours, too old, or not for this dialog.
@@ -193,7 +195,7 @@ pub fn read(
     let (sender, state) = key.seals().open_either(Purpose::Dialog, either, token)?;
     let (sides, _) = read_sides(state.as_bytes(), key.process())?;
     // What is bound was written by us.
-    let near: u8 = std::str::from_utf8(near).ok().and_then(|near| near.parse().ok()).unwrap_or(0);
+    let near = near.iter().fold(0u8, |number, digit| number.wrapping_mul(10).wrapping_add(digit & 0xf));
     let (caller_near, callee_near) = (Nearness::of_bits(near), Nearness::of_bits(near >> NEAR_BITS));
     let beyond = |mark: Option<NonZeroU32>, first| mark.map(|mark| Beyond { mark, first });
     let Trunks { caller, callee, first } = sides.trunks;

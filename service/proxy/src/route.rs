@@ -1,6 +1,6 @@
 //! Route preprocessing: RFC 3261 §16.4. What of the route set is ours, and what comes next.
 
-use offhook_sip::{Essentials, Malformed, Message, Name, NameAddr, Param, Scheme, Uri};
+use offhook_sip::{Essentials, Host, Malformed, Message, Name, NameAddr, Param, Scheme, Uri};
 
 use crate::cookie::CookieKey;
 use crate::flow_token::{self, FlowRoute};
@@ -83,10 +83,16 @@ impl<'a> Routed<'a> {
     /// Whether it goes to whatever phones a user has. Dialogs are with one of them, by its Contact (§12.2.1.1), so what was let
     /// in for a dialog gives no right to that.
     fn seeks_user(&self, identity: &Identity) -> bool {
-        let leads =
-            self.next.is_some() || self.flow.is_some() || self.in_dialog.is_none_or(|d| d.toward.is_some());
-        let is_user = || self.uri.user.is_some() && !self.uri.params().has(b"gr");
-        !leads && is_user() && identity.domain_of(&self.uri).is_some()
+        let leads = self.next.is_some() || self.flow.is_some();
+        let Some(at) = self.uri.address.filter(|_| !leads && self.uri.user.is_some()) else { return false };
+        if self.in_dialog.is_none_or(|dialog| dialog.toward.is_some()) {
+            return false;
+        }
+        let is_ours = match at.host {
+            Host::Name(_) => identity.domain_of(&self.uri).is_some(),
+            _ => identity.is_us(&at),
+        };
+        is_ours && !self.uri.params().has(b"gr")
     }
 
     /// Whether the Request-URI or the next Route is `sips`: then every hop must be secure (RFC 3261 §26.2.2, RFC 5630
@@ -120,6 +126,10 @@ impl<'a> Routed<'a> {
         let token = token.and_then(|token| token.text());
         let read =
             token.and_then(|t| record_route::read(key, t, parts.call_id, parts.from_tag, parts.to_tag));
+        if before.is_none() {
+            self.in_dialog = read;
+            return;
+        }
         // Where two values stand (RFC 5658 §4), one of them has all that is to be remembered.
         let both = || [read, before].into_iter().flatten();
         let stateless = both().any(|dialog| dialog.stateless);
