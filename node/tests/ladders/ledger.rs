@@ -201,15 +201,14 @@ fn sent(world: &World, exchange: NodeId) -> Calls {
             continue;
         }
         let Some(status) = message.status() else { continue };
-        let leads_nowhere =
-            matches!(status, 430 | 480 | 500 | 503) && !heard.contains(&(key.clone(), cseq.number));
+        let leads_nowhere = matches!(status, 430 | 500 | 503) && !heard.contains(&(key.clone(), cseq.number));
         match cseq.method {
             b"INVITE" => {
                 if let Some(call) = calls.get_mut(&key).filter(|call| call.attempts.contains(&cseq.number)) {
                     answer(call, status, to_tag, entry);
                 }
             }
-            b"BYE" if matches!(status, 200..=299 | 408 | 481) || leads_nowhere => {
+            b"BYE" if matches!(status, 200..=299 | 408 | 480 | 481) || leads_nowhere => {
                 let turned = (call_id.to_vec(), to_tag.clone());
                 end(calls.get_mut(&key), (EndedBy::Caller, entry.sent_ms), &to_tag);
                 end(calls.get_mut(&turned), (EndedBy::Callee, entry.sent_ms), &from_tag);

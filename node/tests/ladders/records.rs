@@ -107,6 +107,25 @@ fn a_bye_that_is_refused_ends_nothing() {
     stage.leaves_nothing();
 }
 
+/// The proxy behind us can bring the BYE to nobody. For who has sent it the call is over, and it does not come again.
+/// RFC 5057 §5.1, RFC 5626 §11.5.
+#[test]
+fn a_bye_that_reaches_nobody_ends_the_call() {
+    for status in ["480", "430"] {
+        let mut stage = open_ladder(ANSWERED);
+        stage.play(&format!(
+            "
+        +5s  alice -> proxy        BYE
+                  proxy -> bob     BYE
+                  proxy <- bob     {status}
+        alice  <- proxy            480
+            "
+        ));
+        assert_eq!(record(&stage).duration_ms(), Some(5_000), "{status}");
+        stage.leaves_nothing();
+    }
+}
+
 /// Busy, declined, not there: each is a record with the status that the caller was sent. RFC 3261 §21.
 #[test]
 fn refused_calls() {

@@ -488,7 +488,8 @@ impl Joiner {
 }
 
 /// RFC 3261 §15.1.1: a dialog is over when its BYE succeeds, when the other side does not know it, and when nothing is
-/// heard of it. Any other refusal leaves it as it was.
+/// heard of it; and when a proxy behind us can bring it to nobody (RFC 5057 §5.1: a 480 ends the use of the dialog). Any other
+/// refusal leaves it as it was.
 const fn ends(status: u16, unheard: bool) -> bool {
-    unheard || matches!(status, 200..=299 | 408 | 481)
+    unheard || matches!(status, 200..=299 | 408 | 480 | 481)
 }
