@@ -18,6 +18,7 @@ use crate::arrival::Arrival;
 use crate::beyond::Leg;
 use crate::records::Role;
 use crate::recurse::Redirected;
+use crate::registrants::Registrant;
 use crate::targets::Targets;
 
 /// Beside a server transaction.
@@ -49,6 +50,8 @@ pub(crate) struct Upstream {
     pub rest: Option<Box<Rest>>,
     /// Who has sent the request: a redirection leads only where he may go.
     pub sender: Sender,
+    /// Who is registered elsewhere when it succeeds.
+    pub registrant: Option<Box<Registrant>>,
 }
 
 /// The costly part of a response context: for forked requests only.
@@ -146,6 +149,8 @@ pub(crate) struct Downstream {
     pub heard: bool,
     /// Whether its time is that of its turn: ringing does not make it longer.
     pub in_turn: bool,
+    /// Whether it goes to a phone in its call, on a connection: where none leads there, the phone is away.
+    pub to_phone: bool,
     /// To a trunk that asks for credentials.
     pub leg: Leg,
     /// What its copy has more than the request.
@@ -164,6 +169,7 @@ impl Downstream {
             device: 0,
             heard: false,
             in_turn: false,
+            to_phone: false,
             leg,
             added: Additions::default(),
         }

@@ -25,7 +25,8 @@ pub(crate) fn lacks_path(passage: &Passage<'_, '_, '_>) -> bool {
     passage.arrival.settings.require_path && comes_from_phone(passage) && !says(passage, b"path")
 }
 
-fn comes_from_phone(passage: &Passage<'_, '_, '_>) -> bool {
+/// Whether this is a REGISTER, straight from a phone.
+pub(crate) fn comes_from_phone(passage: &Passage<'_, '_, '_>) -> bool {
     passage.screened.method == Method::Register && passage.arrival.parts.is_first_hop
 }
 

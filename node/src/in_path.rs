@@ -31,9 +31,13 @@ impl Switchboard {
         }
         // Only a phone that speaks to us directly can be reached over the flow it came by.
         let pinned = arrival.from.transport.is_reliable() || self.is_behind_nat(arrival);
+        let caller = (arrival.parts.is_first_hop && pinned).then_some(arrival.from);
+        let callee = target.pinned.then_some(target.flow);
         Some(Sides {
-            caller: (arrival.parts.is_first_hop && pinned).then_some(arrival.from),
-            callee: target.pinned.then_some(target.flow),
+            caller,
+            callee,
+            caller_phone: caller.and_then(|flow| self.phone_at(&flow, &arrival.parts.from)),
+            callee_phone: callee.and_then(|flow| self.phone_at(&flow, &arrival.parts.to)),
             trunks: self.trunks_of(passage, leg),
             caller_near: self.nearness(arrival.settings, arrival.from.remote.ip()),
             callee_near: self.nearness(arrival.settings, target.flow.remote.ip()),

@@ -64,6 +64,7 @@ mod records;
 mod recurse;
 mod refused;
 mod register;
+mod registrants;
 mod rehearsal;
 mod relay;
 mod repeated;

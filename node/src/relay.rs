@@ -31,7 +31,7 @@ use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::targets::{Target, Targets};
 use crate::trust;
-use crate::way::Way;
+use crate::way::{self, Way};
 
 /// A 100 goes out if nothing better has by then: RFC 3261 §17.2.1 lets us wait this long.
 pub(crate) const TRYING_AFTER_MS: u32 = 200;
@@ -198,6 +198,7 @@ impl Switchboard {
             branches: None,
             rest: None,
             sender: passage.sender,
+            registrant: self.registrant(passage),
         };
         let reliable = arrival.from.transport.is_reliable();
         let id = self.transactions.open_server(arrival.now_ms, key, invite, reliable, upstream)?;
@@ -293,6 +294,7 @@ impl Switchboard {
             device: target.device,
             heard: false,
             in_turn: false,
+            to_phone: way::is_to_phone(screened),
             leg,
             added,
         };

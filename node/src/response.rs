@@ -214,13 +214,18 @@ impl Switchboard {
             return self.errand_failed(settings, now_ms, id, lost, out);
         }
         let is_invite = matches!(record.state(), ClientState::Invite(_));
-        let (flow, heard) = (record.user.flow, record.user.heard);
+        let (flow, heard, to_phone) = (record.user.flow, record.user.heard, record.user.to_phone);
         if !heard && !record.user.finished {
             self.note_unanswered(now_ms, &flow, lost);
         }
+        let status = match lost {
+            // RFC 3261 §21.4.18, RFC 5057 §5.1: nothing is wrong with us, and who asks need not ask again.
+            Lost::NoConnection if to_phone => 480,
+            lost => lost.status(),
+        };
         let detour = Detour::unanswered(lost, heard, is_invite);
-        self.branch_over(settings, now_ms, (id, lost.status()), detour, out);
-        self.end_early_dialogs(now_ms, id, lost.status(), out);
+        self.branch_over(settings, now_ms, (id, status), detour, out);
+        self.end_early_dialogs(now_ms, id, status, out);
     }
 
     /// A branch is over, and there is no response that could be passed on: it goes on elsewhere, or what goes upstream is made up.

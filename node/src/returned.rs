@@ -1,5 +1,5 @@
 //! A phone that has come back: its connection is gone, and with it the flow that its calls went by, but it has registered
-//! anew, by another connection and with the Contact that its calls know. So a browser hears of what happens in its calls
+//! anew, by another connection, with the Contact that its calls know, or elsewhere through us ([`crate::registrants`]). So a browser hears of what happens in its calls
 //! after its network was away for a moment, and each phone on a stream after a restart of ours.
 //!
 //! ```text
@@ -9,6 +9,7 @@
 //! Nobody else is reached by it than whom the request names: the user in To, at the Contact in the Request-URI.
 
 use offhook_location::Binding;
+use offhook_net::Flow;
 use offhook_sip::Uri;
 
 use crate::closed::connection_of;
@@ -27,9 +28,14 @@ impl Switchboard {
         targets: &mut Targets,
     ) -> bool {
         let routed = &passage.screened.routed;
-        let toward = routed.in_dialog.and_then(|dialog| dialog.toward);
-        if !matches!(way, Way::Lost | Way::Uri(_)) || toward.is_none() {
+        let Some(dialog) = routed.in_dialog.filter(|dialog| dialog.toward.is_some()) else { return false };
+        if !matches!(way, Way::Lost | Way::Uri(_)) {
             return false;
+        }
+        let safe = |flow: &Flow| !routed.wants_security() || flow.transport.is_secure();
+        if let Some(flow) = dialog.toward_phone.and_then(|phone| self.flow_of_phone(phone)).filter(safe) {
+            targets.push_pinned(flow, false);
+            return true;
         }
         let mut aor = std::mem::take(&mut self.aor);
         let found = user_in_to(passage.arrival, &mut aor).is_some_and(|domain| {

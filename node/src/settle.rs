@@ -95,6 +95,9 @@ impl Switchboard {
         let by = self.upward(server, message);
         write_without_our_via(message, status, by, &mut self.scratch, out.arena());
         self.respond(now_ms, server, status, start, out);
+        if (200..300).contains(&status) {
+            self.note_registrant(server);
+        }
         if status >= 200 {
             self.note_final(now_ms, server, (status, false), message);
         }

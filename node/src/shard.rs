@@ -157,6 +157,7 @@ impl Shard {
             deliveries: Deliveries::default(),
             closed: ClosedConnections::new(whereabouts.closed()),
             aliases: whereabouts.aliases(),
+            registrants: whereabouts.registrants(),
             certified: Certified::default(),
             admission: Admission::new(secrets.hashes),
             guard: own_guard(&settings, secrets.hashes, number),
@@ -354,6 +355,7 @@ impl Engine for Shard {
         self.switchboard.closed.note(connection);
         self.switchboard.certified.forget(connection);
         self.switchboard.forget_alias(connection);
+        self.switchboard.forget_registrants(connection);
     }
 
     fn peer_certified(&mut self, now_ms: u64, from: &Flow, certificate: &[u8]) {

@@ -31,6 +31,7 @@ use crate::health::Health;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
 use crate::parked::Parked;
+use crate::registrants::Registrants;
 use crate::repeated::Repeated;
 use crate::stranded::Stranded;
 use crate::targets::Targets;
@@ -72,6 +73,8 @@ pub(crate) struct Switchboard {
     pub closed: ClosedConnections,
     /// Connections that peers let us use.
     pub aliases: Aliases,
+    /// Phones that have registered elsewhere through us.
+    pub registrants: Registrants,
     /// What peers have proved by certificates.
     pub certified: Certified,
     /// What is let in when there is too much.

@@ -164,6 +164,13 @@ pub(crate) fn find<'m, 'a>(
     }
 }
 
+/// Whether a request in a dialog goes to a phone on a connection, be it there or not.
+pub(crate) fn is_to_phone(screened: &Screened<'_, '_>) -> bool {
+    let routed = &screened.routed;
+    let toward = routed.in_dialog.and_then(|dialog| dialog.toward);
+    routed.next.is_none() && toward.is_some_and(|flow| flow.transport.is_reliable())
+}
+
 fn is_same_peer(a: &Flow, b: &Flow) -> bool {
     a.transport == b.transport && a.remote == b.remote && a.connection == b.connection
 }

@@ -22,6 +22,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::alias::Aliases;
 use crate::closed::ClosedAnywhere;
+use crate::registrants::Registrants;
 
 /// Entries that share a bucket, which is one cache line.
 const WAYS: usize = 8;
@@ -35,6 +36,7 @@ pub struct Whereabouts {
     opened: Option<Arc<Opened>>,
     closed: ClosedAnywhere,
     aliases: Aliases,
+    registrants: Registrants,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,8 @@ impl Whereabouts {
             let buckets = (0..buckets).map(|_| Bucket::default()).collect();
             Arc::new(Opened { any: AtomicBool::new(false), buckets })
         });
-        Self { opened, closed: ClosedAnywhere::new(shards), aliases: Aliases::default() }
+        let (aliases, registrants) = (Aliases::default(), Registrants::default());
+        Self { opened, closed: ClosedAnywhere::new(shards), aliases, registrants }
     }
 
     /// Which connections of any shard are gone.
@@ -73,6 +76,11 @@ impl Whereabouts {
     /// Which connections of any shard may be used in the other direction.
     pub(crate) fn aliases(&self) -> Aliases {
         self.aliases.clone()
+    }
+
+    /// Which phones have registered elsewhere, by which connections of any shard.
+    pub(crate) fn registrants(&self) -> Registrants {
+        self.registrants.clone()
     }
 
     /// Where a transaction stands or will stand; `None` in a server of one shard, which need not ask.

@@ -19,6 +19,7 @@ mod checks;
 mod domains;
 mod drain;
 mod early;
+mod edges;
 mod forking;
 mod forwarding;
 mod gruu;

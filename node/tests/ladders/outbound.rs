@@ -25,7 +25,7 @@ const TWO_FLOWS: &str = "
 ";
 
 /// The last value of a header that this phone was sent.
-fn last_received(stage: &Stage, phone: &str, name: &str) -> String {
+pub(crate) fn last_received(stage: &Stage, phone: &str, name: &str) -> String {
     let sent = stage.world().trace().iter().rev().filter(|entry| entry.to == Some(stage.phone(phone)));
     let texts = sent.filter_map(|entry| entry.message()).map(String::from_utf8_lossy);
     let found = texts.filter_map(|text| header_of(&text, name)).next();

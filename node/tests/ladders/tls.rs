@@ -9,14 +9,18 @@ use offhook_sip::Transport;
 use crate::exchange::{OPEN, Observed, scene};
 
 /// UDP and TLS, each at its own port.
-fn secure_scene(configuration: &str) -> Ladder {
+pub(crate) fn with_tls(scene: Ladder) -> Ladder {
     let listener = |transport: Transport| Listener {
         transport,
         local: ([198, 51, 100, 1], transport.default_port()).into(),
         prefix_bits: 24,
         advertise: None,
     };
-    scene(configuration).listeners(vec![listener(Transport::Udp), listener(Transport::Tls)])
+    scene.listeners(vec![listener(Transport::Udp), listener(Transport::Tls)])
+}
+
+fn secure_scene(configuration: &str) -> Ladder {
+    with_tls(scene(configuration))
 }
 
 fn play(text: &str) -> Stage {

@@ -17,6 +17,8 @@ use arrayvec::ArrayVec;
 use offhook_seal::Seals;
 use siphasher::sip::SipHasher24;
 
+use crate::flow_code::PhoneMark;
+
 const STATEFUL: &[u8] = b"z9hG4bKoh";
 const STATELESS: &[u8] = b"z9hG4bKos";
 /// In a stateless branch: answers leave by any shard, as datagrams do.
@@ -40,6 +42,7 @@ enum Use {
     Stateless,
     Loop,
     Tag,
+    Phone,
 }
 
 /// The keys of all cookies of a server. They live in the store, so cookies outlive a restart.
@@ -119,6 +122,11 @@ impl CookieKey {
     /// route alike: same Request-URI, Route value, Call-ID, From tag and CSeq number.
     pub fn loop_mark(&self, parts: &[&[u8]]) -> u32 {
         self.hash(Use::Loop, parts) as u32
+    }
+
+    /// What tells a phone from all others, by what is known of it: the same in every shard and after a restart.
+    pub fn phone_mark(&self, parts: &[&[u8]]) -> Option<PhoneMark> {
+        PhoneMark::new(self.hash(Use::Phone, parts))
     }
 
     /// Writes the branch of a client transaction.

@@ -1,21 +1,23 @@
 //! Flows as bytes, short, for sealing: a flow travels in every message of its dialog.
 //!
 //! ```text
-//!   1 byte   transport (low bits), IPv6, connection          0xff: no flow
+//!   1 byte   transport (low bits), IPv6, connection, mark    0xff: no flow
 //!   2        listener
 //!   2 + 4/16 port and address of the peer
 //!   12       process, index and generation of the connection, where there is one
+//!   8        the mark of the phone at its far end, where it is known
 //! ```
 //! Any transport is written alike, so a new one needs nothing here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU64;
 
 use arrayvec::ArrayVec;
 use offhook_net::{ConnectionId, Flow};
 use offhook_sip::Transport;
 
 /// Bytes of the longest flow.
-const FLOW_BYTES_MAX: usize = 1 + 2 + 2 + 16 + 12;
+const FLOW_BYTES_MAX: usize = 1 + 2 + 2 + 16 + 12 + 8;
 
 /// Bytes of what is said about trunks: two marks, a number, how often that was repeated.
 pub(crate) const TRUNK_BYTES: usize = 4 + 4 + 4 + 1;
@@ -26,7 +28,14 @@ pub(crate) type FlowBytes = ArrayVec<u8, { 1 + 2 * FLOW_BYTES_MAX + TRUNK_BYTES 
 const NO_FLOW: u8 = 0xff;
 const IPV6: u8 = 0x20;
 const CONNECTION: u8 = 0x10;
+const MARK: u8 = 0x40;
 const TRANSPORT_BITS: u8 = 0x0f;
+
+/// What tells a phone from all others: equal for its registrations by one connection and the next.
+pub type PhoneMark = NonZeroU64;
+
+/// A flow, and the phone at its far end, where that is known by its registration.
+pub(crate) type Marked = (Flow, Option<PhoneMark>);
 
 /// A flow as it was read back.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,22 +43,23 @@ pub(crate) enum Read {
     /// None was written.
     None,
     /// It may still be there.
-    Flow(Flow),
+    Flow(Marked),
     /// Its connection belonged to an earlier process, so it is gone, whatever number it had. What is left says only
-    /// where the peer was.
-    Gone(Flow),
+    /// where the peer was, and who.
+    Gone(Marked),
 }
 
 /// Appends the flow. What does not fit is not written; [`FlowBytes`] holds two.
-pub(crate) fn write(flow: Option<Flow>, process: u32, out: &mut FlowBytes) {
+pub(crate) fn write(flow: Option<Marked>, process: u32, out: &mut FlowBytes) {
     let mut put = |bytes: &[u8]| {
         let _ = out.try_extend_from_slice(bytes);
     };
-    let Some(flow) = flow else { return put(&[NO_FLOW]) };
+    let Some((flow, mark)) = flow else { return put(&[NO_FLOW]) };
     let transport = Transport::ALL.iter().position(|t| *t == flow.transport).unwrap_or(0) as u8;
     let connection = if flow.connection.is_some() { CONNECTION } else { 0 };
     let family = if flow.remote.is_ipv6() { IPV6 } else { 0 };
-    put(&[transport | connection | family]);
+    let marked = if mark.is_some() { MARK } else { 0 };
+    put(&[transport | connection | family | marked]);
     put(&flow.listener.to_le_bytes());
     put(&flow.remote.port().to_le_bytes());
     match flow.remote.ip() {
@@ -60,6 +70,9 @@ pub(crate) fn write(flow: Option<Flow>, process: u32, out: &mut FlowBytes) {
         put(&process.to_le_bytes());
         put(&flow.connection.index.to_le_bytes());
         put(&flow.connection.generation.to_le_bytes());
+    }
+    if let Some(mark) = mark {
+        put(&mark.get().to_le_bytes());
     }
 }
 
@@ -78,16 +91,21 @@ pub(crate) fn read(bytes: &mut &[u8], process: u32) -> Option<Read> {
         IpAddr::V4(Ipv4Addr::from(array::<4>(bytes)?))
     };
     let remote = SocketAddr::new(ip, port);
-    let mut connection = ConnectionId::NONE;
+    let (mut connection, mut owner) = (ConnectionId::NONE, process);
     if flags & CONNECTION != 0 {
-        let owner = u32::from_le_bytes(array(bytes)?);
+        owner = u32::from_le_bytes(array(bytes)?);
         let index = u32::from_le_bytes(array(bytes)?);
         connection = ConnectionId { index, generation: u32::from_le_bytes(array(bytes)?) };
-        if owner != process {
-            return Some(Read::Gone(Flow { transport, listener, connection: ConnectionId::NONE, remote }));
-        }
     }
-    Some(Read::Flow(Flow { transport, listener, connection, remote }))
+    let mark = match flags & MARK {
+        0 => None,
+        _ => PhoneMark::new(u64::from_le_bytes(array(bytes)?)),
+    };
+    let flow = |connection| (Flow { transport, listener, connection, remote }, mark);
+    Some(match owner == process {
+        true => Read::Flow(flow(connection)),
+        false => Read::Gone(flow(ConnectionId::NONE)),
+    })
 }
 
 fn array<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
@@ -107,23 +125,28 @@ mod tests {
                 for connection in [ConnectionId::NONE, ConnectionId { index: 70_000, generation: u32::MAX }] {
                     let remote = remote.parse().expect("an address");
                     let flow = Flow { transport, listener: 700, connection, remote };
-                    let mut bytes = FlowBytes::new();
-                    write(Some(flow), 5, &mut bytes);
-                    write(Some(flow), 5, &mut bytes);
-                    let mut text = &bytes[..];
-                    assert_eq!(read(&mut text, 5), Some(Read::Flow(flow)));
-                    let other = read(&mut text, 6);
-                    let gone = if connection.is_some() {
-                        Read::Gone(Flow { connection: ConnectionId::NONE, ..flow })
-                    } else {
-                        Read::Flow(flow)
-                    };
-                    assert_eq!((other, text), (Some(gone), &b""[..]), "in the next process");
-                    for end in 0..bytes.len() / 2 {
-                        assert_eq!(read(&mut &bytes[..end], 5), None, "cut at {end}");
+                    for mark in [None, PhoneMark::new(u64::MAX)] {
+                        comes_back((flow, mark));
                     }
                 }
             }
+        }
+    }
+
+    fn comes_back((flow, mark): Marked) {
+        let mut bytes = FlowBytes::new();
+        write(Some((flow, mark)), 5, &mut bytes);
+        write(Some((flow, mark)), 5, &mut bytes);
+        let mut text = &bytes[..];
+        assert_eq!(read(&mut text, 5), Some(Read::Flow((flow, mark))));
+        let other = read(&mut text, 6);
+        let gone = match flow.connection.is_some() {
+            true => Read::Gone((Flow { connection: ConnectionId::NONE, ..flow }, mark)),
+            false => Read::Flow((flow, mark)),
+        };
+        assert_eq!((other, text), (Some(gone), &b""[..]), "in the next process");
+        for end in 0..bytes.len() / 2 {
+            assert_eq!(read(&mut &bytes[..end], 5), None, "cut at {end}");
         }
     }
 

@@ -38,7 +38,7 @@ pub enum FlowRoute {
 /// Writes the Path value for a REGISTER on its way out of `local`.
 pub fn write(key: &CookieKey, local: &Local, entry: PathEntry, out: &mut Vec<u8>) {
     let mut state = FlowBytes::new();
-    flow_code::write(Some(entry.flow), key.process(), &mut state);
+    flow_code::write(Some((entry.flow, None)), key.process(), &mut state);
     out.extend_from_slice(b"<sip:");
     out.extend_from_slice(local.sent_by.as_bytes());
     if local.transport != Transport::Udp {
@@ -56,7 +56,7 @@ pub fn read(key: &CookieKey, token: Param<'_>) -> FlowRoute {
     let token = token.value.unwrap_or_default();
     let Some(state) = key.seals().open(Purpose::Flow, &[], token) else { return FlowRoute::Forged };
     match flow_code::read(&mut state.as_bytes(), key.process()) {
-        Some(Read::Flow(flow)) => FlowRoute::To(flow),
+        Some(Read::Flow((flow, _))) => FlowRoute::To(flow),
         Some(Read::Gone(_)) => FlowRoute::Gone,
         Some(Read::None) | None => FlowRoute::Forged,
     }

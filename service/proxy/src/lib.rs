@@ -33,6 +33,7 @@ mod screen;
 pub mod session_timer;
 
 pub use cookie::{ANY_SHARD, CookieKey, Place};
+pub use flow_code::PhoneMark;
 pub use identity::{Identity, Local};
 pub use route::Routed;
 pub use screen::{Screened, screen};

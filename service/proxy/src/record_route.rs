@@ -17,7 +17,7 @@ use offhook_seal::Purpose;
 use offhook_sip::{Transport, Uri};
 
 use crate::cookie::CookieKey;
-use crate::flow_code::{self, FlowBytes, Read, TRUNK_BYTES};
+use crate::flow_code::{self, FlowBytes, PhoneMark, Read, TRUNK_BYTES};
 use crate::identity::Local;
 
 /// What is remembered of a dialog: the flows to its two ends, where their Contact is not enough to reach them, and how it
@@ -28,6 +28,10 @@ pub struct Sides {
     pub caller: Option<Flow>,
     /// To the callee.
     pub callee: Option<Flow>,
+    /// The phone at the far end of the caller's flow, where it is known: it may come back by another.
+    pub caller_phone: Option<PhoneMark>,
+    /// The same of the callee's.
+    pub callee_phone: Option<PhoneMark>,
     /// Trunks that ask for credentials.
     pub trunks: Trunks,
     /// How near the caller is.
@@ -106,6 +110,8 @@ pub struct InDialog {
     /// The flow to the side the request goes to, if one was noted. Without its connection if that belonged to an
     /// earlier process: then it says only where the phone was.
     pub toward: Option<Flow>,
+    /// The phone at its far end, where it is known.
+    pub toward_phone: Option<PhoneMark>,
     /// The trunk on that side, if its requests are renumbered.
     pub beyond: Option<Beyond>,
     /// Whether it comes from a trunk that knows requests of the other side by other numbers.
@@ -133,8 +139,9 @@ pub fn write(
     }
     let near = sides.caller_near.bits() | sides.callee_near.bits() << NEAR_BITS;
     if (sides.caller, sides.callee, sides.trunks) != (None, None, Trunks::default()) {
-        flow_code::write(sides.caller, key.process(), &mut state);
-        flow_code::write(sides.callee, key.process(), &mut state);
+        let marked = |flow: Option<Flow>, phone| flow.map(|flow| (flow, phone));
+        flow_code::write(marked(sides.caller, sides.caller_phone), key.process(), &mut state);
+        flow_code::write(marked(sides.callee, sides.callee_phone), key.process(), &mut state);
         write_trunks(sides.trunks, &mut state);
     }
     out.extend_from_slice(if sips { b"<sips:" } else { b"<sip:" });
@@ -199,11 +206,25 @@ pub fn read(
     let (caller_near, callee_near) = (Nearness::of_bits(near), Nearness::of_bits(near >> NEAR_BITS));
     let beyond = |mark: Option<NonZeroU32>, first| mark.map(|mark| Beyond { mark, first });
     let Trunks { caller, callee, first } = sides.trunks;
-    let (toward, toward_near, beyond, from_beyond) = match sender {
-        0 => (sides.callee, callee_near, beyond(callee, Some(first)), caller.is_some()),
-        _ => (sides.caller, caller_near, beyond(caller, None), callee.is_some()),
-    };
-    Some(InDialog { toward, beyond, from_beyond, stateless: sides.stateless, toward_near })
+    let stateless = sides.stateless;
+    Some(match sender {
+        0 => InDialog {
+            toward: sides.callee,
+            toward_phone: sides.callee_phone,
+            beyond: beyond(callee, Some(first)),
+            from_beyond: caller.is_some(),
+            stateless,
+            toward_near: callee_near,
+        },
+        _ => InDialog {
+            toward: sides.caller,
+            toward_phone: sides.caller_phone,
+            beyond: beyond(caller, None),
+            from_beyond: callee.is_some(),
+            stateless,
+            toward_near: caller_near,
+        },
+    })
 }
 
 /// The token of a Record-Route value of ours in an INVITE that is sent once more. `None`: it is none of ours, or no trunk's.
@@ -251,12 +272,13 @@ fn read_sides(whole: &[u8], process: u32) -> Option<(Sides, usize)> {
         return Some((Sides { stateless, ..Sides::default() }, whole.len()));
     }
     let mut side = || match flow_code::read(&mut state, process)? {
-        Read::Flow(flow) | Read::Gone(flow) => Some(Some(flow)),
-        Read::None => Some(None),
+        Read::Flow((flow, phone)) | Read::Gone((flow, phone)) => Some((Some(flow), phone)),
+        Read::None => Some((None, None)),
     };
-    let (caller, callee) = (side()?, side()?);
+    let ((caller, caller_phone), (callee, callee_phone)) = (side()?, side()?);
     let trunks = if state.is_empty() { Trunks::default() } else { read_trunks(state)? };
-    Some((Sides { caller, callee, trunks, stateless, ..Sides::default() }, whole.len() - state.len()))
+    let sides = Sides { caller, callee, caller_phone, callee_phone, trunks, stateless, ..Sides::default() };
+    Some((sides, whole.len() - state.len()))
 }
 
 #[cfg(test)]
@@ -309,6 +331,12 @@ mod tests {
             read_back(&text, "call", "tagB", "tagA"),
             Some(InDialog { toward: Some(caller), stateless: true, ..InDialog::default() })
         );
+        let phones = (PhoneMark::new(5), PhoneMark::new(6));
+        let marked = Sides { caller: Some(caller), callee: Some(callee), ..Sides::default() };
+        let marked = value(Sides { caller_phone: phones.0, callee_phone: phones.1, ..marked });
+        let toward = |from, to| read_back(&marked, "call", from, to).map(|d| (d.toward, d.toward_phone));
+        assert_eq!(toward("tagA", "tagB"), Some((Some(callee), phones.1)));
+        assert_eq!(toward("tagB", "tagA"), Some((Some(caller), phones.0)));
         let plain = value(Sides::default());
         assert_eq!(read_back(&plain, "call", "tagB", "tagA"), Some(InDialog::default()));
         let stateless = value(Sides { stateless: true, ..Sides::default() });

@@ -17,7 +17,7 @@ use offhook_sip::Transport;
 use super::packet::{Packet, param, via_key};
 use super::standing::Life;
 use super::transactions::{Asking, Cancelling, Serving, TIMEOUT_MS, TIMER_C_MS};
-use super::{Facts, Neighbour, Oracle, Server, Toward};
+use super::{Client, Facts, Neighbour, Oracle, Server, Toward};
 use crate::lines;
 use crate::sniffer::Sent;
 
@@ -132,11 +132,20 @@ impl<'a> Oracle<'a> {
         let is_known = self.facts.open || has_proof || peers.any(|peer| peer.ip() == from.remote.ip());
         // A way that is not safe enough is none.
         let is_nobody = self.neighbour_of(request).is_none() || lines::is_sips(request.uri());
-        let is_seal = |route: &str| route.contains(";oh=");
-        let is_sealed = !begins
-            && request.values("Route").next().is_some_and(is_seal)
-            && !self.stateless_calls.contains(request.value("Call-ID"));
+        let is_sealed = is_sealed(request) && !self.stateless_calls.contains(request.value("Call-ID"));
         (is_sealed || begins && is_known && is_nobody) && matches!(status, 404 | 480)
+    }
+
+    /// Whether nothing could be sent to a phone on a connection, in its call: who asked is told that it is away (RFC 3261
+    /// §21.4.18).
+    pub(super) fn is_away(&self, server: usize, status: u16) -> bool {
+        let Server { request, finals, branches, .. } = &self.servers[server];
+        let is_lost = |(status, packet): &(u16, Option<Packet<'_>>)| *status == 503 && packet.is_none();
+        let is_last_hop = |client: &usize| {
+            let Client { request, flow, .. } = &self.clients[*client];
+            flow.transport.is_reliable() && request.value("Route").is_empty()
+        };
+        status == 480 && is_sealed(request) && finals.iter().all(is_lost) && branches.iter().all(is_last_hop)
     }
 
     /// An ACK may wait for the name of its next hop too.
@@ -474,4 +483,10 @@ fn is_least(places: &[Place], hop: Hop) -> bool {
     let others = || places.iter().filter(|other| !other.is_silent);
     let fits = |is_dead: bool| !others().any(|other| is_before(other, (is_dead, place.rank)));
     (place.life != Life::Dead && fits(false)) || (place.life != Life::Alive && fits(true))
+}
+
+/// Whether it proves by our seal to belong to a dialog.
+fn is_sealed(request: &Packet<'_>) -> bool {
+    let is_seal = |route: &str| route.contains(";oh=");
+    !param(request.value("To"), "tag").is_empty() && request.values("Route").next().is_some_and(is_seal)
 }
