@@ -48,6 +48,7 @@ mod identify;
 mod in_path;
 mod maddr;
 mod messages;
+mod moved;
 mod named;
 mod names;
 mod neighbours;

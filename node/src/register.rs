@@ -8,7 +8,8 @@ use offhook_journal::Event;
 use offhook_location::{Change, LocationError, StoredFlow};
 use offhook_net::{Flow, Outbox};
 use offhook_registrar::{
-    Asked, BindingList, Contacts, Headers, Policy, Registration, Wanted, decide, gruu, write_headers,
+    Asked, BindingList, Contacts, Headers, Policy, Registration, Wanted, decide, gruu, way_before,
+    write_headers,
 };
 use offhook_sip::{Hint, Host, Message, Name, NameAddr, Refusal, Reply, Transport, Uri};
 
@@ -128,6 +129,7 @@ impl Switchboard {
             flow_timer_s: policy.flow_timer_s,
             date_line,
         };
+        let mut before = None;
         let start = out.begin();
         let arena = out.arena();
         let updated = self.bindings.update(aor, now_ms, |have, next| {
@@ -137,6 +139,7 @@ impl Switchboard {
                     return (Change::Keep, Err(Refusal::new(403).because("Too many contacts")));
                 }
             }
+            before = way_before(&registration, &list);
             let changed = match decide(&registration, &mut list, have, (now_ms, policy)) {
                 Ok(changed) => changed,
                 Err(refusal) => return (Change::Keep, Err(refusal)),
@@ -155,6 +158,7 @@ impl Switchboard {
         let changed = updated.map_err(|error| self.location_refusal(now_ms, &error))??;
         let Some(changed) = changed else { return Ok(Updated::Untrusted) };
         if changed {
+            self.note_way(aor, before, &registration.flow);
             self.unsettled.push(out.outgoing().len());
             if self.undelivered.has_for(aor) {
                 self.undelivered.registered(aor);

@@ -1,6 +1,8 @@
 //! A phone that has come back: its connection is gone, and with it the flow that its calls went by, but it has registered
-//! anew, by another connection, with the Contact that its calls know, or elsewhere through us ([`crate::registrants`]). So a browser hears of what happens in its calls
-//! after its network was away for a moment, and each phone on a stream after a restart of ours.
+//! anew, by another connection, with the Contact that its calls know, or elsewhere through us ([`crate::registrants`]). So a
+//! browser hears of what happens in its calls after its network was away for a moment, and each phone on a stream after a
+//! restart of ours. A datagram is lost in silence where a translator has forgotten its phone: it goes by the way by which
+//! that has registered since ([`crate::moved`]).
 //!
 //! ```text
 //!   in-dialog request, To: bob, Request-URI: his Contact ──► the flow of the call is gone
@@ -29,18 +31,50 @@ impl Switchboard {
     ) -> bool {
         let routed = &passage.screened.routed;
         let Some(dialog) = routed.in_dialog.filter(|dialog| dialog.toward.is_some()) else { return false };
-        if !matches!(way, Way::Lost | Way::Uri(_)) {
-            return false;
-        }
         let safe = |flow: &Flow| !routed.wants_security() || flow.transport.is_secure();
+        match way {
+            Way::Lost | Way::Uri(_) => {}
+            Way::Dialog(flow) if !flow.transport.is_reliable() && self.have_any_moved() => {
+                return self.push_moved(passage, flow, safe, targets);
+            }
+            _ => return false,
+        }
         if let Some(flow) = dialog.toward_phone.and_then(|phone| self.flow_of_phone(phone)).filter(safe) {
             targets.push_pinned(flow, false);
             return true;
         }
+        dialog
+            .toward
+            .is_some_and(|flow| self.have_any_moved() && self.push_moved(passage, &flow, safe, targets))
+            || self.with_callee(passage, |board, aor| board.push_connected(passage, aor, targets))
+    }
+
+    fn push_moved(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        before: &Flow,
+        safe: impl Fn(&Flow) -> bool,
+        targets: &mut Targets,
+    ) -> bool {
+        self.with_callee(passage, |board, aor| {
+            let flow = board.moved_from(aor, before).filter(safe);
+            flow.is_some_and(|flow| {
+                targets.push_pinned(flow, false);
+                true
+            })
+        })
+    }
+
+    /// Looks for the user in To. `false`: he is none of ours, or it was in vain.
+    fn with_callee(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        look: impl FnOnce(&Self, &[u8]) -> bool,
+    ) -> bool {
         let mut aor = std::mem::take(&mut self.aor);
         let found = user_in_to(passage.arrival, &mut aor).is_some_and(|domain| {
             self.resolve_alias(domain, &mut aor);
-            self.push_connected(passage, &aor, targets)
+            look(self, &aor)
         });
         self.aor = aor;
         found

@@ -158,6 +158,7 @@ impl Shard {
             closed: ClosedConnections::new(whereabouts.closed()),
             aliases: whereabouts.aliases(),
             registrants: whereabouts.registrants(),
+            moved: whereabouts.moved(),
             certified: Certified::default(),
             admission: Admission::new(secrets.hashes),
             guard: own_guard(&settings, secrets.hashes, number),

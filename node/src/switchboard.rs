@@ -28,6 +28,7 @@ use crate::deliver::Deliveries;
 use crate::drain::Drain;
 use crate::enrol::Enrolments;
 use crate::health::Health;
+use crate::moved::Moved;
 use crate::names::Names;
 use crate::neighbours::Neighbours;
 use crate::parked::Parked;
@@ -75,6 +76,8 @@ pub(crate) struct Switchboard {
     pub aliases: Aliases,
     /// Phones that have registered elsewhere through us.
     pub registrants: Registrants,
+    /// Phones that have changed their way.
+    pub moved: Moved,
     /// What peers have proved by certificates.
     pub certified: Certified,
     /// What is let in when there is too much.

@@ -22,6 +22,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::alias::Aliases;
 use crate::closed::ClosedAnywhere;
+use crate::moved::Moved;
 use crate::registrants::Registrants;
 
 /// Entries that share a bucket, which is one cache line.
@@ -37,6 +38,7 @@ pub struct Whereabouts {
     closed: ClosedAnywhere,
     aliases: Aliases,
     registrants: Registrants,
+    moved: Moved,
 }
 
 #[derive(Debug)]
@@ -64,8 +66,8 @@ impl Whereabouts {
             let buckets = (0..buckets).map(|_| Bucket::default()).collect();
             Arc::new(Opened { any: AtomicBool::new(false), buckets })
         });
-        let (aliases, registrants) = (Aliases::default(), Registrants::default());
-        Self { opened, closed: ClosedAnywhere::new(shards), aliases, registrants }
+        let (aliases, registrants, moved) = (Aliases::default(), Registrants::default(), Moved::default());
+        Self { opened, closed: ClosedAnywhere::new(shards), aliases, registrants, moved }
     }
 
     /// Which connections of any shard are gone.
@@ -81,6 +83,11 @@ impl Whereabouts {
     /// Which phones have registered elsewhere, by which connections of any shard.
     pub(crate) fn registrants(&self) -> Registrants {
         self.registrants.clone()
+    }
+
+    /// Which phones have changed their way.
+    pub(crate) fn moved(&self) -> Moved {
+        self.moved.clone()
     }
 
     /// Where a transaction stands or will stand; `None` in a server of one shard, which need not ask.

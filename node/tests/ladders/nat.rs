@@ -251,6 +251,125 @@ fn the_translator_forgets() {
     stage.leaves_nothing();
 }
 
+/// The translator has given the phone another port in the middle of a call: what is sent to it in the call goes where it has
+/// registered since, whoever of the two has called. RFC 3261 §16.12, RFC 3581 §4.
+#[test]
+fn the_translator_forgets_within_a_call() {
+    let mut stage = behind(&["bob"], NatKind::Symmetric).run(
+        "
+        given bob is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        +40s   bob -> proxy        REGISTER
+        bob    <- proxy            200
+            Via: *;received=203.0.113.7;rport=20001
+        alice  -> proxy            INFO
+                  proxy -> bob     INFO sip:bob@{bob}
+                  proxy <- bob     200
+        alice  <- proxy            200
+        +40s   bob -> proxy        REGISTER
+        bob    <- proxy            200
+            Via: *;received=203.0.113.7;rport=20002
+        alice  -> proxy            BYE
+                  proxy -> bob     BYE sip:bob@{bob}
+                  proxy <- bob     200
+        alice  <- proxy            200
+    ",
+    );
+    stage.play("+40s");
+    stage.leaves_nothing();
+}
+
+/// The same of who has called. RFC 3261 §16.12.
+#[test]
+fn the_translator_forgets_the_caller() {
+    behind(&["alice"], NatKind::Symmetric)
+        .run(
+            "
+        given alice is registered
+        given bob is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        +40s   alice -> proxy      REGISTER
+        alice  <- proxy            200
+            Via: *;received=203.0.113.7;rport=20001
+                  proxy <- bob     BYE
+        alice  <- proxy            BYE sip:alice@{alice}
+        alice  -> proxy            200
+                  proxy -> bob     200
+    ",
+        )
+        .leaves_nothing();
+}
+
+/// Another user who registers in between, by whatever way and with whatever Contact, draws nothing to himself.
+/// RFC 3261 §10.3 step 7.
+#[test]
+fn nobody_else_is_taken_for_who_has_moved() {
+    let mut stage = behind(&["bob", "carol"], NatKind::Symmetric).run(
+        "
+        given bob is registered
+        given carol is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        +20s   carol -> proxy      REGISTER
+            Contact: <sip:bob@{bob}>
+        carol  <- proxy            200
+        alice  -> proxy            BYE
+                  proxy -> bob     BYE sip:bob@{bob}
+                  proxy <- bob     200
+        alice  <- proxy            200
+    ",
+    );
+    stage.play("+40s");
+    stage.leaves_nothing();
+}
+
+/// Two phones of bob's in two houses have the same private address, and so take turns at one binding. A call stays with the one
+/// that has answered it. RFC 3261 §10.3 step 7, RFC 3261 §16.12.
+#[test]
+fn the_same_address_in_another_house() {
+    let of = |address| Nat::new(NatKind::PortRestrictedCone, address);
+    scene(OPEN)
+        .user("bob")
+        .behind_nat(&["desk"], of("203.0.113.7"))
+        .behind_nat(&["desk2"], of("203.0.113.8"))
+        .run(
+            "
+        desk   -> proxy            REGISTER bob
+            Contact: <sip:bob@192.168.1.20>
+        desk   <- proxy            200
+        alice  -> proxy            INVITE bob
+                  proxy -> desk    INVITE sip:bob@192.168.1.20
+                  proxy <- desk    200
+            Contact: <sip:bob@192.168.1.20>
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> desk    ACK
+        desk2  -> proxy            REGISTER bob
+            Contact: <sip:bob@192.168.1.20>
+        desk2  <- proxy            200
+        alice  -> proxy            BYE
+                  proxy -> desk    BYE sip:bob@192.168.1.20
+                  proxy <- desk    200
+        alice  <- proxy            200
+    ",
+        )
+        .leaves_nothing();
+}
+
 /// The challenge and the password pass a translator too. RFC 3665 §2.1.
 #[test]
 fn a_call_with_passwords() {

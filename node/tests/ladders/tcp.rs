@@ -306,6 +306,54 @@ fn a_private_contact_is_not_dialled() {
     stage.leaves_nothing();
 }
 
+/// A phone whose Contact says the port of its connection has a new one with each connection. In its calls, which know the old
+/// one, it is reached as the device that it says it is, after a restart of ours too. RFC 3261 §16.12, RFC 5626 §6.
+#[test]
+fn a_device_that_comes_back_with_another_contact() {
+    for (kill, flow) in [(false, ""), (true, ""), (false, ";reg-id=1"), (true, ";reg-id=1")] {
+        let contact = |port| {
+            format!(
+                "Contact: <sip:bob@{{bob.host}}:{port};transport=tcp>;+sip.instance=\"<urn:uuid:b1>\"{flow}"
+            )
+        };
+        let mut stage = scene_on_disk(OPEN).run(&format!(
+            "
+        bob    -> proxy/tcp        REGISTER bob
+            Supported: path, outbound
+            {}
+        bob    <- proxy            200
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> bob     INVITE sip:bob@{{bob.host}}:40001;transport=tcp
+                  proxy <- bob     200
+            Contact: <sip:bob@{{bob.host}}:40001;transport=tcp>
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        ",
+            contact(40_001)
+        ));
+        match kill {
+            true => stage.kill_and_restart(),
+            false => stage.play("bob -> proxy close"),
+        }
+        stage.play(if kill { "bob <- proxy close" } else { "+1ms" });
+        stage.play(&format!(
+            "
+        bob    -> proxy/tcp        REGISTER bob
+            Supported: path, outbound
+            {}
+        bob    <- proxy            200
+        alice  -> proxy/udp        BYE
+                  proxy -> bob     BYE sip:bob@{{bob.host}}:40001;transport=tcp
+                  proxy <- bob     200
+        alice  <- proxy            200
+        ",
+            contact(40_002)
+        ));
+        stage.leaves_nothing();
+    }
+}
+
 /// Keep-alives on a stream are answered. RFC 5626 §3.5.1.
 #[test]
 fn keep_alives() {

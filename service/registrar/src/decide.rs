@@ -1,7 +1,7 @@
 //! What becomes of the bindings: RFC 3261 §10.3 steps 6 and 7, RFC 5626 §6.
 
 use arrayvec::ArrayVec;
-use offhook_location::Binding;
+use offhook_location::{Binding, StoredFlow};
 use offhook_sip::{Refusal, Uri};
 
 use crate::Policy;
@@ -41,6 +41,28 @@ pub fn decide<'x>(
             Ok(changed)
         }
     }
+}
+
+/// The way that a phone had until now which registers by another: the same binding, or on a stream the same device, whose
+/// Contact names the connection. `bindings` are those before.
+///
+/// Where two phones in two houses have the same private address, they take turns at one binding: it must be the same device,
+/// the same run of it or the same house.
+pub fn way_before(registration: &Registration<'_, '_>, bindings: &[Binding<'_>]) -> Option<StoredFlow> {
+    let Asked::Change([wanted, ..]) = &registration.asked else { return None };
+    let flow = &registration.flow;
+    let is_device = |have: &Binding<'_>| !wanted.instance.is_empty() && have.instance == wanted.instance;
+    let is_its = |have: &&Binding<'_>| {
+        let is_on_stream = || have.flow.transport.is_reliable() && wanted.reg_id == 0 && have.reg_id == 0;
+        is_same_device(have, wanted) || is_device(have) && is_on_stream()
+    };
+    let before = bindings.iter().filter(is_its).max_by_key(|have| have.registered_at_ms)?;
+    let is_same_phone = is_device(before)
+        || before.call_id == registration.call_id
+        || before.flow.remote.ip() == flow.remote.ip();
+    let is_elsewhere = (before.flow.transport, before.flow.remote) != (flow.transport, flow.remote);
+    let is_direct = before.path.is_empty() && registration.path.is_empty();
+    (wanted.expires_s > 0 && is_elsewhere && is_same_phone && is_direct).then_some(before.flow)
 }
 
 /// §10.3 step 6: of each binding made under the same Call-ID, the CSeq must be lower.

@@ -16,7 +16,7 @@ pub mod gruu;
 mod request;
 
 pub use answer::{Headers, write_headers};
-pub use decide::{BINDINGS_MAX, BindingList, decide};
+pub use decide::{BINDINGS_MAX, BindingList, decide, way_before};
 pub use request::{
     Asked, CONTACT_PARAMS_BYTES_MAX, CONTACTS_MAX, Contacts, PATHS_MAX, Registration, Wanted,
     required_extensions,
