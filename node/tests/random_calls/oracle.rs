@@ -282,6 +282,7 @@ impl<'a> Oracle<'a> {
         }
         self.leftovers(step.shard);
         if matches!(step.cause, Cause::Time) {
+            self.turns_may_be_over(step.shard);
             self.questions_are_asked(step.shard);
             self.count(step);
         }

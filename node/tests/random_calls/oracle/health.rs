@@ -7,10 +7,11 @@
 //! Each shard knows its own. Of the targets of a group the first shard asks all, and the others soon know what it knows; in
 //! between it is open what they do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::packet::Packet;
 use super::standing::{Asks, Life, Standing};
+use super::transactions::Client;
 use super::ways::{Hop, SILENCE_MS};
 use super::{Group, Oracle};
 
@@ -52,6 +53,8 @@ pub(super) struct Health {
     known: BTreeMap<Hop, u64>,
     /// Requests in a row that a next hop has left unanswered.
     silences: BTreeMap<(u8, Hop), u32>,
+    /// Those that may have been the last of them sooner than it is known here.
+    early: BTreeSet<(u8, Hop)>,
     /// When one that is left alone may be tried, and how long after the last time.
     tries: BTreeMap<(u8, Hop), (u64, u64)>,
 }
@@ -107,6 +110,7 @@ impl<'a> Oracle<'a> {
         let is_none = status == 503 || (status == 408 && client.question.is_some());
         if !is_none && is_heard {
             self.health.silences.remove(&(shard, hop));
+            self.health.early.remove(&(shard, hop));
             self.health.tries.remove(&(shard, hop));
             self.learns(shard, hop, Life::Alive);
         } else if !is_none && self.life_of(shard, hop) == Life::Dead {
@@ -117,23 +121,47 @@ impl<'a> Oracle<'a> {
     /// A request has ended without a word, at a next hop that may say when it has too much to do. What the first shard has told
     /// of it meanwhile is not known.
     pub(super) fn note_unanswered(&mut self, client: usize) {
-        let c = &self.clients[client];
-        let (shard, hop) = (c.shard, c.hop());
-        if c.server.is_none() || !c.request.via().contains(";oc") {
-            return;
-        }
+        let Some((shard, hop)) = self.tells_its_load(client) else { return };
+        self.clients[client].is_perhaps_silent = false;
         let count = self.health.silences.entry((shard, hop)).or_default();
         *count += 1;
         let count = *count;
+        let is_known = shard == FIRST || self.group_at(hop).is_none();
         match count {
-            ..SILENCES_MAX => {}
-            _ if shard != FIRST && self.group_at(hop).is_some() => self.is_perhaps_dead(shard, hop),
+            ..SILENCES_MAX => self.may_be_the_last(shard, hop),
+            _ if !is_known || self.health.early.contains(&(shard, hop)) => self.is_perhaps_dead(shard, hop),
             SILENCES_MAX => {
                 self.health.tries.insert((shard, hop), (self.now_ms + TRY_MS, TRY_MS));
                 self.note_dead(client, None);
             }
             _ => {}
         }
+    }
+
+    /// Like that, if others wait for their turn; if not, its end comes later.
+    pub(super) fn is_perhaps_unanswered(&mut self, client: usize) {
+        if let Some((shard, hop)) = self.tells_its_load(client) {
+            self.may_be_the_last(shard, hop);
+        }
+    }
+
+    /// With those that have perhaps ended without a word it may have been one too many.
+    fn may_be_the_last(&mut self, shard: u8, hop: Hop) {
+        let is_its =
+            |client: &Client<'_>| client.shard == shard && client.is_perhaps_silent && client.hop() == hop;
+        let open = self.asking.iter().filter(|&&client| is_its(&self.clients[client])).count();
+        let sure = self.health.silences.get(&(shard, hop)).copied().unwrap_or_default();
+        if open > 0 && sure as usize + open >= SILENCES_MAX as usize {
+            self.health.early.insert((shard, hop));
+            self.is_perhaps_dead(shard, hop);
+        }
+    }
+
+    /// Which next hop a request of somebody's was sent to, if that one may say when it has too much to do (RFC 7339 §5.9).
+    fn tells_its_load(&self, client: usize) -> Option<(u8, Hop)> {
+        let c = &self.clients[client];
+        let is_told = c.server.is_some() && c.request.via().contains(";oc");
+        is_told.then(|| (c.shard, c.hop()))
     }
 
     /// So it may be asked whether it lives, too.

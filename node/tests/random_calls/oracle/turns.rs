@@ -50,6 +50,19 @@ impl Oracle<'_> {
         }
     }
 
+    /// A branch says nothing in its turn, while another one rings on or has taken the call: if others wait behind it, its silence
+    /// is noticed now, and else with Timer B (§17.1.1.2).
+    pub(super) fn turns_may_be_over(&mut self, shard: u8) {
+        for client in self.asking.clone() {
+            let c = &self.clients[client];
+            let is_its = c.shard == shard && !c.finished && !c.is_left && !c.is_perhaps_silent;
+            if is_its && c.state == Asking::Calling && self.may_be_over(client) {
+                self.clients[client].is_perhaps_silent = true;
+                self.is_perhaps_unanswered(client);
+            }
+        }
+    }
+
     fn goes_on_itself(&self, server: usize) -> bool {
         let of = |list: &[usize]| list.iter().any(|&client| self.clients[client].server == Some(server));
         of(&self.turn.next) || of(&self.turn.retries) || self.turn.moved.contains(&server)
