@@ -71,7 +71,9 @@ fn clear(
     bindings: &mut BindingList<'_>,
 ) -> Result<bool, Refusal<'static>> {
     for have in bindings.iter() {
-        order(registration, have)?;
+        if order(registration, have)? == Order::Again {
+            return Err(same_number());
+        }
     }
     let changed = !bindings.is_empty();
     bindings.clear();
@@ -83,7 +85,7 @@ fn clear(
 enum Order {
     /// It is newer, or from another device.
     Newer,
-    /// It is the same one again: a retransmission.
+    /// It has the number of the one before: that one again, or a wrong one.
     Again,
 }
 
@@ -108,7 +110,7 @@ fn change<'x>(
     if let Some(place) = place
         && order(registration, &bindings[place])? == Order::Again
     {
-        return Ok(false);
+        return if is_done(&bindings[place], wanted) { Ok(false) } else { Err(same_number()) };
     }
     match (place, wanted.expires_s) {
         (Some(place), 0) => drop(bindings.remove(place)),
@@ -117,6 +119,12 @@ fn change<'x>(
         (None, _) => bindings.try_push(binding(registration, wanted, now_ms)).map_err(|_| too_many())?,
     }
     Ok(true)
+}
+
+/// Whether a binding is what is wanted: then its REGISTER has come a second time, for its answer was lost.
+fn is_done(have: &Binding<'_>, wanted: &Wanted<'_>) -> bool {
+    let lasts_ms = have.expires_at_ms.saturating_sub(have.registered_at_ms);
+    lasts_ms == u64::from(wanted.expires_s) * 1000 && have.q_milli == wanted.q_milli
 }
 
 /// The same contact by URI comparison (§10.3 step 7), or the same flow of the same instance (RFC 5626 §6).
@@ -184,6 +192,11 @@ fn note_beginning<'x>(
 pub(crate) fn is_answered_anew(name: &[u8]) -> bool {
     let ours: [&[u8]; 4] = [b"expires", b"q", b"pub-gruu", b"temp-gruu"];
     ours.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+/// §10.3 steps 6 and 7: with the number of an earlier REGISTER nothing else can be asked for.
+fn same_number() -> Refusal<'static> {
+    Refusal::new(400).because("CSeq is that of an earlier REGISTER")
 }
 
 fn too_many() -> Refusal<'static> {

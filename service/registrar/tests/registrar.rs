@@ -96,7 +96,8 @@ fn removing_bindings() {
     assert_eq!(r.register("w 1", "Contact: *\nExpires: 0").as_deref(), Ok(""));
 }
 
-/// RFC 3261 §10.3 step 7: within one Call-ID the CSeq must grow; the same REGISTER again changes nothing.
+/// RFC 3261 §10.3 step 7: within one Call-ID the CSeq must grow; the same REGISTER again changes nothing, and
+/// another one with its number is refused.
 #[test]
 fn late_and_repeated_registers() {
     let mut r = Registrar::default();
@@ -106,6 +107,15 @@ fn late_and_repeated_registers() {
         r.register("x 5", "Contact: <sip:a@1.1.1.1>;expires=100").as_deref(),
         Ok("Contact: <sip:a@1.1.1.1>;expires=100|")
     );
+    for other in [
+        "<sip:a@1.1.1.1>;expires=0",
+        "<sip:a@1.1.1.1>;expires=200",
+        "<sip:a@1.1.1.1>;q=0.1;expires=100",
+        "*\nExpires: 0",
+    ] {
+        assert_eq!(r.register("x 5", &format!("Contact: {other}")), Err(400), "{other}");
+    }
+    assert_eq!(r.bindings[0].expires_at_ms, NOW_MS + 100_000);
     r.register("other 1", "Contact: <sip:a@1.1.1.1>;expires=200").expect("another Call-ID takes over");
     assert_eq!(r.bindings[0].call_id, b"other");
 }
