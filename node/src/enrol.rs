@@ -14,7 +14,7 @@ mod moved;
 
 use std::net::SocketAddr;
 
-use offhook_digest::best;
+use offhook_digest::{best, next_nonce};
 use offhook_journal::Event;
 use offhook_locate::{Reach, Wanted};
 use offhook_net::{ConnectionId, Flow, Outbox};
@@ -378,6 +378,12 @@ impl Switchboard {
         }
         route.truncate(if route.len() > SERVICE_ROUTE_BYTES_MAX { 0 } else { route.len() });
         settings.service_routes.keep(one.trunk, route);
+        let next = message.lines_of(Name::AuthenticationInfo).map(|line| message.line_value(line));
+        let next = next.filter_map(|value| next_nonce(value).ok().flatten()).next();
+        let is_asked = |proof: &&mut Proof| proof.header == Name::Authorization;
+        if let (Some(nonce), Some(proof)) = (next, one.proof.as_mut().filter(is_asked)) {
+            proof.renew(nonce);
+        }
         let news = one.when.accepted(now_ms, granted_s, dice);
         one.failure = None;
         if let (true, Some((flow, _))) = (news, &one.at) {

@@ -31,6 +31,11 @@ impl Proof {
         }
     }
 
+    /// RFC 7616 §3.5: what is answered next is this, and not the same again.
+    pub(crate) fn renew(&mut self, nonce: &[u8]) {
+        (self.nonce, self.count) = (nonce.to_vec(), 0);
+    }
+
     /// The header line for a REGISTER to `registrar`.
     pub(crate) fn line(&self, registrar: &str, login: &offhook_route::Login, cnonce: &[u8]) -> String {
         let challenge = Challenge {

@@ -91,6 +91,30 @@ fn it_registers_and_refreshes() {
     assert_eq!(stage.exchange().count(EventKind::TrunkRegistered), 1, "no news");
 }
 
+/// A registrar that has another nonce for the next time saves a round by it. RFC 7616 §3.5.
+#[test]
+fn it_answers_the_next_nonce() {
+    registered().play(
+        "
++209s..256s       proxy -> provider    REGISTER sip:provider.example
+            Authorization: *nonce=\"n1\"*nc=00000002*
+                  proxy <- provider    200
+            Expires: 300
+            Authentication-Info: qop=auth, nextnonce=\"n2\"
++209s..256s       proxy -> provider    REGISTER sip:provider.example
+            Authorization: *nonce=\"n2\"*nc=00000001*
+                  proxy <- provider    200
+            Expires: 300
+            Authentication-Info: nextnonce=
++209s..256s       proxy -> provider    REGISTER sip:provider.example
+            Authorization: *nonce=\"n2\"*nc=00000002*
+                  proxy <- provider    200
+            Expires: 600
+        +400s
+    ",
+    );
+}
+
 /// A call to the address that was registered, from the provider's address, is one of the trunk's; from anywhere else it is
 /// a stranger's, token or not. RFC 3261 §10.2.1.
 #[test]

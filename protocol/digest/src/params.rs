@@ -28,8 +28,22 @@ pub(crate) fn collect<'a, const N: usize>(
     value: &'a [u8],
     names: &[&'static str; N],
 ) -> Result<[Option<&'a [u8]>; N], Malformed> {
+    collect_from(Cursor::after_scheme(value)?, names)
+}
+
+/// The same where no scheme stands before them, as in Authentication-Info.
+pub(crate) fn collect_bare<'a, const N: usize>(
+    value: &'a [u8],
+    names: &[&'static str; N],
+) -> Result<[Option<&'a [u8]>; N], Malformed> {
+    collect_from(Cursor { value, at: 0 }, names)
+}
+
+fn collect_from<'a, const N: usize>(
+    mut cursor: Cursor<'a>,
+    names: &[&'static str; N],
+) -> Result<[Option<&'a [u8]>; N], Malformed> {
     let mut found = [None; N];
-    let mut cursor = Cursor::after_scheme(value)?;
     while let Some((name, value)) = cursor.param()? {
         let known =
             names.iter().zip(&mut found).find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
