@@ -15,8 +15,13 @@ pub(crate) fn decide(
     way: &Way<'_, '_>,
 ) -> Access {
     let rights = arrival.settings.rights_at(way.domain(&arrival.settings.identity));
-    let in_dialog = screened.routed.in_dialog.is_some();
+    let in_dialog = is_let_in(screened, trunk);
     access::decide(screened.method, in_dialog, sender, way.aim(trunk), rights)
+}
+
+/// Whether a request belongs to what was let in. Trunks write into From what they like, as ever.
+pub(crate) fn is_let_in(screened: &Screened<'_, '_>, trunk: Option<usize>) -> bool {
+    screened.routed.is_let_in() || trunk.is_some() && screened.routed.in_dialog.is_some()
 }
 
 impl Switchboard {

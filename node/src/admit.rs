@@ -51,11 +51,13 @@ impl Switchboard {
         way: &Way<'_, 'a>,
         out: &mut Outbox,
     ) -> Option<Admitted<'m>> {
-        let in_dialog = screened.routed.in_dialog.is_some();
-        if in_dialog || !arrival.settings.rights.authenticate_calls {
+        if screened.routed.is_let_in() || !arrival.settings.rights.authenticate_calls {
             return Some(Admitted::by(Sender::Proved, arrival));
         }
         let peer = self.peer_of(arrival, screened);
+        if access_of::is_let_in(screened, peer) {
+            return Some(Admitted::by(Sender::Proved, arrival));
+        }
         if peer.is_some() {
             return self.admit_peer((arrival, screened), peer, way, out);
         }

@@ -1,10 +1,12 @@
 //! Staying in the path of a dialog, and what Record-Route remembers of its two sides: RFC 3261 §16.6 step 4.
 
+use offhook_net::Flow;
 use offhook_proxy::flow_token::FlowRoute;
-use offhook_proxy::record_route::{Sides, Trunks};
+use offhook_proxy::record_route::{Ends, NamesMark, Sides, Trunks};
 use offhook_proxy::renumber;
 use offhook_sip::Transport;
 
+use crate::arrival::Arrival;
 use crate::beyond::Leg;
 use crate::relay::Passage;
 use crate::switchboard::Switchboard;
@@ -39,10 +41,15 @@ impl Switchboard {
             caller_phone: caller.and_then(|flow| self.phone_at(&flow, &arrival.parts.from)),
             callee_phone: callee.and_then(|flow| self.phone_at(&flow, &arrival.parts.to)),
             trunks: self.trunks_of(passage, leg),
-            caller_near: self.nearness(arrival.settings, arrival.from.remote.ip()),
-            callee_near: self.nearness(arrival.settings, target.flow.remote.ip()),
+            ends: self.ends_of(arrival, target),
             stateless: false,
         })
+    }
+
+    fn ends_of(&self, arrival: &Arrival<'_, '_>, target: &Target) -> Ends {
+        let near = |flow: &Flow| self.nearness(arrival.settings, flow.remote.ip());
+        let names = NamesMark::of(&arrival.parts, &self.cookies);
+        Ends { caller: near(&arrival.from), callee: near(&target.flow), names }
     }
 }
 

@@ -13,7 +13,7 @@
 use std::net::IpAddr;
 
 use offhook_locate::Reach;
-use offhook_proxy::record_route::Nearness;
+use offhook_proxy::record_route::{Nearness, TrunkMark};
 use offhook_sip::{Host, HostPort, Method, Refusal, Uri};
 
 use crate::arrival::Arrival;
@@ -33,32 +33,22 @@ impl Switchboard {
         Nearness {
             is_own: is_own(settings, ip),
             is_inside: Reach::Public.take(ip).is_none(),
-            is_trunk: self.is_at_trunk(settings, ip),
+            trunk: self.trunks_at(settings, ip).next(),
         }
     }
 
-    fn is_at_trunk(&self, settings: &Settings, ip: IpAddr) -> bool {
-        settings.routing.trunks().iter().any(|trunk| self.trunk_is_at(trunk, ip))
+    fn trunks_at(&self, settings: &Settings, ip: IpAddr) -> impl Iterator<Item = TrunkMark> {
+        let there = settings.routing.trunks().iter().filter(move |trunk| self.trunk_is_at(trunk, ip));
+        there.map(|trunk| TrunkMark::of(trunk.mark.get()))
     }
 
     /// Why what was written by who is so near may not lead to an address; `None`: it may. Each request in a dialog is asked, so
     /// nothing is looked up that does not matter.
-    pub(crate) fn off_limits_for(
-        &self,
-        settings: &Settings,
-        by: Nearness,
-        ip: IpAddr,
-    ) -> Option<&'static str> {
-        let ip = ip.to_canonical();
-        if !by.is_own {
-            if is_own(settings, ip) {
-                return Some(OWN);
-            }
-            if !by.is_inside && Reach::Public.take(ip).is_none() {
-                return Some(INSIDE);
-            }
-        }
-        (!by.is_trunk && self.is_at_trunk(settings, ip)).then_some(TRUNK)
+    fn off_limits_for(&self, settings: &Settings, by: Nearness, ip: IpAddr) -> Option<&'static str> {
+        off_network(settings, by, ip).or_else(|| {
+            let mut there = self.trunks_at(settings, ip).peekable();
+            (there.peek().is_some() && !there.any(|trunk| by.trunk == Some(trunk))).then_some(TRUNK)
+        })
     }
 
     /// The same of what who sent this has written.
@@ -75,6 +65,25 @@ impl Switchboard {
         self.off_limits(arrival, place_of(uri)?.host.ip()?)
     }
 
+    /// The same of what somebody has written.
+    pub(crate) fn off_limits_by(
+        &self,
+        arrival: &Arrival<'_, '_>,
+        by: NamedBy,
+        ip: IpAddr,
+    ) -> Option<&'static str> {
+        let ip = ip.to_canonical();
+        match by {
+            NamedBy::Us | NamedBy::End(None) => None,
+            NamedBy::Peer => self.off_limits(arrival, ip),
+            // A provider has more machines than trunks.
+            NamedBy::End(Some(near)) if near.trunk.is_some() => off_network(arrival.settings, near, ip),
+            NamedBy::Dialog(near) | NamedBy::End(Some(near)) => {
+                self.off_limits_for(arrival.settings, near, ip)
+            }
+        }
+    }
+
     /// Whether a request may go on to an address that somebody else has written: the sender, or in a dialog its other side.
     ///
     /// # Errors
@@ -84,12 +93,17 @@ impl Switchboard {
         passage: &Passage<'_, '_, '_>,
         ip: IpAddr,
     ) -> Result<(), Refusal<'static>> {
-        let why = match by_whom(passage) {
-            NamedBy::Us => None,
-            NamedBy::Peer => self.off_limits(passage.arrival, ip),
-            NamedBy::Dialog(near) => self.off_limits_for(passage.arrival.settings, near, ip),
-        };
+        let why = self.off_limits_by(passage.arrival, by_whom(passage), ip);
         why.map_or(Ok(()), |why| Err(Refusal::new(403).because(why)))
+    }
+}
+
+fn off_network(settings: &Settings, by: Nearness, ip: IpAddr) -> Option<&'static str> {
+    match by {
+        Nearness { is_own: true, .. } => None,
+        _ if is_own(settings, ip) => Some(OWN),
+        Nearness { is_inside: true, .. } => None,
+        _ => Reach::Public.take(ip).is_none().then_some(INSIDE),
     }
 }
 
@@ -102,11 +116,8 @@ fn is_own(settings: &Settings, ip: IpAddr) -> bool {
 /// Who has written where a request goes. One without a seal that ends a call may still end it.
 pub(crate) fn by_whom(passage: &Passage<'_, '_, '_>) -> NamedBy {
     let ends = matches!(passage.screened.method, Method::Ack | Method::Bye | Method::Cancel);
-    match passage.screened.routed.in_dialog {
-        Some(dialog) => NamedBy::Dialog(dialog.toward_near),
-        None if ends => NamedBy::Dialog(Nearness { is_own: true, is_inside: true, is_trunk: true }),
-        None => NamedBy::Peer,
-    }
+    let near = passage.screened.routed.in_dialog.map(|dialog| dialog.toward_near);
+    if ends { NamedBy::End(near) } else { near.map_or(NamedBy::Peer, NamedBy::Dialog) }
 }
 
 /// Where a request to a URI goes: RFC 3261 §16.5 and §19.1.1, `maddr` "overrides any address derived from the host field".

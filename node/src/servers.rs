@@ -26,6 +26,8 @@ pub(crate) enum NamedBy {
     Peer,
     /// A URI of a request in a dialog of ours: its other side, which is so near.
     Dialog(Nearness),
+    /// The same of a request that ends or confirms a call, with a seal of ours or without: nobody begins anything by it.
+    End(Option<Nearness>),
 }
 
 impl Switchboard {
@@ -66,13 +68,8 @@ impl Switchboard {
         let entropy = u64::from(self.cookies.loop_mark(&[arrival.parts.call_id]));
         let hops = located.order(entropy);
         let reach = if by == NamedBy::Us { Reach::Private } else { settings.reach };
-        let off_limits = |ip| match by {
-            NamedBy::Us => None,
-            NamedBy::Peer => self.off_limits(arrival, ip),
-            NamedBy::Dialog(near) => self.off_limits_for(settings, near, ip),
-        };
-        let leads_there =
-            |hop: &Hop| is_own(&settings.listeners, *hop) || off_limits(hop.address.ip()).is_none();
+        let is_open = |ip| self.off_limits_by(arrival, by, ip).is_none();
+        let leads_there = |hop: &Hop| is_own(&settings.listeners, *hop) || is_open(hop.address.ip());
         let may_go = |hop: &Hop| reach.take(hop.address.ip()).is_some() && leads_there(hop);
         let allowed: Vec<Hop> = hops.into_iter().filter(may_go).collect();
         if allowed.is_empty() {

@@ -18,7 +18,7 @@ use crate::way::Way;
 /// The account whose secret the sender knows, where it was asked: user part and domain.
 pub(crate) fn proved_account<'a>(passage: &Passage<'_, '_, 'a>) -> Option<Account<'a>> {
     let Passage { arrival, screened, spent, sender, .. } = *passage;
-    let asked = arrival.settings.rights.authenticate_calls && screened.routed.in_dialog.is_none();
+    let asked = arrival.settings.rights.authenticate_calls && !screened.routed.is_let_in();
     if !asked || !matches!(sender, Sender::Proved | Sender::ProvedAnother) {
         return None;
     }

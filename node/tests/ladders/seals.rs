@@ -111,16 +111,33 @@ fn a_route_that_is_not_whole() {
     stage.leaves_nothing();
 }
 
-/// What was let in is one dialog: its Route gives no right to begin another one, in whosever name, nor to go where its other side
-/// is not. RFC 3261 §12.2.1.1, RFC 3261 §16.3 step 6, RFC 3261 §22.3.
-#[test]
-fn a_dialog_opens_nothing_but_itself() {
-    const PROVIDER: &str = "[[trunk]]\nname = \"provider\"\ntargets = [{ to = \"sip:192.0.2.50\" }]\n\
-        [[route]]\nmatch = { prefix = \"0\" }\ntrunk = \"provider\"\n";
-    let mut stage = scene(PROVIDER).user("carol").address("provider", "192.0.2.50:5060").run(
+const PROVIDERS: &str = r#"
+    [[trunk]]
+    name = "provider"
+    targets = [{ to = "sip:192.0.2.50" }]
+    [[trunk]]
+    name = "other"
+    targets = [{ to = "sip:192.0.2.51" }]
+    [[route]]
+    match = { prefix = "0" }
+    trunk = "provider"
+"#;
+
+/// Trudy has called bob, and carol and dave have registered.
+fn a_stranger_has_called() -> Stage {
+    let house = scene(PROVIDERS).user("carol").user("dave").address("provider", "192.0.2.50:5060");
+    house.run(
         "
         given bob is registered
-        given carol is registered
+        given dave is registered over tcp
+        carol  -> proxy            REGISTER
+            Contact: <sip:carol@{carol}>;+sip.instance=\"<urn:uuid:c1>\"
+            Supported: gruu
+        carol  <- proxy            401
+        carol  -> proxy            REGISTER (auth)
+            Contact: <sip:carol@{carol}>;+sip.instance=\"<urn:uuid:c1>\"
+            Supported: gruu
+        carol  <- proxy            200
         trudy  -> proxy            INVITE bob
             From: <sip:trudy@elsewhere.example>;tag=t
                   proxy -> bob     INVITE
@@ -129,28 +146,140 @@ fn a_dialog_opens_nothing_but_itself() {
         trudy  -> proxy            ACK
                   proxy -> bob     ACK
     ",
-    );
-    let (route, call_id) = (stage.last_header("trudy", "Route"), stage.last_header("trudy", "Call-ID"));
+    )
+}
+
+/// `who` says something within the call that has this header lines, in this name.
+fn says(stage: &mut Stage, who: &str, (method, name): (&str, &str), (target, to): (&str, &str), status: u16) {
+    let (route, call_id) = (stage.last_header(who, "Route"), stage.last_header(who, "Call-ID"));
+    stage.play(&format!(
+        "
+        {who}  -> proxy            {method} {target}
+            From: {name}
+            To: {to}
+            Call-ID: {call_id}
+            Route: {route}
+        {who}  <- proxy            {status}
+        "
+    ));
+}
+
+/// What was let in is one dialog: its Route gives no right to begin another one, nor to go where its other side is not.
+/// RFC 3261 §12.2.1.1, RFC 3261 §16.3 step 6, RFC 3261 §22.3.
+#[test]
+fn a_dialog_opens_nothing_but_itself() {
+    let mut stage = a_stranger_has_called();
     let to = stage.last_header("trudy", "To");
     for (target, to, status) in [
-        ("carol", "<sip:carol@example.com>", 407),
-        ("carol", &*to, 407),
         ("sip:0900@192.0.2.50", "<sip:0900@192.0.2.50>", 407),
         ("sip:0900@192.0.2.50", &*to, 403),
         ("sip:0900@example.com;maddr=192.0.2.50", &*to, 407),
         ("sip:x@127.0.0.1:9", &*to, 403),
         ("sip:x@10.0.0.9", &*to, 403),
     ] {
-        stage.play(&format!(
+        let name = "<sip:trudy@elsewhere.example>;tag=t";
+        says(&mut stage, "trudy", ("MESSAGE", name), (target, to), status);
+    }
+    stage.leaves_nothing();
+}
+
+/// Nor to speak in the name of one of our users, to whom ever: to another one by his number, by the name of his device, by his
+/// address or the connection that he has opened; nor to the other side. RFC 3261 §12.2.1.1: the name in From stays.
+#[test]
+fn a_dialog_lends_nobody_a_name() {
+    let mut stage = a_stranger_has_called();
+    let to = stage.last_header("trudy", "To");
+    let targets = [
+        "carol",
+        "sip:carol@example.com;gr=urn:uuid:c1",
+        "sip:carol@{carol}",
+        "sip:dave@{dave};transport=tcp",
+        "sip:bob@{bob}",
+    ];
+    for name in ["sip:alice@example.com", "sip:al%69ce@EXAMPLE.com:5060;user=x", "sip:bob@example.com"] {
+        for target in targets {
+            for to in [&*to, "<sip:carol@example.com>;tag=invented"] {
+                let name = format!("<{name}>;tag=t");
+                for method in ["MESSAGE", "REFER", "UPDATE"] {
+                    says(&mut stage, "trudy", (method, &name), (target, to), 407);
+                }
+            }
+        }
+    }
+    stage.leaves_nothing();
+}
+
+/// A call by one provider leads to no other one, but it ends wherever that one's machines may be. RFC 3261 §16.3 step 6.
+#[test]
+fn a_call_by_one_trunk_leads_to_no_other() {
+    let mut stage =
+        scene(PROVIDERS).address("provider", "192.0.2.50:5060").address("other", "192.0.2.51:5060").run(
             "
-        trudy  -> proxy            MESSAGE {target}
-            From: <sip:alice@example.com>;tag=t
+        given alice is registered
+        alice  -> proxy            INVITE sip:0123@example.com
+        alice  <- proxy            407
+        alice  -> proxy            ACK
+        alice  -> proxy            INVITE sip:0123@example.com (auth)
+                  proxy -> provider INVITE
+                  proxy <- provider 200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> provider ACK
+    ",
+        );
+    let (from, to) = (stage.last_header("alice", "From"), stage.last_header("alice", "To"));
+    for target in ["sip:0900@192.0.2.51", "sip:0900@far.example;maddr=192.0.2.51"] {
+        says(&mut stage, "alice", ("INFO", &from), (target, &to), 403);
+    }
+    let route = stage.last_header("alice", "Route");
+    let call_id = stage.last_header("alice", "Call-ID");
+    stage.play(&format!(
+        "
+        alice  -> proxy            BYE sip:0123@192.0.2.51
+            From: {from}
             To: {to}
             Call-ID: {call_id}
             Route: {route}
-        trudy  <- proxy            {status}
+                  proxy -> other   BYE
+                  proxy <- other   200
+        alice  <- proxy            200
         "
-        ));
-    }
-    stage.leaves_nothing();
+    ));
+}
+
+/// Trunks write into From what they like, in their calls too.
+#[test]
+fn a_trunk_may_change_its_name() {
+    const HOUSE: &str = r#"
+        [[trunk]]
+        name = "provider"
+        targets = [{ to = "sip:192.0.2.50" }]
+        peers = ["192.0.2.50"]
+    "#;
+    let mut stage = scene(HOUSE).address("provider", "192.0.2.50:5060").run(
+        "
+        given bob is registered
+        provider -> proxy          INVITE bob
+            From: <sip:0123@example.com>;tag=p
+                  proxy -> bob     INVITE
+                  proxy <- bob     200
+        provider <- proxy          200
+        provider -> proxy          ACK
+                  proxy -> bob     ACK
+    ",
+    );
+    let header = |stage: &Stage, name: &str| stage.last_header("provider", name);
+    let (to, route, call_id) = (header(&stage, "To"), header(&stage, "Route"), header(&stage, "Call-ID"));
+    stage.play(&format!(
+        "
+        provider -> proxy          UPDATE sip:bob@{{bob}}
+            From: <sip:0456@example.com>;tag=p
+            To: {to}
+            Call-ID: {call_id}
+            Route: {route}
+                  proxy -> bob     UPDATE
+                  proxy <- bob     200
+        provider <- proxy          200
+        "
+    ));
 }

@@ -15,7 +15,7 @@ use std::hash::Hasher;
 
 use arrayvec::ArrayVec;
 use offhook_seal::Seals;
-use siphasher::sip::SipHasher24;
+use siphasher::sip::{SipHasher13, SipHasher24};
 
 use crate::flow_code::PhoneMark;
 
@@ -43,12 +43,16 @@ enum Use {
     Loop,
     Tag,
     Phone,
+    Names,
+    Key,
 }
 
 /// The keys of all cookies of a server. They live in the store, so cookies outlive a restart.
 #[derive(Clone)]
 pub struct CookieKey {
     hasher: SipHasher24,
+    /// For what proves nothing by itself: half the rounds.
+    marker: SipHasher13,
     process: u32,
     seals: Seals,
 }
@@ -71,7 +75,12 @@ pub struct Place {
 impl CookieKey {
     /// From 16 random bytes for the hashes, and the keys that seal at this time.
     pub fn new(key: [u8; 16], seals: Seals) -> Self {
-        Self { hasher: SipHasher24::new_with_key(&key), process: 0, seals }
+        let hasher = SipHasher24::new_with_key(&key);
+        let mut key = [0; 16];
+        for (half, number) in key.chunks_exact_mut(8).zip(0u8..) {
+            half.copy_from_slice(&hasher.hash(&[Use::Key as u8, number]).to_le_bytes());
+        }
+        Self { hasher, marker: SipHasher13::new_with_key(&key), process: 0, seals }
     }
 
     /// Time has passed: from now on these keys seal and open.
@@ -95,33 +104,18 @@ impl CookieKey {
         self.process
     }
 
-    /// A hash over parts that cannot run into each other. In one piece where they are as short as most are: what is hashed
-    /// bit by bit costs twice as much.
     fn hash(&self, purpose: Use, parts: &[&[u8]]) -> u64 {
-        let mut text = ArrayVec::<u8, HASHED_BYTES>::new();
-        text.push(purpose as u8);
-        let fits = parts.iter().all(|part| {
-            let len = (part.len() as u32).to_le_bytes();
-            text.try_extend_from_slice(&len).is_ok() && text.try_extend_from_slice(part).is_ok()
-        });
-        if fits { self.hasher.hash(&text) } else { self.hash_long(purpose, parts) }
+        hash_of(self.hasher, |hasher, text| hasher.hash(text), purpose, parts)
     }
 
-    #[cold]
-    fn hash_long(&self, purpose: Use, parts: &[&[u8]]) -> u64 {
-        let mut hasher = self.hasher;
-        hasher.write(&[purpose as u8]);
-        for part in parts {
-            hasher.write(&(part.len() as u32).to_le_bytes());
-            hasher.write(part);
-        }
-        hasher.finish()
+    fn mark(&self, purpose: Use, parts: &[&[u8]]) -> u64 {
+        hash_of(self.marker, |hasher, text| hasher.hash(text), purpose, parts)
     }
 
     /// The loop mark of a request: RFC 3261 §16.6 step 8 and RFC 5393 §4.2.1. Equal for two requests that we would
     /// route alike: same Request-URI, Route value, Call-ID, From tag and CSeq number.
     pub fn loop_mark(&self, parts: &[&[u8]]) -> u32 {
-        self.hash(Use::Loop, parts) as u32
+        self.mark(Use::Loop, parts) as u32
     }
 
     /// What tells a phone from all others, by what is known of it: the same in every shard and after a restart.
@@ -182,6 +176,11 @@ impl CookieKey {
         read_hex(text.get(18..26)?).map(|m| m as u32)
     }
 
+    /// A hash of the names of caller and callee.
+    pub(crate) fn names_hash(&self, caller: &[u8], callee: &[u8]) -> u64 {
+        self.mark(Use::Names, &[caller, callee])
+    }
+
     /// Whether a tag is the one of answers to these.
     pub fn is_tag(&self, tag: &[u8], call_id: &[u8], from_tag: &[u8]) -> bool {
         // Most are other people's, and nothing is hashed.
@@ -198,8 +197,37 @@ impl CookieKey {
     }
 }
 
+/// A hash over parts that cannot run into each other. In one piece where they are as short as most are: what is hashed bit by
+/// bit costs twice as much.
+#[inline(always)]
+fn hash_of<H: Hasher>(
+    hasher: H,
+    in_one_piece: impl FnOnce(&H, &[u8]) -> u64,
+    purpose: Use,
+    parts: &[&[u8]],
+) -> u64 {
+    let mut text = ArrayVec::<u8, HASHED_BYTES>::new();
+    text.push(purpose as u8);
+    let fits = parts.iter().all(|part| {
+        let len = (part.len() as u32).to_le_bytes();
+        text.try_extend_from_slice(&len).is_ok() && text.try_extend_from_slice(part).is_ok()
+    });
+    if fits { in_one_piece(&hasher, &text) } else { in_pieces(hasher, purpose, parts) }
+}
+
+/// The same of long ones.
+#[cold]
+fn in_pieces(mut hasher: impl Hasher, purpose: Use, parts: &[&[u8]]) -> u64 {
+    hasher.write(&[purpose as u8]);
+    for part in parts {
+        hasher.write(&(part.len() as u32).to_le_bytes());
+        hasher.write(part);
+    }
+    hasher.finish()
+}
+
 /// All hexadecimal digits.
-fn hex(value: u64) -> [u8; 16] {
+pub(crate) fn hex(value: u64) -> [u8; 16] {
     let [high, low] = [value >> 32, value & 0xffff_ffff].map(hex_of_half);
     (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
 }
@@ -308,7 +336,7 @@ mod tests {
         let (call_id, text) = (b"call".as_slice(), [b'x'; 600]);
         for len in [0, 1, 3, 90, 498, 499, 500, 600] {
             let parts = [call_id, &text[..len]];
-            assert_eq!(key().hash(Use::Tag, &parts), key().hash_long(Use::Tag, &parts), "{len}");
+            assert_eq!(key().hash(Use::Tag, &parts), in_pieces(key().hasher, Use::Tag, &parts), "{len}");
         }
     }
 

@@ -1,14 +1,16 @@
 //! Staying in the path of a dialog: RFC 3261 §16.6 step 4, and the sealed value that comes back in Route.
 //!
 //! ```text
-//!   <sip:192.0.2.1;lr;oh=TOKEN.9>    TOKEN: the flows to caller and callee, and whether transactions are kept, sealed for
-//!                                    this dialog; 9: how near they are, if they are
+//!   <sip:192.0.2.1;lr;oh=TOKEN.ENDS>   TOKEN: the flows to caller and callee, and whether transactions are kept, sealed for
+//!                                      this dialog; ENDS: how near they are and who, see [`Ends`]
 //! ```
 //! The token is bound to the Call-ID and the caller's tag (see [`offhook_seal`]), so a stranger can neither use us as a
 //! relay by writing a Route of his own, nor point a flow elsewhere, nor learn what private addresses stand behind a NAT,
 //! nor carry the value to another dialog. It says of a request with a To tag that it belongs to what was let in, and how near
 //! its other side is: so far that side's Contact may lead, and no farther. Contacts stay as the phones wrote them: where a Contact cannot be reached, the
 //! flow of that side is used instead.
+
+mod ends;
 
 use std::num::NonZeroU32;
 
@@ -19,6 +21,8 @@ use offhook_sip::{Transport, Uri};
 use crate::cookie::CookieKey;
 use crate::flow_code::{self, FlowBytes, PhoneMark, Read, TRUNK_BYTES};
 use crate::identity::Local;
+
+pub use ends::{Ends, NamesMark, Nearness, TrunkMark};
 
 /// What is remembered of a dialog: the flows to its two ends, where their Contact is not enough to reach them, and how it
 /// was forwarded.
@@ -34,38 +38,10 @@ pub struct Sides {
     pub callee_phone: Option<PhoneMark>,
     /// Trunks that ask for credentials.
     pub trunks: Trunks,
-    /// How near the caller is.
-    pub caller_near: Nearness,
-    /// How near the callee is.
-    pub callee_near: Nearness,
+    /// How near they are, and who.
+    pub ends: Ends,
     /// It began on a route without transactions (§16.11); its other requests take none either.
     pub stateless: bool,
-}
-
-/// What a place that somebody writes into a URI is to us: places that are not open to everybody.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Nearness {
-    /// It is this machine.
-    pub is_own: bool,
-    /// It is in a private network.
-    pub is_inside: bool,
-    /// It is a trunk's.
-    pub is_trunk: bool,
-}
-
-impl Nearness {
-    /// What either is.
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self::of_bits(self.bits() | other.bits())
-    }
-
-    fn bits(self) -> u8 {
-        u8::from(self.is_own) | u8::from(self.is_inside) << 1 | u8::from(self.is_trunk) << 2
-    }
-
-    fn of_bits(bits: u8) -> Self {
-        Self { is_own: bits & 1 != 0, is_inside: bits & 2 != 0, is_trunk: bits & 4 != 0 }
-    }
 }
 
 /// The trunks at the ends of a dialog whose requests are renumbered ([`crate::renumber`]), by their marks.
@@ -100,10 +76,6 @@ pub struct Beyond {
 /// Stands in front of the flows; none of them begins with it.
 const STATELESS: u8 = 0xfe;
 
-/// How near both sides are: three bits for the caller, and above them three for the callee. It is no secret, and a state of a few
-/// bytes would cost a block of the cipher with each message; so it stands behind the token, which is bound to it.
-const NEAR_BITS: u8 = 3;
-
 /// A request inside a dialog that we record-routed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct InDialog {
@@ -120,6 +92,10 @@ pub struct InDialog {
     pub stateless: bool,
     /// How near that side is.
     pub toward_near: Nearness,
+    /// The names of both ends.
+    pub names: NamesMark,
+    /// Whether it comes from who sent the request that made the dialog.
+    pub from_caller: bool,
 }
 
 /// Writes the Record-Route value for a request on its way out of `local`. `secure`: the request is for a `sips` URI, so
@@ -137,7 +113,6 @@ pub fn write(
     if sides.stateless {
         let _ = state.try_push(STATELESS);
     }
-    let near = sides.caller_near.bits() | sides.callee_near.bits() << NEAR_BITS;
     if (sides.caller, sides.callee, sides.trunks) != (None, None, Trunks::default()) {
         let marked = |flow: Option<Flow>, phone| flow.map(|flow| (flow, phone));
         flow_code::write(marked(sides.caller, sides.caller_phone), key.process(), &mut state);
@@ -158,34 +133,24 @@ pub fn write(
     }
     out.extend_from_slice(b";lr;oh=");
     // Two flows fit into a token, see `FlowBytes`. Without one the value would give no rights, which is safe.
-    let mut number = itoa::Buffer::new();
-    let near = if near == 0 { "" } else { number.format(near) };
-    let _ = seal(key, (call_id, caller_tag), near.as_bytes(), &state, out);
+    let _ = seal(key, (call_id, caller_tag), &sides.ends.text(), &state, out);
     out.push(b'>');
 }
 
-/// Appends a token, and how near the sides are.
+/// Appends a token, and what it is bound to.
 fn seal(
     key: &CookieKey,
     (call_id, caller_tag): (&[u8], &[u8]),
-    near: &[u8],
+    ends: &[u8],
     state: &[u8],
     out: &mut Vec<u8>,
 ) -> Option<()> {
-    key.seals().seal(Purpose::Dialog, &[call_id, caller_tag, near], state, out)?;
-    if !near.is_empty() {
+    key.seals().seal(Purpose::Dialog, &[call_id, caller_tag, ends], state, out)?;
+    if !ends.is_empty() {
         out.push(b'.');
-        out.extend_from_slice(near);
+        out.extend_from_slice(ends);
     }
     Some(())
-}
-
-/// A token, and how near the sides are as it is written behind it: a number of two digits at most.
-fn split(value: &[u8]) -> (&[u8], &[u8]) {
-    match value {
-        [token @ .., b'.', _] | [token @ .., b'.', _, _] => (token, &value[token.len() + 1..]),
-        _ => (value, b""),
-    }
 }
 
 /// Reads the token (`oh`) of a Route value of ours back. `None`: it is not ours, too old, or not for this dialog.
@@ -197,16 +162,14 @@ pub fn read(
     to_tag: &[u8],
 ) -> Option<InDialog> {
     // Who sends now is the caller of the first request, or the callee.
-    let (token, near) = split(token);
-    let either: [&[&[u8]]; 2] = [&[call_id, from_tag, near], &[call_id, to_tag, near]];
+    let (token, text) = Ends::split(token)?;
+    let either: [&[&[u8]]; 2] = [&[call_id, from_tag, text], &[call_id, to_tag, text]];
     let (sender, state) = key.seals().open_either(Purpose::Dialog, either, token)?;
     let (sides, _) = read_sides(state.as_bytes(), key.process())?;
-    // What is bound was written by us.
-    let near = near.iter().fold(0u8, |number, digit| number.wrapping_mul(10).wrapping_add(digit & 0xf));
-    let (caller_near, callee_near) = (Nearness::of_bits(near), Nearness::of_bits(near >> NEAR_BITS));
+    let ends = Ends::read(text)?;
     let beyond = |mark: Option<NonZeroU32>, first| mark.map(|mark| Beyond { mark, first });
     let Trunks { caller, callee, first } = sides.trunks;
-    let stateless = sides.stateless;
+    let (stateless, names) = (sides.stateless, ends.names);
     Some(match sender {
         0 => InDialog {
             toward: sides.callee,
@@ -214,7 +177,9 @@ pub fn read(
             beyond: beyond(callee, Some(first)),
             from_beyond: caller.is_some(),
             stateless,
-            toward_near: callee_near,
+            toward_near: ends.callee,
+            names,
+            from_caller: true,
         },
         _ => InDialog {
             toward: sides.caller,
@@ -222,7 +187,9 @@ pub fn read(
             beyond: beyond(caller, None),
             from_beyond: callee.is_some(),
             stateless,
-            toward_near: caller_near,
+            toward_near: ends.caller,
+            names,
+            from_caller: false,
         },
     })
 }
@@ -234,8 +201,8 @@ pub fn token_of_retry(
     (call_id, caller_tag): (&[u8], &[u8]),
     tries: u8,
 ) -> Option<Vec<u8>> {
-    let (token, near) = split(value.params().value(b"oh")?);
-    let bound: &[&[u8]] = &[call_id, caller_tag, near];
+    let (token, ends) = Ends::split(value.params().value(b"oh")?)?;
+    let bound: &[&[u8]] = &[call_id, caller_tag, ends];
     let state = key.seals().open(Purpose::Dialog, bound, token)?;
     let mut state = FlowBytes::try_from(state.as_bytes()).ok()?;
     // Behind the flows, last of all: see `write_trunks`.
@@ -243,7 +210,7 @@ pub fn token_of_retry(
         read_sides(&state, key.process()).filter(|(sides, _)| sides.trunks.callee.is_some())?;
     *state.get_mut(flows_len + TRUNK_BYTES - 1)? = tries;
     let mut token = Vec::new();
-    seal(key, (call_id, caller_tag), near, &state, &mut token)?;
+    seal(key, (call_id, caller_tag), ends, &state, &mut token)?;
     Some(token)
 }
 
@@ -325,7 +292,12 @@ mod tests {
         assert!(text.starts_with("<sip:192.0.2.1;transport=tcp;lr;oh="), "{text}");
         assert_eq!(
             read_back(&text, "call", "tagA", "tagB"),
-            Some(InDialog { toward: Some(callee), stateless: true, ..InDialog::default() })
+            Some(InDialog {
+                toward: Some(callee),
+                stateless: true,
+                from_caller: true,
+                ..InDialog::default()
+            })
         );
         assert_eq!(
             read_back(&text, "call", "tagB", "tagA"),
@@ -346,19 +318,23 @@ mod tests {
         );
     }
 
-    /// The other side is as near as it was, with flows beside that or without.
+    /// The other side is as near as it was, and both have the names that they had, with flows beside that or without.
     #[test]
-    fn each_direction_knows_how_near_the_other_side_is() {
-        let trunk = Nearness { is_trunk: true, ..Nearness::default() };
+    fn each_direction_knows_both_ends() {
+        let trunk = Nearness { trunk: Some(TrunkMark::of(0x1234_5678)), ..Nearness::default() };
         let inside = Nearness { is_inside: true, is_own: true, ..Nearness::default() };
-        for caller in [None, Some(flow("10.0.0.1:4000", 3))] {
-            for stateless in [false, true] {
-                let near = Sides { caller_near: inside, callee_near: trunk, ..Sides::default() };
-                let text = value(Sides { caller, stateless, ..near });
-                let toward_near =
-                    |from, to| read_back(&text, "call", from, to).map(|dialog| dialog.toward_near);
-                assert_eq!(toward_near("tagA", "tagB"), Some(trunk));
-                assert_eq!(toward_near("tagB", "tagA"), Some(inside));
+        let names = NamesMark::of_names(b"sip:alice@a.example", b"sip:bob@a.example", &key());
+        assert_ne!(names, NamesMark::of_names(b"sip:bob@a.example", b"sip:alice@a.example", &key()));
+        for (caller, stateless) in [(None, false), (Some(flow("10.0.0.1:4000", 3)), false), (None, true)] {
+            for callee in [trunk, inside] {
+                let ends = Ends { caller: inside, callee, names };
+                let text = value(Sides { caller, stateless, ends, ..Sides::default() });
+                let known = |from, to| {
+                    let dialog = read_back(&text, "call", from, to)?;
+                    Some((dialog.toward_near, dialog.names, dialog.from_caller))
+                };
+                assert_eq!(known("tagA", "tagB"), Some((callee, names, true)));
+                assert_eq!(known("tagB", "tagA"), Some((inside, names, false)));
             }
         }
     }
@@ -387,11 +363,19 @@ mod tests {
 
     #[test]
     fn nobody_makes_himself_nearer() {
-        let near = Nearness { is_inside: true, ..Nearness::default() };
-        let text = value(Sides { caller_near: near, ..Sides::default() });
-        assert!(text.ends_with(".2>"), "{text}");
-        for nearer in [".6>", ".", ".02>", ">", ".2.6>", ".x>"] {
-            let bent = text.replace(".2>", nearer);
+        let ends = Ends { caller: Nearness { is_inside: true, ..Nearness::default() }, ..Ends::default() };
+        let text = value(Sides { ends, ..Sides::default() });
+        let (token, written) = text.rsplit_once('.').expect("a token and its ends");
+        assert!(written.starts_with("02") && written.len() == 9, "{text}");
+        let names = &written[2..8];
+        for nearer in ["06", "0", "", "002", "0x", "02.02"] {
+            for trunks in ["", "00010001"] {
+                let bent = format!("{token}.{nearer}{names}{trunks}>");
+                assert_eq!(read_back(&bent, "call", "tagB", "tagA"), None, "{bent}");
+            }
+        }
+        for bent in [format!("{token}>"), format!("{token}.02000001>"), format!("{token}.02{names}00010001>")]
+        {
             assert_eq!(read_back(&bent, "call", "tagB", "tagA"), None, "{bent}");
         }
     }
@@ -413,7 +397,8 @@ mod tests {
         let token = |call_id: &[u8]| {
             let mut out = Vec::new();
             write(&key(), &local, (call_id, b"t"), sides, false, &mut out);
-            out[out.len() - 32..].to_vec()
+            let ends = out.iter().rposition(|c| *c == b'.').expect("its ends");
+            out[ends - 32..ends].to_vec()
         };
         assert_eq!(
             token(b"a"),

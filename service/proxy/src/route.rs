@@ -1,11 +1,11 @@
 //! Route preprocessing: RFC 3261 §16.4. What of the route set is ours, and what comes next.
 
-use offhook_sip::{Essentials, Host, Malformed, Message, Name, NameAddr, Param, Scheme, Uri};
+use offhook_sip::{Essentials, Host, Malformed, Message, Method, Name, NameAddr, Param, Scheme, Uri};
 
 use crate::cookie::CookieKey;
 use crate::flow_token::{self, FlowRoute};
 use crate::identity::Identity;
-use crate::record_route::{self, InDialog, Nearness};
+use crate::record_route::{self, InDialog, NamesMark, Nearness};
 
 /// Most Route values of ours that one request may have on top: two where transports or address families meet, and
 /// some for spirals through us. More is somebody playing (RFC 5393 describes the attack).
@@ -24,6 +24,8 @@ pub struct Routed<'a> {
     pub next: Option<NameAddr<'a>>,
     /// Set if one of our values was sealed for this dialog.
     pub in_dialog: Option<InDialog>,
+    /// It belongs to that dialog, but From names another user of ours than who was let in for it.
+    pub has_other_name: bool,
     /// What the flow token of our topmost value says, if it has one (RFC 5626 §5.3).
     pub flow: Option<FlowRoute>,
 }
@@ -31,7 +33,15 @@ pub struct Routed<'a> {
 impl<'a> Routed<'a> {
     /// On its way to this URI, without a route.
     pub fn to(uri: Uri<'a>) -> Self {
-        Self { uri, from_strict_router: false, own_routes: 0, next: None, in_dialog: None, flow: None }
+        Self {
+            uri,
+            from_strict_router: false,
+            own_routes: 0,
+            next: None,
+            in_dialog: None,
+            has_other_name: false,
+            flow: None,
+        }
     }
 
     /// Looks at Request-URI and Route.
@@ -77,7 +87,29 @@ impl<'a> Routed<'a> {
         if routed.seeks_user(identity) {
             routed.in_dialog = None;
         }
+        routed.has_other_name = routed.names_another((message.method(), parts), identity, key);
         Ok(routed)
+    }
+
+    /// Whether it needs no credentials: it belongs to a dialog that was let in, and names nobody who was not.
+    pub fn is_let_in(&self) -> bool {
+        self.in_dialog.is_some() && !self.has_other_name
+    }
+
+    /// §12.2.1.1: From and To are the same in all requests of a side. Who changes them (RFC 4916) shows that he may. What only ends or
+    /// goes on with what has begun says nothing new of its sender, and an ACK could not be asked (§22.1).
+    fn names_another(
+        &self,
+        (method, parts): (Option<Method>, &Essentials<'_>),
+        identity: &Identity,
+        key: &CookieKey,
+    ) -> bool {
+        let goes_on = matches!(method, Some(Method::Ack | Method::Bye | Method::Cancel | Method::Prack));
+        let Some(dialog) = self.in_dialog.filter(|_| !goes_on) else { return false };
+        let (from, to) = (parts.from.uri, parts.to.uri);
+        let (caller, callee) = if dialog.from_caller { (from, to) } else { (to, from) };
+        let is_ours = parts.from.parsed_uri().is_ok_and(|from| identity.domain_of(&from).is_some());
+        is_ours && NamesMark::of_names(caller, callee, key) != dialog.names
     }
 
     /// Whether it goes to whatever phones a user has. Dialogs are with one of them, by its Contact (§12.2.1.1), so what was let
