@@ -57,7 +57,9 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let connections_max = connections_max.context("cannot see how many files this process may open")?;
     let sockets = offhook_net::bind(&listeners, shards)?;
     let log = LogThread::start(std::io::stderr()).context("cannot start the log thread")?;
-    let (settings, secrets) = (Settings::new(&config, &listeners, shards), secrets(&store)?);
+    let settings =
+        Settings::new(&config, &listeners, shards).with_own_addresses(offhook_net::own_addresses()?);
+    let secrets = secrets(&store)?;
     let mut house = House {
         guard: Guard::new(settings.abuse.policy, secrets.hashes, shards),
         settings,

@@ -13,7 +13,7 @@
 use std::net::IpAddr;
 
 use offhook_locate::Reach;
-use offhook_proxy::record_route::{Nearness, TrunkMark};
+use offhook_proxy::record_route::{Nearness, NetworkMark, TrunkMark};
 use offhook_sip::{Host, HostPort, Method, Refusal, Uri};
 
 use crate::arrival::Arrival;
@@ -31,8 +31,8 @@ impl Switchboard {
     pub(crate) fn nearness(&self, settings: &Settings, ip: IpAddr) -> Nearness {
         let ip = ip.to_canonical();
         Nearness {
-            is_own: is_own(settings, ip),
-            is_inside: Reach::Public.take(ip).is_none(),
+            is_own: settings.is_own_address(ip),
+            network: is_inside(ip).then(|| NetworkMark::of(ip, &self.cookies)),
             trunk: self.trunks_at(settings, ip).next(),
         }
     }
@@ -42,22 +42,30 @@ impl Switchboard {
         there.map(|trunk| TrunkMark::of(trunk.mark.get()))
     }
 
-    /// Why what was written by who is so near may not lead to an address; `None`: it may. Each request in a dialog is asked, so
-    /// nothing is looked up that does not matter.
-    fn off_limits_for(&self, settings: &Settings, by: Nearness, ip: IpAddr) -> Option<&'static str> {
-        off_network(settings, by, ip).or_else(|| {
-            let mut there = self.trunks_at(settings, ip).peekable();
-            (there.peek().is_some() && !there.any(|trunk| by.trunk == Some(trunk))).then_some(TRUNK)
-        })
+    /// Why what was written in a dialog with who is so near may not lead to an address; `None`: it may. Each request in a dialog
+    /// is asked, so nothing is looked up that does not matter.
+    fn off_dialog(&self, settings: &Settings, side: Nearness, ip: IpAddr) -> Option<&'static str> {
+        let is_its_trunk =
+            || side.trunk.is_some() && self.trunks_at(settings, ip).any(|at| side.trunk == Some(at));
+        let is_there = || side.network == Some(NetworkMark::of(ip, &self.cookies)) || is_its_trunk();
+        off_network(settings, side.is_own, is_there, ip)
     }
 
-    /// The same of what who sent this has written.
+    fn off_trunk(&self, settings: &Settings, by: Option<TrunkMark>, ip: IpAddr) -> Option<&'static str> {
+        let mut there = self.trunks_at(settings, ip).peekable();
+        (there.peek().is_some() && !there.any(|trunk| by == Some(trunk))).then_some(TRUNK)
+    }
+
+    /// The same of what who sent this has written. Who is in one private network may be routed into others.
     pub(crate) fn off_limits(&self, arrival: &Arrival<'_, '_>, ip: IpAddr) -> Option<&'static str> {
+        let (settings, ip) = (arrival.settings, ip.to_canonical());
         let from = arrival.from.remote.ip().to_canonical();
-        if ip.to_canonical() == from {
+        if ip == from {
             return None;
         }
-        self.off_limits_for(arrival.settings, self.nearness(arrival.settings, from), ip)
+        let near = self.nearness(settings, from);
+        let is_inside = || near.is_own || near.network.is_some();
+        off_network(settings, near.is_own, is_inside, ip).or_else(|| self.off_trunk(settings, near.trunk, ip))
     }
 
     /// The same of a URI with a numeric place; where names lead is looked at when it is known.
@@ -77,10 +85,10 @@ impl Switchboard {
             NamedBy::Us | NamedBy::End(None) => None,
             NamedBy::Peer => self.off_limits(arrival, ip),
             // A provider has more machines than trunks.
-            NamedBy::End(Some(near)) if near.trunk.is_some() => off_network(arrival.settings, near, ip),
-            NamedBy::Dialog(near) | NamedBy::End(Some(near)) => {
-                self.off_limits_for(arrival.settings, near, ip)
-            }
+            NamedBy::End(Some(side)) if side.trunk.is_some() => self.off_dialog(arrival.settings, side, ip),
+            NamedBy::Dialog(side) | NamedBy::End(Some(side)) => self
+                .off_dialog(arrival.settings, side, ip)
+                .or_else(|| self.off_trunk(arrival.settings, side.trunk, ip)),
         }
     }
 
@@ -98,19 +106,21 @@ impl Switchboard {
     }
 }
 
-fn off_network(settings: &Settings, by: Nearness, ip: IpAddr) -> Option<&'static str> {
-    match by {
-        Nearness { is_own: true, .. } => None,
-        _ if is_own(settings, ip) => Some(OWN),
-        Nearness { is_inside: true, .. } => None,
-        _ => Reach::Public.take(ip).is_none().then_some(INSIDE),
+fn off_network(
+    settings: &Settings,
+    by_own: bool,
+    by_inside: impl FnOnce() -> bool,
+    ip: IpAddr,
+) -> Option<&'static str> {
+    if settings.is_own_address(ip) {
+        return (!by_own).then_some(OWN);
     }
+    (is_inside(ip) && !by_inside()).then_some(INSIDE)
 }
 
-/// Whether an address is one of this machine. An unspecified one would lead here, too.
-fn is_own(settings: &Settings, ip: IpAddr) -> bool {
-    let is_ours = || settings.listeners.iter().any(|listener| listener.local.ip() == ip);
-    ip.is_loopback() || ip.is_unspecified() || is_ours()
+/// Whether an address is one of a private network, or of no network.
+fn is_inside(ip: IpAddr) -> bool {
+    Reach::Public.take(ip).is_none()
 }
 
 /// Who has written where a request goes. One without a seal that ends a call may still end it.

@@ -1,6 +1,7 @@
 //! What a shard is told once, at its start: the configuration, in the form that decisions use.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use offhook_config::{Config, DigestAlgorithm, Domain, Recursion};
 use offhook_digest::Algorithm;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub(crate) shards: usize,
     /// The listeners, in the order that flows count them.
     pub listeners: Vec<Listener>,
+    /// The addresses of this machine, in order.
+    own_addresses: Vec<IpAddr>,
     /// The rules and trunks of the configuration.
     pub routing: Rules,
     /// What the registrars of trunks said about the way there.
@@ -117,6 +120,7 @@ impl Settings {
                 || !trust.is_empty(),
             identity: aliased(config, Identity::new(domains, locals)),
             listeners: listeners.to_vec(),
+            own_addresses: in_order(listeners.iter().map(|listener| listener.local.ip())),
             routing: Rules::new(config),
             dead_targets: DeadTargets::default(),
             standings: Standings::new(shards),
@@ -169,6 +173,16 @@ impl Settings {
 }
 
 impl Settings {
+    /// The machine has these addresses besides those of its listeners: nobody is led to what else may listen there.
+    pub fn with_own_addresses(self, more: Vec<IpAddr>) -> Self {
+        Self { own_addresses: in_order(self.own_addresses.into_iter().chain(more)), ..self }
+    }
+
+    /// Whether an address is one of this machine. An unspecified one would lead here, too.
+    pub(crate) fn is_own_address(&self, ip: IpAddr) -> bool {
+        ip.is_loopback() || ip.is_unspecified() || self.own_addresses.binary_search(&ip).is_ok()
+    }
+
     /// The registrar's policy for this domain.
     pub fn registrar_of(&self, domain: &str) -> &Policy {
         self.domains.get(domain).map_or(&self.registrar, |own| &own.registrar)
@@ -255,4 +269,9 @@ fn algorithm(named: &DigestAlgorithm) -> Algorithm {
         DigestAlgorithm::Sha256 => Algorithm::Sha256,
         DigestAlgorithm::Sha512Trunc256 => Algorithm::Sha512Trunc256,
     }
+}
+
+fn in_order(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let known: BTreeSet<IpAddr> = addresses.map(|ip| ip.to_canonical()).collect();
+    known.into_iter().collect()
 }

@@ -3,7 +3,7 @@
 //! Whoever is named in the first ladder of a scene has an account; `forgetful` has another password there than his phone
 //! believes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -157,10 +157,14 @@ pub(crate) struct Plan {
     messages: Option<MessageRoom>,
 }
 
+/// An address of the exchange's machine where it does not listen.
+const SILENT: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 99));
+
 impl Plan {
     /// An exchange of so many shards, nobody registered.
     pub(crate) fn new(config: &Config, site: &Site, shards: u8) -> Self {
-        let mut settings = Settings::new(config, &site.listeners, usize::from(shards));
+        let settings = Settings::new(config, &site.listeners, usize::from(shards));
+        let mut settings = settings.with_own_addresses(vec![SILENT]);
         if config.all_domains().next().is_none() {
             let locals = settings.identity.locals().to_vec();
             settings.identity = offhook_proxy::Identity::new(vec![site.domain.clone()], locals);

@@ -151,7 +151,7 @@ fn a_call_by_the_rules() {
 /// RFC 3261 §10.3.
 #[test]
 fn nobody_reaches_our_own_network() {
-    for inside in ["10.0.0.9", "127.0.0.1:9", "169.254.1.1", "0.0.0.0"] {
+    for inside in ["10.0.0.9", "127.0.0.1:9", "169.254.1.1", "0.0.0.0", "198.51.100.99:9"] {
         let host = inside.trim_end_matches(":9");
         for request in [
             format!("MESSAGE sip:x@{inside}"),
@@ -167,4 +167,38 @@ fn nobody_reaches_our_own_network() {
             scene(OPEN).run(&format!("alice -> proxy {request}\nalice <- proxy 403")).leaves_nothing();
         }
     }
+}
+
+/// Who calls a phone in one of our private networks may not go about in it all, nor in the others, by the Route of that call.
+/// RFC 3261 §16.3 step 6.
+#[test]
+fn a_call_into_one_network_leads_to_no_other() {
+    let mut stage = scene("").address("desk", "10.9.0.12:5060").address("beside", "10.9.0.13:5060").run(
+        "
+        given desk is registered as bob
+        trudy  -> proxy            INVITE bob
+            From: <sip:trudy@elsewhere.example>;tag=t
+                  proxy -> desk    INVITE
+                  proxy <- desk    200
+        trudy  <- proxy            200
+        trudy  -> proxy            ACK
+                  proxy -> desk    ACK
+    ",
+    );
+    let header = |stage: &Stage, name: &str| stage.last_header("trudy", name);
+    let (to, route, call_id) = (header(&stage, "To"), header(&stage, "Route"), header(&stage, "Call-ID"));
+    let info = |target: &str| {
+        format!(
+            "trudy -> proxy INFO {target}\n    From: <sip:trudy@elsewhere.example>;tag=t\n    To: {to}\n    \
+             Call-ID: {call_id}\n    Route: {route}\n"
+        )
+    };
+    for elsewhere in
+        ["10.9.1.12", "10.8.0.12", "172.16.0.1:5070", "169.254.169.254:80", "127.0.0.1:9", "198.51.100.99:9"]
+    {
+        stage.play(&format!("{}trudy <- proxy 403", info(&format!("sip:x@{elsewhere}"))));
+    }
+    // Two machines that share their work are in one network.
+    let there = "proxy -> beside INFO\nproxy <- beside 200\ntrudy <- proxy 200";
+    stage.play(&format!("{}{there}", info("sip:bob@10.9.0.13")));
 }

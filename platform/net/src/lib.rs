@@ -45,7 +45,7 @@ pub use icmp::IcmpError;
 pub use limits::{Limits, make_room_for};
 pub use mailbox::{Bells, NamesDesk};
 pub use outbox::{HandOver, Outbox, Outgoing, Ticket};
-pub use resolve::{Ask, LISTENERS_MAX, resolve};
+pub use resolve::{Ask, LISTENERS_MAX, own_addresses, resolve};
 pub use shard::Loop;
 pub use stop::Stopper;
 pub use sys::SIEVED_MAX;

@@ -57,6 +57,14 @@ pub fn resolve(asked: &[Ask]) -> Result<Vec<Listener>, NetError> {
     }
 }
 
+/// The addresses that this machine has, whether somebody listens there or not.
+///
+/// # Errors
+/// The kernel does not say.
+pub fn own_addresses() -> Result<Vec<IpAddr>, NetError> {
+    Ok(interfaces()?.iter().map(|interface| interface.address).collect())
+}
+
 /// The addresses that `ip` means, with the lengths of their networks' prefixes.
 fn addresses(ip: IpAddr, interfaces: &[Interface]) -> Vec<(IpAddr, u8)> {
     if !ip.is_unspecified() {

@@ -39,6 +39,7 @@ pub(crate) fn collect_bare<'a, const N: usize>(
     collect_from(Cursor { value, at: 0 }, names)
 }
 
+#[inline(always)]
 fn collect_from<'a, const N: usize>(
     mut cursor: Cursor<'a>,
     names: &[&'static str; N],

@@ -44,6 +44,7 @@ enum Use {
     Tag,
     Phone,
     Names,
+    Network,
     Key,
 }
 
@@ -179,6 +180,11 @@ impl CookieKey {
     /// A hash of the names of caller and callee.
     pub(crate) fn names_hash(&self, caller: &[u8], callee: &[u8]) -> u64 {
         self.mark(Use::Names, &[caller, callee])
+    }
+
+    /// A hash of the leading bytes of an address.
+    pub(crate) fn network_hash(&self, prefix: &[u8]) -> u64 {
+        self.mark(Use::Network, &[prefix])
     }
 
     /// Whether a tag is the one of answers to these.

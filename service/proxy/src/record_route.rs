@@ -22,7 +22,7 @@ use crate::cookie::CookieKey;
 use crate::flow_code::{self, FlowBytes, PhoneMark, Read, TRUNK_BYTES};
 use crate::identity::Local;
 
-pub use ends::{Ends, NamesMark, Nearness, TrunkMark};
+pub use ends::{Ends, NamesMark, Nearness, NetworkMark, TrunkMark};
 
 /// What is remembered of a dialog: the flows to its two ends, where their Contact is not enough to reach them, and how it
 /// was forwarded.
@@ -322,7 +322,8 @@ mod tests {
     #[test]
     fn each_direction_knows_both_ends() {
         let trunk = Nearness { trunk: Some(TrunkMark::of(0x1234_5678)), ..Nearness::default() };
-        let inside = Nearness { is_inside: true, is_own: true, ..Nearness::default() };
+        let network = Some(NetworkMark::of("10.1.2.3".parse().expect("an address"), &key()));
+        let inside = Nearness { network, is_own: true, ..Nearness::default() };
         let names = NamesMark::of_names(b"sip:alice@a.example", b"sip:bob@a.example", &key());
         assert_ne!(names, NamesMark::of_names(b"sip:bob@a.example", b"sip:alice@a.example", &key()));
         for (caller, stateless) in [(None, false), (Some(flow("10.0.0.1:4000", 3)), false), (None, true)] {
@@ -363,18 +364,19 @@ mod tests {
 
     #[test]
     fn nobody_makes_himself_nearer() {
-        let ends = Ends { caller: Nearness { is_inside: true, ..Nearness::default() }, ..Ends::default() };
+        let ends = Ends { caller: Nearness { is_own: true, ..Nearness::default() }, ..Ends::default() };
         let text = value(Sides { ends, ..Sides::default() });
         let (token, written) = text.rsplit_once('.').expect("a token and its ends");
-        assert!(written.starts_with("02") && written.len() == 9, "{text}");
+        assert!(written.starts_with("01") && written.len() == 9, "{text}");
         let names = &written[2..8];
-        for nearer in ["06", "0", "", "002", "0x", "02.02"] {
-            for trunks in ["", "00010001"] {
-                let bent = format!("{token}.{nearer}{names}{trunks}>");
+        for nearer in ["07", "0", "", "001", "0x", "01.01"] {
+            for marks in ["", "0001000100010001"] {
+                let bent = format!("{token}.{nearer}{names}{marks}>");
                 assert_eq!(read_back(&bent, "call", "tagB", "tagA"), None, "{bent}");
             }
         }
-        for bent in [format!("{token}>"), format!("{token}.02000001>"), format!("{token}.02{names}00010001>")]
+        for bent in
+            [format!("{token}>"), format!("{token}.01000001>"), format!("{token}.01{names}0001000100010001>")]
         {
             assert_eq!(read_back(&bent, "call", "tagB", "tagA"), None, "{bent}");
         }

@@ -1,13 +1,14 @@
 //! What a dialog's Record-Route says of its two ends openly: how near they are, and who they were at first.
 //!
 //! ```text
-//!   oh=TOKEN.2f6a09c1           the token is bound to what stands behind it, so nobody can change that:
-//!                               3 bits each: this machine, inside, a trunk;  24 bits: a mark of both names
-//!   oh=TOKEN.2f6a09c1d4310000   and, if one is a trunk's, their marks, 16 bits each
+//!   oh=TOKEN.2f6a09c1       the token is bound to what stands behind it, so nobody can change that:
+//!                           3 bits each: this machine, inside, a trunk;  24 bits: a mark of both names
+//!   oh=TOKEN.2f6a09c1…      and, where one is inside or a trunk's, marks of 16 bits: two networks, two trunks
 //! ```
 //! It is no secret, and a state of a few bytes would cost a block of the cipher with each message. The names are the URIs in From
 //! and To, as they are written: they stay the same in a dialog (RFC 3261 §12.2.1.1), whoever picks up.
 
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use arrayvec::ArrayVec;
@@ -20,8 +21,8 @@ use crate::cookie::{CookieKey, hex, read_hex};
 pub struct Nearness {
     /// It is this machine.
     pub is_own: bool,
-    /// It is in a private network.
-    pub is_inside: bool,
+    /// It is in this private network.
+    pub network: Option<NetworkMark>,
     /// It is this trunk's.
     pub trunk: Option<TrunkMark>,
 }
@@ -29,6 +30,21 @@ pub struct Nearness {
 /// What tells a trunk from others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TrunkMark(NonZeroU16);
+
+/// What tells a private network from others: those of our users are nobody's business, so it is hashed under our key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NetworkMark(NonZeroU16);
+
+impl NetworkMark {
+    /// Of the network of an address: what one room, one floor or one rack has, 256 addresses or in IPv6 64 bits.
+    pub fn of(ip: IpAddr, key: &CookieKey) -> Self {
+        let mark = match ip {
+            IpAddr::V4(v4) => key.network_hash(&v4.octets()[..3]),
+            IpAddr::V6(v6) => key.network_hash(&v6.octets()[..8]),
+        };
+        Self(NonZeroU16::new(mark as u16).unwrap_or(NonZeroU16::MAX))
+    }
+}
 
 impl TrunkMark {
     /// Of the mark that its requests are renumbered by ([`crate::renumber`]).
@@ -42,18 +58,28 @@ impl Nearness {
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
             is_own: self.is_own || other.is_own,
-            is_inside: self.is_inside || other.is_inside,
+            network: self.network.or(other.network),
             trunk: self.trunk.or(other.trunk),
         }
     }
 
     fn bits(self) -> u64 {
-        u64::from(self.is_own) | u64::from(self.is_inside) << 1 | u64::from(self.trunk.is_some()) << 2
+        u64::from(self.is_own) | u64::from(self.network.is_some()) << 1 | u64::from(self.trunk.is_some()) << 2
     }
 
-    fn of_bits(bits: u64, trunk: u64) -> Self {
-        let trunk = NonZeroU16::new(trunk as u16).filter(|_| bits & 4 != 0).map(TrunkMark);
-        Self { is_own: bits & 1 != 0, is_inside: bits & 2 != 0, trunk }
+    /// The marks of this end, where it has some, at their places of those of a caller.
+    fn marks(self) -> u64 {
+        let number = |mark: Option<NonZeroU16>| mark.map_or(0, |mark| u64::from(mark.get()));
+        number(self.network.map(|mark| mark.0)) | number(self.trunk.map(|mark| mark.0)) << TRUNKS_AT
+    }
+
+    fn of(bits: u64, marks: u64) -> Self {
+        let mark = |bit: u64, at: u32| NonZeroU16::new((marks >> at) as u16).filter(|_| bits & bit != 0);
+        Self {
+            is_own: bits & 1 != 0,
+            network: mark(2, 0).map(NetworkMark),
+            trunk: mark(4, TRUNKS_AT).map(TrunkMark),
+        }
     }
 }
 
@@ -94,11 +120,15 @@ pub struct Ends {
 const NEAR_BITS: u32 = 3;
 const NEAR_DIGITS: usize = 2;
 const NAMES_DIGITS: usize = 6;
-const TRUNKS_DIGITS: usize = 8;
+const MARKS_DIGITS: usize = 16;
 
-/// What is written: with trunks or without.
+/// Marks of caller and callee: first of their networks, then of their trunks.
+const MARK_BITS: u32 = 16;
+const TRUNKS_AT: u32 = 2 * MARK_BITS;
+
+/// What is written: with marks or without.
 const LEN: usize = NEAR_DIGITS + NAMES_DIGITS;
-const LEN_MAX: usize = LEN + TRUNKS_DIGITS;
+const LEN_MAX: usize = LEN + MARKS_DIGITS;
 
 impl Ends {
     /// As they stand behind a token.
@@ -106,10 +136,9 @@ impl Ends {
         let mut text = ArrayVec::new();
         push_digits::<NEAR_DIGITS>(self.caller.bits() | self.callee.bits() << NEAR_BITS, &mut text);
         let _ = text.try_extend_from_slice(&self.names.0);
-        let trunks = [self.caller.trunk, self.callee.trunk];
-        if trunks != [None, None] {
-            let [caller, callee] = trunks.map(|trunk| trunk.map_or(0, |mark| u64::from(mark.0.get())));
-            push_digits::<TRUNKS_DIGITS>(caller << 16 | callee, &mut text);
+        let marks = self.caller.marks() | self.callee.marks() << MARK_BITS;
+        if marks != 0 {
+            push_digits::<MARKS_DIGITS>(marks, &mut text);
         }
         text
     }
@@ -117,12 +146,12 @@ impl Ends {
     /// What was written.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
         let (near, rest) = text.split_first_chunk::<NEAR_DIGITS>()?;
-        let (names, trunks) = rest.split_first_chunk::<NAMES_DIGITS>()?;
+        let (names, marks) = rest.split_first_chunk::<NAMES_DIGITS>()?;
         let near = read_hex(near)?;
-        let trunks = if trunks.is_empty() { 0 } else { read_hex(trunks)? };
+        let marks = if marks.is_empty() { 0 } else { read_hex(marks)? };
         Some(Self {
-            caller: Nearness::of_bits(near, trunks >> 16),
-            callee: Nearness::of_bits(near >> NEAR_BITS, trunks),
+            caller: Nearness::of(near, marks),
+            callee: Nearness::of(near >> NEAR_BITS, marks >> MARK_BITS),
             names: NamesMark(*names),
         })
     }
