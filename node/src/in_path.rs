@@ -48,7 +48,7 @@ impl Switchboard {
 
     fn ends_of(&self, arrival: &Arrival<'_, '_>, target: &Target) -> Ends {
         let near = |flow: &Flow| self.nearness(arrival.settings, flow.remote.ip());
-        let names = NamesMark::of(&arrival.parts, &self.cookies);
+        let names = NamesMark::of(arrival.parts, &self.cookies);
         Ends { caller: near(&arrival.from), callee: near(&target.flow), names }
     }
 }
