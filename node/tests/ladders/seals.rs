@@ -209,6 +209,30 @@ fn a_dialog_lends_nobody_a_name() {
     stage.leaves_nothing();
 }
 
+/// Who keeps his name is never asked for credentials in a call, whoever has begun it, by two transports as well, where two values
+/// of ours stand in Route.
+#[test]
+fn the_names_of_a_call_are_known() {
+    for (alice, bob) in [("udp", "udp"), ("tcp", "udp"), ("udp", "tcp")] {
+        let call = CALL.replace("alice is registered", &format!("alice is registered over {alice}"));
+        let mut stage =
+            scene("").run(&call.replace("bob is registered", &format!("bob is registered over {bob}")));
+        stage.play(
+            "
+        alice  -> proxy            INFO
+                  proxy -> bob     INFO
+                  proxy <- bob     200
+        alice  <- proxy            200
+                  proxy <- bob     UPDATE
+        alice  <- proxy            UPDATE
+        alice  -> proxy            200
+                  proxy -> bob     200
+        ",
+        );
+        stage.leaves_nothing();
+    }
+}
+
 /// A call by one provider leads to no other one, but it ends wherever that one's machines may be. RFC 3261 §16.3 step 6.
 #[test]
 fn a_call_by_one_trunk_leads_to_no_other() {

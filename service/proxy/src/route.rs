@@ -168,7 +168,9 @@ impl<'a> Routed<'a> {
         let beyond = both().find_map(|dialog| dialog.beyond);
         let from_beyond = both().any(|dialog| dialog.from_beyond);
         let toward_near = both().map(|dialog| dialog.toward_near).fold(Nearness::default(), Nearness::or);
-        let all = |dialog| InDialog { stateless, beyond, from_beyond, toward_near, ..dialog };
+        let names = both().map(|dialog| dialog.names).find(|names| *names != NamesMark::default());
+        let names = names.unwrap_or_default();
+        let all = |dialog| InDialog { stateless, beyond, from_beyond, toward_near, names, ..dialog };
         self.in_dialog = read.or(before).map(all);
     }
 }

@@ -131,9 +131,12 @@ const LEN: usize = NEAR_DIGITS + NAMES_DIGITS;
 const LEN_MAX: usize = LEN + MARKS_DIGITS;
 
 impl Ends {
-    /// As they stand behind a token.
+    /// As they stand behind a token; nothing if nothing is known.
     pub(crate) fn text(&self) -> ArrayVec<u8, LEN_MAX> {
         let mut text = ArrayVec::new();
+        if *self == Self::default() {
+            return text;
+        }
         push_digits::<NEAR_DIGITS>(self.caller.bits() | self.callee.bits() << NEAR_BITS, &mut text);
         let _ = text.try_extend_from_slice(&self.names.0);
         let marks = self.caller.marks() | self.callee.marks() << MARK_BITS;
@@ -145,6 +148,9 @@ impl Ends {
 
     /// What was written.
     pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::default());
+        }
         let (near, rest) = text.split_first_chunk::<NEAR_DIGITS>()?;
         let (names, marks) = rest.split_first_chunk::<NAMES_DIGITS>()?;
         let near = read_hex(near)?;
@@ -157,13 +163,14 @@ impl Ends {
     }
 
     /// A token and what stands behind it.
-    pub(crate) fn split(value: &[u8]) -> Option<(&[u8], &[u8])> {
-        [LEN, LEN_MAX].into_iter().find_map(|len| {
+    pub(crate) fn split(value: &[u8]) -> (&[u8], &[u8]) {
+        let behind = [LEN, LEN_MAX].into_iter().find_map(|len| {
             match value.split_at_checked(value.len().checked_sub(len + 1)?)? {
                 (token, [b'.', ends @ ..]) => Some((token, ends)),
                 _ => None,
             }
-        })
+        });
+        behind.unwrap_or((value, b""))
     }
 }
 
