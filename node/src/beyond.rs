@@ -71,8 +71,14 @@ pub(crate) fn leg(passage: &Passage<'_, '_, '_>, target: &Target) -> Leg {
         let index = passage.arrival.settings.routing.login_of_mark(beyond.mark);
         return Leg { trunk: index.map_or(0, number), renumbered, ..Leg::default() };
     }
-    let renumbered = target.trunk != 0 && renumber::fits(cseq);
-    Leg { trunk: target.trunk, renumbered, ..Leg::default() }
+    let trunk = if has_login(passage.arrival.settings, target.trunk) { target.trunk } else { 0 };
+    Leg { trunk, renumbered: trunk != 0 && renumber::fits(cseq), ..Leg::default() }
+}
+
+/// Whether the trunk with this number is one whose challenges are answered.
+fn has_login(settings: &Settings, number: u16) -> bool {
+    let index = usize::from(number).checked_sub(1);
+    index.and_then(|index| settings.routing.trunk(index)).is_some_and(|trunk| trunk.login.is_some())
 }
 
 /// An index, counted from 1; 0 for none.

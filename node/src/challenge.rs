@@ -139,7 +139,7 @@ impl Switchboard {
         let record = self.transactions.client(old)?;
         let (invite, reliable) =
             (matches!(record.state(), offhook_transaction::ClientState::Invite(_)), record.is_reliable());
-        let Downstream { flow, device, to_phone, added, .. } = record.user;
+        let Downstream { flow, device, to_phone, trunk, added, .. } = record.user;
         let downstream = Downstream {
             server: Some(server),
             flow,
@@ -150,6 +150,7 @@ impl Switchboard {
             heard: false,
             in_turn: false,
             to_phone,
+            trunk,
             leg,
             added,
         };

@@ -50,6 +50,8 @@ pub(crate) struct Upstream {
     pub rest: Option<Box<Rest>>,
     /// Who has sent the request: a redirection leads only where he may go.
     pub sender: Sender,
+    /// The trunk that its record says it goes out by: its index, counted from 1; 0 for none.
+    pub trunk: u16,
     /// Who is registered elsewhere when it succeeds.
     pub registrant: Option<Box<Registrant>>,
 }
@@ -151,6 +153,8 @@ pub(crate) struct Downstream {
     pub in_turn: bool,
     /// Whether it goes to a phone in its call, on a connection: where none leads there, the phone is away.
     pub to_phone: bool,
+    /// The trunk that it goes out by: its index, counted from 1; 0 for none.
+    pub trunk: u16,
     /// To a trunk that asks for credentials.
     pub leg: Leg,
     /// What its copy has more than the request.
@@ -170,6 +174,7 @@ impl Downstream {
             heard: false,
             in_turn: false,
             to_phone: false,
+            trunk: 0,
             leg,
             added: Additions::default(),
         }

@@ -52,9 +52,7 @@ impl Switchboard {
             Then::Trunk(index) => {
                 let trunk = settings.routing.trunk(*index).ok_or(Refusal::new(500))?;
                 self.push_trunk(passage, (rule, uri), trunk, targets, out)?;
-                if trunk.login.is_some() {
-                    targets.trunk_of_last(beyond::number(*index));
-                }
+                targets.trunk_of_last(beyond::number(*index));
                 if trunk.registers.is_some() {
                     // RFC 3608 §5: behind the target, which stands in for the outbound proxy.
                     settings.service_routes.with(*index, |route| targets.route_of_last(route));

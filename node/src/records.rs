@@ -11,10 +11,11 @@ use offhook_cdr::{Answered, Begun, Fact, InDialog};
 use offhook_journal::Event;
 use offhook_net::Flow;
 use offhook_proxy::Screened;
-use offhook_route::Then;
+use offhook_route::{Rule, Then};
 use offhook_sip::{Message, Method, Name, NameAddr, StartLine, reason_phrase};
 use offhook_transaction::ServerId;
 
+use crate::beyond;
 use crate::in_path;
 use crate::relay::Passage;
 use crate::servers::hop_of;
@@ -65,6 +66,8 @@ impl Switchboard {
     /// A request has its transaction.
     pub(crate) fn note_opened(&mut self, passage: &Passage<'_, '_, '_>, id: ServerId, targets: &Targets) {
         if self.role_of(passage.screened) == Role::Call {
+            let trunk = trunk_of(passage.way).map_or(0, beyond::number);
+            self.with_upstream(id, |upstream| upstream.trunk = trunk);
             self.note_begun(passage, (Some(id), in_path::sees_the_end(passage, targets)), 0);
         }
         if let Way::Rule(rule, _) = passage.way
@@ -111,7 +114,7 @@ impl Switchboard {
             contact: value(Name::Contact),
             agent: value(Name::UserAgent),
             route: route_name(way),
-            trunk: trunk_name(way, arrival.settings),
+            trunk: trunk_of(way).map_or(b"", |index| name_of(index, arrival.settings)),
         };
         self.spool.note(arrival.now_ms, &Fact::Begun(fact));
     }
@@ -158,6 +161,21 @@ impl Switchboard {
     pub(crate) fn note_heard(&mut self, now_ms: u64, server: ServerId) {
         if self.role(server).is_call() {
             self.spool.note(now_ms, &Fact::Heard { leg: server.to_bits() });
+        }
+    }
+
+    /// Who answers may have been redirected to: by another trunk than the one that the call began with, or by none.
+    pub(crate) fn note_trunk(&mut self, settings: &Settings, now_ms: u64, (server, trunk): (ServerId, u16)) {
+        let Some(record) = self.transactions.server_mut(server).filter(|r| r.user.role.is_call()) else {
+            return;
+        };
+        if record.user.answered {
+            return;
+        }
+        if std::mem::replace(&mut record.user.trunk, trunk) != trunk {
+            let index = usize::from(trunk).checked_sub(1);
+            let name = index.map_or(&b""[..], |index| name_of(index, settings));
+            self.spool.note(now_ms, &Fact::ByTrunk { leg: server.to_bits(), trunk: name });
         }
     }
 
@@ -239,13 +257,15 @@ fn begins_call(passage: &Passage<'_, '_, '_>) -> bool {
 }
 
 /// The trunk that the call goes out by.
-fn trunk_name<'n>(way: &Way<'_, '_>, settings: &'n Settings) -> &'n [u8] {
-    let Way::Rule(rule, _) = way else { return b"" };
-    // Where its number was looked up, it may go elsewhere.
-    let Then::Trunk(index) = rule.then else { return b"" };
-    if rule.suffix.is_some() {
-        return b"";
+fn trunk_of(way: &Way<'_, '_>) -> Option<usize> {
+    match way {
+        // Where its number was looked up, it may go elsewhere.
+        Way::Rule(Rule { then: Then::Trunk(index), suffix: None, .. }, _) => Some(*index),
+        _ => None,
     }
+}
+
+fn name_of(index: usize, settings: &Settings) -> &[u8] {
     settings.routing.trunk(index).map_or(b"", |trunk| trunk.name.as_bytes())
 }
 

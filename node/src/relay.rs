@@ -198,6 +198,7 @@ impl Switchboard {
             branches: None,
             rest: None,
             sender: passage.sender,
+            trunk: 0,
             registrant: self.registrant(passage),
         };
         let reliable = arrival.from.transport.is_reliable();
@@ -295,6 +296,7 @@ impl Switchboard {
             heard: false,
             in_turn: false,
             to_phone: way::is_to_phone(screened),
+            trunk: target.trunk,
             leg,
             added,
         };

@@ -126,7 +126,7 @@ impl Switchboard {
         }
         let Some(record) = self.transactions.client_mut(id) else { return };
         let again = std::mem::replace(&mut record.user.finished, true);
-        let flow = record.user.flow;
+        let (flow, trunk) = (record.user.flow, record.user.trunk);
         if status >= 400
             && !again
             && self.goes_on(settings, now_ms, (server, id), Detour::after(status, message), out)
@@ -149,6 +149,7 @@ impl Switchboard {
             (true, _) => return,
         };
         if status < 300 && verdict.pass {
+            self.note_trunk(settings, now_ms, (server, trunk));
             self.note_answered(now_ms, server, flow, message);
         }
         self.carry_out(settings, now_ms, server, status, Final::Received(message), verdict, out);

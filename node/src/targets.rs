@@ -40,7 +40,7 @@ pub(crate) struct Target {
     pub device: u32,
     /// When it last registered.
     pub registered_at_ms: u64,
-    /// The trunk whose challenges are answered: its index, counted from 1.
+    /// The trunk that it belongs to: its index, counted from 1.
     pub trunk: u16,
     /// The contact of a 3xx that led here, counted from 1.
     pub choice: u8,
@@ -130,7 +130,7 @@ impl Targets {
         }
     }
 
-    /// The last target belongs to the trunk with this number, whose challenges are answered.
+    /// The last target belongs to the trunk with this number.
     pub(crate) fn trunk_of_last(&mut self, number: u16) {
         if let Some(last) = self.list.last_mut() {
             last.trunk = number;

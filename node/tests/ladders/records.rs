@@ -462,3 +462,60 @@ fn a_refusal_of_ours_has_its_reason() {
     assert_eq!((record.status, &*record.reason), (502, "No way to that transport or address family"));
     stage.leaves_nothing();
 }
+
+/// The record says by which trunk the call goes out that is answered, where a phone or the provider has sent it elsewhere: with
+/// credentials or without. RFC 3261 §16.7 step 4.
+#[test]
+fn the_trunk_of_a_redirected_call() {
+    let trunk = |login: &str| {
+        format!(
+            "
+    [access]
+    authenticate_register = false
+    [[trunk]]
+    name = \"provider\"
+    targets = [{{ to = \"sip:192.0.2.50\" }}]
+    {login}
+    [[route]]
+    match = {{ prefix = \"00\" }}
+    trunk = \"provider\"
+"
+        )
+    };
+    let call = |called: &str, first: &str, to: &str, then: &str| {
+        format!(
+            "
+        given bob is registered
+        alice  -> proxy            INVITE {called}
+        alice  <- proxy            407
+        alice  -> proxy            ACK
+        alice  -> proxy            INVITE {called} (auth)
+                  proxy -> {first} INVITE
+                  proxy <- {first} 302
+            Contact: <{to}>
+                  proxy -> {first} ACK
+                  proxy -> {then}  INVITE
+                  proxy <- {then}  200
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> {then}  ACK
+        +1s    alice -> proxy      BYE
+                  proxy -> {then}  BYE
+                  proxy <- {then}  200
+        alice  <- proxy            200
+    "
+        )
+    };
+    for login in ["", "user = \"4930123\"\npassword = \"correct horse\""] {
+        for (called, first, to, then, by) in [
+            ("bob", "bob", "sip:0049301@example.com", "trunk", "provider"),
+            ("sip:0049301@example.com", "trunk", "sip:bob@example.com", "bob", ""),
+        ] {
+            let mut stage =
+                scene(&trunk(login)).address("trunk", "192.0.2.50:5060").run(&call(called, first, to, then));
+            assert_eq!(record(&stage).trunk, by, "{called}");
+            stage.play("+40s");
+            stage.leaves_nothing();
+        }
+    }
+}

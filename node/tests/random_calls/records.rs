@@ -35,8 +35,16 @@ pub(crate) fn wrong(facts: &Facts, steps: &[Step], records: &[Record]) -> Vec<St
 
 fn judge(facts: &Facts, call: &Call<'_>, record: &Record) -> Option<&'static str> {
     let neighbour = facts.neighbour_of(&record.request_uri);
-    let trunk = neighbour.map_or("", |neighbour| neighbour.trunk);
     let target = record.callee_target.split_once(' ').and_then(|(_, address)| address.parse().ok());
+    // Who has answered may be where the call was redirected to.
+    let by = match target {
+        Some(target) => facts
+            .neighbours
+            .iter()
+            .find(|neighbour| neighbour.places.contains(&target) && !neighbour.trunk.is_empty()),
+        None => neighbour,
+    };
+    let trunk = by.map_or("", |neighbour| neighbour.trunk);
     let is_known = !call.takers.is_empty();
     let is_taker = target.is_some_and(|target: SocketAddr| match is_known {
         true => call.takers.contains(&target),

@@ -3,7 +3,7 @@
 use offhook_frames::encoding::Cursor;
 use smallvec::{SmallVec, smallvec};
 
-use crate::fact::InDialog;
+use crate::fact::{Begun, Fact, InDialog};
 use crate::joiner::Policy;
 use crate::layout::{Opening, Reply};
 use crate::leg::{Leg, LegEnd, LegKey, Refusal};
@@ -126,6 +126,14 @@ impl Call {
         replace(&mut self.begun, payload);
         self.legs.clear();
         self.legs.push(leg);
+    }
+
+    /// Its latest attempt goes out by this trunk, whatever was said when it began.
+    pub(crate) fn goes_by(&mut self, trunk: &[u8]) {
+        let Some((at_ms, Fact::Begun(begun))) = Fact::read(&self.begun) else { return };
+        let mut changed = Vec::new();
+        Fact::Begun(Begun { trunk, ..begun }).write(at_ms, &mut changed);
+        self.begun = changed;
     }
 
     pub(crate) fn leg_mut(&mut self, key: LegKey) -> Option<&mut Leg> {

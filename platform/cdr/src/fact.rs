@@ -21,6 +21,7 @@ const RENEWED: u8 = 6;
 const ENDED: u8 = 7;
 const LOST: u8 = 8;
 const HEARD: u8 = 9;
+const BY_TRUNK: u8 = 10;
 
 /// An INVITE outside a dialog went on its way, or was refused by us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,6 +127,13 @@ pub enum Fact<'a> {
         /// The transaction of the INVITE.
         leg: u64,
     },
+    /// It goes out by another trunk than was said when it began, or by none after all: who answers it was redirected to.
+    ByTrunk {
+        /// The transaction of the INVITE.
+        leg: u64,
+        /// The name of the trunk, empty for none.
+        trunk: &'a [u8],
+    },
     /// A 2xx to a re-INVITE or an UPDATE: the session timer begins anew (RFC 4028 §8.2).
     Renewed {
         /// The dialog.
@@ -172,6 +180,10 @@ impl<'a> Fact<'a> {
                 Texts::put([reason], out);
             }
             Self::Heard { leg } => put_named(HEARD, at_ms, *leg, out),
+            Self::ByTrunk { leg, trunk } => {
+                put_named(BY_TRUNK, at_ms, *leg, out);
+                Texts::put([trunk], out);
+            }
             Self::Renewed { dialog, session_expires } => {
                 put_head(RENEWED, at_ms, out);
                 Texts::put([dialog.call_id, dialog.from_tag, dialog.to_tag, session_expires], out);
@@ -217,6 +229,11 @@ impl<'a> Fact<'a> {
                 let (status, rest) = layout::short(rest)?;
                 let [reason] = whole(rest)?;
                 Self::Refused { leg, status, reason }
+            }
+            BY_TRUNK => {
+                let (leg, rest) = layout::number(bytes)?;
+                let [trunk] = whole(rest)?;
+                Self::ByTrunk { leg, trunk }
             }
             RENEWED => {
                 let [call_id, from_tag, to_tag, session_expires] = whole(bytes)?;
@@ -298,6 +315,7 @@ mod tests {
             Fact::Renewed { dialog, session_expires: b"90" },
             Fact::Ended { dialog, status: 408, unheard: true },
             Fact::Heard { leg: 3 },
+            Fact::ByTrunk { leg: 3, trunk: b"t" },
             Fact::Lost { facts: 9 },
         ]
     }

@@ -154,6 +154,7 @@ impl Joiner {
                     refusal.heard = true;
                 }
             }),
+            Fact::ByTrunk { leg, trunk } => self.goes_by((run, shard, leg), trunk),
             Fact::Renewed { dialog, session_expires } => {
                 self.in_dialog(&dialog, |dialog, _| {
                     dialog.session_ends_ms = session_end(at_ms, session_expires);
@@ -278,7 +279,6 @@ impl Joiner {
         joiner
     }
 
-    /// What the next call gets.
     pub(crate) fn next_call(&self) -> u64 {
         self.next_id
     }
@@ -373,6 +373,12 @@ impl Joiner {
         }
     }
 
+    fn goes_by(&mut self, leg: LegKey, trunk: &[u8]) {
+        let Some(place) = self.calls.of_leg(&leg) else { return };
+        self.count_trunk(place, trunk);
+        self.change_at(place, |call| call.goes_by(trunk));
+    }
+
     /// A BYE waits for its call.
     fn wait(&mut self, since_ms: u64, payload: &[u8]) {
         if self.orphans.len() < ORPHANS_MAX && self.orphans_bytes + payload.len() <= ORPHANS_BYTES_MAX {
@@ -439,7 +445,6 @@ impl Joiner {
         self.note_dirty(place);
     }
 
-    /// It goes out by this trunk, if by any.
     fn count_trunk(&mut self, place: Place, trunk: &[u8]) {
         if let Some(open) = self.calls.get_mut(place) {
             self.by_trunk.end(open.trunk);
