@@ -7,7 +7,7 @@ use offhook_proxy::access::Sender;
 use offhook_proxy::asserted::{self, Account, Statement, Trust};
 use offhook_proxy::privacy::Privacy;
 use offhook_route::{Rule, Then, Trunk};
-use offhook_sip::{Message, Method, Name, NameAddr, Refusal, same_in_any_case};
+use offhook_sip::{Message, Method, Name, NameAddr, Refusal, Scheme, same_in_any_case};
 use offhook_transaction::ClientId;
 
 use crate::identify::account_name;
@@ -82,7 +82,11 @@ impl Switchboard {
         let directory = self.directory.load();
         let name_of = |value: &'p [u8]| {
             let uri = NameAddr::parse(value)?.parsed_uri().ok()?;
-            let home = arrival.settings.identity.domain_of(&uri)?.as_bytes();
+            // §9.2 has `tel` too: a number, which is of no domain.
+            let home = match uri.scheme {
+                Scheme::Tel => domain,
+                _ => arrival.settings.identity.domain_of(&uri)?.as_bytes(),
+            };
             let name = uri.user.filter(|_| same_in_any_case(home, domain))?;
             let is_his = directory.user_of_alias(name, home) == Some(user);
             (is_his && directory.find(name, home).is_none()).then_some(name)

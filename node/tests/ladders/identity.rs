@@ -50,10 +50,12 @@ fn a_user_calls_out() {
 }
 
 /// An account has another name, its number: who prefers to be known by it is. What is somebody else's, or nobody's, is no hint.
-/// RFC 3325 §6.
+/// RFC 3325 §6, RFC 3325 §9.2.
 #[test]
 fn a_user_prefers_another_of_his_names() {
-    const NAMES: [(&str, &str, &str); 3] = [
+    const NAMES: [(&str, &str, &str); 5] = [
+        ("+4930779", "house.example", "alice"),
+        ("+4930780", "house.example", "bob"),
         ("4930777", "house.example", "alice"),
         ("4930778", "house.example", "bob"),
         ("bob", "house.example", "alice"),
@@ -65,6 +67,9 @@ fn a_user_prefers_another_of_his_names() {
         ("<sip:bob@house.example>", "alice"),
         ("<sip:4930777@elsewhere.example>", "alice"),
         ("<tel:+4930777>", "alice"),
+        ("<tel:+4930779>", "+4930779"),
+        ("<sip:alice@house.example>, <tel:+4930779>", "+4930779"),
+        ("<tel:+4930780>", "alice"),
         ("nobody", "alice"),
     ] {
         scene_with_aliases(&page(), &NAMES)
