@@ -58,6 +58,10 @@ impl Switchboard {
         out: &mut Outbox,
     ) -> bool {
         if !self.has_spare(server, branch) {
+            // The last target of a trunk, or the only one: there is nowhere else to go, but whoever looks shall know.
+            if self.transactions.client(branch).is_some_and(|record| record.user.trunk != 0) {
+                self.note_dead(now_ms, branch, failure);
+            }
             return false;
         }
         self.note_dead(now_ms, branch, failure);

@@ -83,6 +83,74 @@ fn health_and_the_last_answer() {
     assert_eq!(weights, [(3, 0), (1, 1)]);
 }
 
+/// The only target says 503, and when to come again: it is down, and asked no sooner. Calls have nowhere else to go, and are tried
+/// there all the same. RFC 3261 §21.5.4, RFC 3261 §16.7 step 6.
+#[test]
+fn the_only_target_is_down() {
+    let one = "
+    [[trunk]]
+    name = \"one\"
+    targets = [{ to = \"sip:192.0.2.52\" }]
+    [[route]]
+    match = { prefix = \"7\" }
+    trunk = \"one\"
+";
+    let mut stage = pair(scene(&format!("{one}{OPEN}"))).run(
+        "
+        alice  -> proxy                INVITE sip:71@example.com
+                  proxy -> first       INVITE
+                  proxy <- first       503
+            Retry-After: 60
+                  proxy -> first       ACK
+        alice  <- proxy                500
+        alice  -> proxy                ACK
+        +2s
+    ",
+    );
+    let [first] = addresses(&stage, "one").try_into().expect("one address");
+    assert!(matches!(first.health, Liveness::Down { why: "503", .. }), "{first:?}");
+    assert_eq!(status(&first), Some(503));
+    stage.play(
+        "
+        +40s alice -> proxy            INVITE sip:71@example.com #2
+                  proxy -> first       INVITE #2
+                  proxy <- first       486 #2
+                  proxy -> first       ACK #2
+        alice  <- proxy                486 #2
+        alice  -> proxy                ACK #2
+        +40s
+    ",
+    );
+    let [first] = addresses(&stage, "one").try_into().expect("one address");
+    assert!(matches!(first.health, Liveness::Up { .. }), "{first:?}");
+    stage.leaves_nothing();
+}
+
+/// All targets have said 503: the last of them is as dead as the others, and they are tried in their order. RFC 3263 §4.3.
+#[test]
+fn all_targets_are_down() {
+    let quiet = PAIR.replace("health_check_s = 30", "");
+    let mut stage = pair(scene(&format!("{quiet}{OPEN}"))).run("+1s");
+    for _ in 0..2 {
+        stage.play(
+            "
+        carol  -> proxy                INVITE sip:71@example.com
+                  proxy -> first       INVITE
+                  proxy <- first       503
+                  proxy -> first       ACK
+                  proxy -> second      INVITE
+                  proxy <- second      503
+                  proxy -> second      ACK
+        carol  <- proxy                500
+        carol  -> proxy                ACK
+        +2s
+    ",
+        );
+        let down = addresses(&stage, "pair");
+        assert!(down.iter().all(|at| matches!(at.health, Liveness::Down { why: "503", .. })), "{down:?}");
+    }
+}
+
 /// Calls are counted by the trunk and by the address; what is within a call is none. Every shard counts its own.
 #[test]
 fn calls_are_counted() {

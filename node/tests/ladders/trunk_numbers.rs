@@ -54,7 +54,9 @@ fn answers_instead_of_a_silent_provider() {
         alice  -> proxy                INVITE sip:0049@example.com
                   proxy x-> provider   INVITE
             CSeq: 4 INVITE
-            {}",
+            {}
+        +10s      proxy -> provider    OPTIONS sip:192.0.2.50:5060
+                  proxy <- provider    200",
             silence.replace("NUMBER", "1")
         ))
         .leaves_nothing();

@@ -138,6 +138,9 @@ impl<'a> Oracle<'a> {
         if status == 503 && self.goes_on(index, retry_after_s) {
             return;
         }
+        if status == 408 && response.is_none() {
+            self.fails_alone(index, None);
+        }
         let Some(server) = self.clients[index].server.filter(|s| self.serving.contains(s)) else { return };
         // §17.2.1: who has been refused hears nothing more.
         if self.servers[server].is_refused() {

@@ -164,6 +164,22 @@ impl<'a> Oracle<'a> {
         is_told.then(|| (c.shard, c.hop()))
     }
 
+    /// A request has failed that had nowhere else to go. A target of a trunk is taken for dead if it went there as such, and not
+    /// in a dialog.
+    pub(super) fn fails_alone(&mut self, client: usize, retry_after_s: Option<u64>) {
+        let (shard, hop) = (self.clients[client].shard, self.clients[client].hop());
+        let mut trunks = self.facts.neighbours.iter().filter(|neighbour| !neighbour.trunk.is_empty());
+        let is_ours = self.clients[client].server.is_none();
+        if is_ours || !trunks.any(|trunk| trunk.places.contains(&hop.1)) {
+            return;
+        }
+        self.is_perhaps_dead(shard, hop);
+        let at_ms = self.now_ms + retry_after_s.map_or(PROBE_MS, wait_ms);
+        if let Some(standing) = self.health.standings.get_mut(&(shard, hop)) {
+            standing.may_ask_at(at_ms);
+        }
+    }
+
     /// So it may be asked whether it lives, too.
     pub(super) fn is_perhaps_dead(&mut self, shard: u8, hop: Hop) {
         self.learns(shard, hop, Life::Unsure);

@@ -412,7 +412,7 @@ impl<'a> Oracle<'a> {
         let (shard, hop) = (c.shard, c.hop());
         let is_known = c.server.is_some_and(|server| self.servers[server].lives_at(self.now_ms));
         if left.is_empty() || !is_known {
-            return;
+            return self.fails_alone(client, retry_after_s);
         }
         match left.iter().all(|is_open| *is_open) {
             true => self.is_perhaps_dead(shard, hop),
