@@ -2,7 +2,7 @@
 //! made to fit what the caller has sent ([`offhook_proxy::renumber`] says why).
 
 use offhook_net::{Flow, Outbox};
-use offhook_proxy::record_route::{Beyond, First, Trunks};
+use offhook_proxy::record_route::{Beyond, First, TrunkMark, Trunks};
 use offhook_proxy::renumber::{self, Renumber};
 use offhook_route::Trunk;
 use offhook_sip::{Message, Method, Name, Splice};
@@ -71,7 +71,14 @@ pub(crate) fn leg(passage: &Passage<'_, '_, '_>, target: &Target) -> Leg {
         let index = passage.arrival.settings.routing.login_of_mark(beyond.mark);
         return Leg { trunk: index.map_or(0, number), renumbered, ..Leg::default() };
     }
-    let trunk = if has_login(passage.arrival.settings, target.trunk) { target.trunk } else { 0 };
+    let settings = passage.arrival.settings;
+    if let Some(mark) = passage.screened.routed.in_dialog.and_then(|dialog| dialog.toward_near.trunk) {
+        // It began with a number that had no place, and so have none of its requests: they keep theirs when they are repeated.
+        let is_meant = |trunk: &Trunk| trunk.login.is_some() && TrunkMark::of(trunk.mark.get()) == mark;
+        let index = settings.routing.trunks().iter().position(is_meant);
+        return Leg { trunk: index.map_or(0, number), ..Leg::default() };
+    }
+    let trunk = if has_login(settings, target.trunk) { target.trunk } else { 0 };
     Leg { trunk, renumbered: trunk != 0 && renumber::fits(cseq), ..Leg::default() }
 }
 

@@ -368,3 +368,41 @@ fn a_challenge_makes_no_turn_longer() {
         ))
         .leaves_nothing();
 }
+
+/// A phone that begins with a number that has no place keeps its numbers, and its challenges are answered all the same: that of
+/// the BYE, too. RFC 3261 §8.1.1.5, RFC 3261 §22.3.
+#[test]
+fn numbers_without_a_place() {
+    house("{ to = \"sip:192.0.2.50\" }", "")
+        .run(&format!(
+            "
+        alice  -> proxy                INVITE sip:0049@example.com
+            CSeq: 536870912 INVITE
+                  proxy -> provider    INVITE
+            CSeq: 536870912 INVITE
+                  proxy <- provider    401
+            {ASKS}
+                  proxy -> provider    ACK
+                  proxy -> provider    INVITE
+            CSeq: 536870912 INVITE
+            Authorization: *
+                  proxy <- provider    200
+        alice  <- proxy                200
+        alice  -> proxy                ACK
+            CSeq: 536870912 ACK
+                  proxy -> provider    ACK
+            CSeq: 536870912 ACK
+        alice  -> proxy                BYE
+            CSeq: 536870913 BYE
+                  proxy -> provider    BYE
+                  proxy <- provider    401
+            {ASKS}
+                  proxy -> provider    BYE
+            CSeq: 536870913 BYE
+            Authorization: *
+                  proxy <- provider    200
+        alice  <- proxy                200
+    "
+        ))
+        .leaves_nothing();
+}
