@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!   in-dialog request, To: bob, Request-URI: his Contact ──► the flow of the call is gone
-//!        ──► a binding of bob with this Contact whose connection is there ──► by that connection
+//!        ──► a binding of bob with this Contact, or of the same device, whose connection is there ──► by that connection
 //! ```
 //! Nobody else is reached by it than whom the request names: the user in To, at the Contact in the Request-URI.
 
@@ -86,8 +86,12 @@ impl Switchboard {
         let secure = passage.screened.routed.wants_security();
         let mut found = false;
         self.location.read(aor, arrival.now_ms, |bindings| {
-            let its =
-                bindings.filter(|binding| self.is_connected(binding) && is_contact(uri, binding.contact));
+            let is_meant = |binding: &Binding<'_>| is_contact(uri, binding.contact);
+            // The way of its device that is gone is known as long as it is registered: RFC 5626 §4.2.1 gives it another.
+            let has_device = |binding: &Binding<'_>| is_meant(binding) && !binding.instance.is_empty();
+            let device = bindings.clone().find(has_device).map(|binding| binding.instance);
+            let is_its = |binding: &Binding<'_>| is_meant(binding) || device == Some(binding.instance);
+            let its = bindings.filter(|binding| self.is_connected(binding) && is_its(binding));
             if let Some(binding) = its.max_by_key(|binding| binding.registered_at_ms) {
                 let (listeners, listener) = (&arrival.settings.listeners, arrival.from.listener);
                 found = targets.push_binding(&binding, listeners, listener, secure).is_ok();

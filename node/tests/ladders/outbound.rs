@@ -55,6 +55,29 @@ fn two_flows_are_one_target() {
     .leaves_nothing();
 }
 
+/// The flow that a call went by is gone, and its device has another, though with another Contact: the call goes on by that. RFC
+/// 5626 §4.2.1, RFC 3261 §16.12.
+#[test]
+fn a_call_goes_on_by_the_other_flow() {
+    open_ladder(&format!(
+        "{TWO_FLOWS}
+        alice  -> proxy/udp        INVITE bob
+                  proxy -> desk2   INVITE sip:bob@{{desk2}};transport=tcp;ob
+                  proxy <- desk2   200
+            Contact: <sip:bob@{{desk2}};transport=tcp;ob>
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> desk2   ACK
+        desk2  -> proxy            close
+        alice  -> proxy            BYE
+                  proxy -> desk    BYE sip:bob@{{desk2}};transport=tcp;ob
+                  proxy <- desk    200
+        alice  <- proxy            200
+        "
+    ))
+    .leaves_nothing();
+}
+
 /// The connection of the better flow is gone: the other one is used, and nothing is dialled. RFC 5626 §7.
 #[test]
 fn a_closed_flow_is_passed_over() {
