@@ -1,7 +1,7 @@
 //! What TLS is spoken with: from the configuration to the sockets, and again when files change.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,6 +19,45 @@ pub struct Certificates {
     configs: Arc<TlsConfigs>,
     /// When it is said again which of them end soon, ms.
     tell_at_ms: u64,
+}
+
+/// Files that the configuration names and that cannot be used, each with the key that names it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Unusable(Vec<String>);
+
+impl Unusable {
+    fn of(found: &[CertificateError], config: &Config) -> Self {
+        let told = |error: &CertificateError| match error.file().and_then(|file| key_of(file, config)) {
+            Some(key) => format!("{key}: {error}"),
+            None => error.to_string(),
+        };
+        Self(found.iter().map(told).collect())
+    }
+}
+
+/// Which key of the configuration names this file.
+fn key_of(file: &Path, config: &Config) -> Option<String> {
+    let tls = &config.tls;
+    let of_tls = [
+        ("certificate", &tls.certificate),
+        ("key", &tls.key),
+        ("client_ca", &tls.client_ca),
+        ("client_certificate", &tls.client_certificate),
+        ("client_key", &tls.client_key),
+        ("server_ca", &tls.server_ca),
+    ];
+    let of_tls = of_tls.into_iter().filter_map(|(key, its)| Some((key, its.as_deref()?, "[tls]".to_owned())));
+    let of_domains = tls.domain.iter().flat_map(|domain| {
+        let place = format!("[[tls.domain]] of {}", domain.name);
+        [("certificate", &*domain.certificate, place.clone()), ("key", &*domain.key, place)]
+    });
+    let its: Vec<String> = of_tls
+        .chain(of_domains)
+        .filter(|(_, its, _)| *its == file)
+        .map(|(key, _, place)| format!("{key:?} in {place}"))
+        .collect();
+    (!its.is_empty()).then(|| its.join(" and "))
 }
 
 /// A certificate that ends within this time is told: whoever renews by a program does so a month before.
@@ -42,7 +81,7 @@ impl Certificates {
         let wanted = wanted(config, default_files(config, listeners, journal, now_ms)?);
         // Before the files are read: a change between the two is noticed.
         let watch = Watch::new(&wanted);
-        let loaded = load(&wanted)?;
+        let loaded = load(&wanted).map_err(|error| Unusable::of(&[error], config))?;
         let configs = Arc::new(TlsConfigs::new(loaded.server, loaded.client));
         let mut certificates = Self { wanted, watch, configs, tell_at_ms: 0 };
         certificates.tell_ends(journal, now_ms);
@@ -100,8 +139,8 @@ fn when(end_ms: u64, now_ms: u64) -> String {
 /// certificate with the words of its end.
 ///
 /// # Errors
-/// The first file that cannot.
-pub fn check(config: &Config, now_ms: u64) -> Result<Vec<(PathBuf, String)>, CertificateError> {
+/// All files that cannot.
+pub fn check(config: &Config, now_ms: u64) -> Result<Vec<(PathBuf, String)>, Unusable> {
     if !config.listen.iter().any(|listen| listen.transport.is_secure()) {
         return Ok(Vec::new());
     }
@@ -109,7 +148,10 @@ pub fn check(config: &Config, now_ms: u64) -> Result<Vec<(PathBuf, String)>, Cer
     let has_default = named.is_some();
     let default = named.unwrap_or_else(|| PemFiles { certificate: PathBuf::new(), key: PathBuf::new() });
     let wanted = wanted(config, default);
-    offhook_certificates::check(&wanted, has_default)?;
+    let found = offhook_certificates::check(&wanted, has_default);
+    if !found.is_empty() {
+        return Err(Unusable::of(&found, config));
+    }
     Ok(ends(&wanted).into_iter().map(|(file, end_ms)| (file, when(end_ms, now_ms))).collect())
 }
 

@@ -13,6 +13,7 @@ use offhook_location::LocationError;
 use offhook_net::NetError;
 use offhook_store::{Store, StoreError};
 
+use crate::certificates::Unusable;
 use crate::names::NoAnchors;
 
 /// Everything that no other code stands for.
@@ -87,7 +88,8 @@ fn text(error: &anyhow::Error) -> String {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<ConfigError>() || error.is::<NoAnchors>() || error.is::<CertificateError>() {
+    let of_files = || error.is::<CertificateError>() || error.is::<Unusable>();
+    if error.is::<ConfigError>() || error.is::<NoAnchors>() || of_files() {
         CONFIGURATION
     } else if error.is::<NetError>() || error.is::<NoAnswer>() || is_unreachable(error) {
         NETWORK
@@ -166,6 +168,11 @@ fn of_location(error: &LocationError) -> Option<&'static str> {
     match error {
         LocationError::InUse { .. } => {
             Some("Stop that server first, or give this one a directory of its own with --data.")
+        }
+        LocationError::Io { source, .. }
+            if matches!(source.kind(), ErrorKind::AlreadyExists | ErrorKind::NotADirectory) =>
+        {
+            Some("A file stands there: a directory is needed, which `data_dir` or --data names.")
         }
         LocationError::Io { .. } => {
             Some("See that it exists, belongs to the user who runs this program, and that its disk has room.")

@@ -73,6 +73,54 @@ fn what_is_said_in_vain_is_noted() {
 }
 
 #[test]
+fn what_leads_back_to_us_is_noted() {
+    let listen = "[[listen]]\ntransport = \"udp\"\naddress = \"127.0.0.1:5999\"\n";
+    let place = Place::new();
+    let config = format!(
+        "data_dir = {:?}\ndomains = [\"a.example\"]\n{listen}\
+         [websocket]\norigins = [\"https://a.example\"]\n[tls]\nserver_ca = \"/nowhere/ca.pem\"\n\
+         [[trunk]]\nname = \"self\"\ntargets = [{{ to = \"sip:127.0.0.1:5999\" }}, {{ to = \"sip:192.0.2.9\" }}]\n\
+         [[route]]\nname = \"round\"\nmatch = {{ domain = \"a.example\" }}\nredirect = \"sip:A.example\"\n\
+         [[route]]\nname = \"on\"\nmatch = {{ prefix = \"1\", domain = \"a.example\" }}\nredirect = \"sip:a.example\"\n\
+         [[route]]\nname = \"short\"\nmatch = {{ number = \"11\" }}\nusers = true\nstrip = 3\n\
+         [[route]]\nname = \"long\"\nmatch = {{ prefix = \"112\" }}\nusers = true\nstrip = 3\n",
+        place.data()
+    );
+    place.write("offhook.toml", config);
+    let said = place.print(&["check"]);
+    let notes: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("  note            ")).collect();
+    let has = |parts: &[&str]| notes.iter().any(|note| parts.iter().all(|part| note.contains(part)));
+    assert!(has(&["trunk self", "sip:127.0.0.1:5999", "is this server"]), "{said}");
+    assert!(has(&["route round", "comes back"]) && has(&["route short", "strip = 3"]), "{said}");
+    assert!(has(&["[websocket]", "\"ws\" or \"wss\""]) && has(&["[tls]", "\"tls\" or \"wss\""]), "{said}");
+    assert_eq!(notes.len(), 5, "{said}");
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_named_by_their_keys() {
+    let place = Place::with("");
+    let empty = place.write("empty.pem", "");
+    let listen = "[[listen]]\ntransport = \"tls\"\naddress = \"127.0.0.1:0\"\n";
+    let tls = format!(
+        "[tls]\ncertificate = \"/nowhere/cert.pem\"\nkey = {empty:?}\nclient_ca = {empty:?}\n\
+         [[tls.domain]]\nname = \"a.example\"\ncertificate = \"/nowhere/a.pem\"\nkey = \"/nowhere/a.key\"\n"
+    );
+    place.write("offhook.toml", format!("data_dir = {:?}\n{listen}{tls}", place.data()));
+    let all = [
+        "\"certificate\" in [tls]: cannot read /nowhere/cert.pem",
+        "\"key\" in [tls]",
+        "\"client_ca\" in [tls]",
+        "holds no certificate in PEM form",
+        "\"certificate\" in [[tls.domain]] of a.example: cannot read /nowhere/a.pem",
+        "\"key\" in [[tls.domain]] of a.example: cannot read /nowhere/a.key",
+    ];
+    refused(&place.run(&["check"]), 3, &all);
+    let output = place.run(&["serve"]);
+    refused(&output, 3, &["in [tls]: "]);
+    assert_eq!(text(&output.stdout), "", "no accounts were made");
+}
+
+#[test]
 fn an_address_in_use_is_named() {
     let place = Place::new();
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -110,7 +158,7 @@ fn a_data_directory_that_cannot_be_is_named() {
     let place = Place::new();
     std::fs::write(place.data(), "a file").unwrap();
     let data = shown(&place.data());
-    refused(&place.run(&["serve"]), 5, &[&data]);
+    refused(&place.run(&["serve"]), 5, &[&data, "is a file", "a directory is needed"]);
     refused(&place.run(&["account", "add", "carol"]), 5, &[&data]);
     refused(&place.run(&["bindings"]), 5, &[&data]);
 }

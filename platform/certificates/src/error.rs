@@ -1,7 +1,7 @@
 //! Why certificates could not be used: each with the file, and what can be done.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -62,4 +62,19 @@ pub enum CertificateError {
     /// What was loaded does not make a TLS configuration.
     #[error("cannot set up TLS: {0}")]
     Setup(String),
+}
+
+impl CertificateError {
+    /// The file that cannot be used; none where it is no single one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Unreadable { file, .. }
+            | Self::Unwritable { file, .. }
+            | Self::TooLarge { file }
+            | Self::Nothing { file, .. }
+            | Self::Authority { file, .. } => Some(file),
+            Self::Mismatch { certificate, .. } => Some(certificate),
+            Self::Making(_) | Self::Setup(_) => None,
+        }
+    }
 }

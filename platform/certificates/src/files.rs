@@ -28,10 +28,7 @@ pub struct PemFiles {
 impl PemFiles {
     /// Both, checked against each other.
     pub(crate) fn load(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, CertificateError> {
-        let chain = certificates(&self.certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?);
-        let key =
-            key.map_err(|_| CertificateError::Nothing { file: self.key.clone(), what: "private key" })?;
+        let (chain, key) = (certificates(&self.certificate)?, key(&self.key)?);
         CertifiedKey::from_der(chain, key, provider).map(Arc::new).map_err(|error| {
             CertificateError::Mismatch {
                 certificate: self.certificate.clone(),
@@ -40,6 +37,19 @@ impl PemFiles {
             }
         })
     }
+
+    /// All that keeps them from being used.
+    pub(crate) fn problems(&self, provider: &CryptoProvider) -> Vec<CertificateError> {
+        let alone = [certificates(&self.certificate).err(), key(&self.key).err()];
+        let found: Vec<_> = alone.into_iter().flatten().collect();
+        if found.is_empty() { self.load(provider).err().into_iter().collect() } else { found }
+    }
+}
+
+/// The private key of a file.
+fn key(file: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    let key = PrivateKeyDer::from_pem_slice(&read(file)?);
+    key.map_err(|_| CertificateError::Nothing { file: file.into(), what: "private key" })
 }
 
 /// The authorities of a file.

@@ -59,20 +59,22 @@ pub fn load(wanted: &Wanted) -> Result<Loaded, CertificateError> {
 }
 
 /// Whether every file that is named can be used, without making the certificate that is made where none is: `has_default`
-/// says that there is one.
-///
-/// # Errors
-/// The first file that cannot be used.
-pub fn check(wanted: &Wanted, has_default: bool) -> Result<(), CertificateError> {
+/// says that there is one. Gives all that cannot.
+pub fn check(wanted: &Wanted, has_default: bool) -> Vec<CertificateError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let default = Some(&wanted.default).filter(|_| has_default);
-    for files in default.into_iter().chain(wanted.domains.iter().map(|(_, files)| files)) {
-        files.load(&provider)?;
-    }
+    let pairs =
+        default.into_iter().chain(wanted.domains.iter().map(|(_, files)| files)).chain(&wanted.client);
+    let mut found: Vec<_> = pairs.flat_map(|files| files.problems(&provider)).collect();
     if let Some(file) = &wanted.client_ca {
-        clients(wanted, authorities(file)?, &provider)?;
+        found.extend(authorities(file).and_then(|all| clients(wanted, all, &provider)).err());
     }
-    client(wanted, &provider).map(drop)
+    let server_ca = wanted.server_ca.as_deref().filter(|_| wanted.check_servers);
+    found.extend(server_ca.and_then(|file| authorities(file).err()));
+    if found.is_empty() {
+        found.extend(client(wanted, &provider).err());
+    }
+    found
 }
 
 fn server(wanted: &Wanted, provider: &Arc<CryptoProvider>) -> Result<ServerConfig, CertificateError> {

@@ -40,6 +40,12 @@ pub enum StoreError {
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
+    /// Where the data directory should be, or above it, something else stands.
+    #[error("{path} is a file, or lies in one; a directory is needed, which `data_dir` or --data names", path = path.display())]
+    NoDirectory {
+        /// What was to be a directory.
+        path: PathBuf,
+    },
     /// SQLite refused a statement: a mistake of this program.
     #[error("offhook.db: {0}; this is a bug in the program, please report it")]
     Statement(#[source] rusqlite::Error),
@@ -49,6 +55,9 @@ impl StoreError {
     pub(crate) fn io(path: &Path, cause: std::io::Error) -> Self {
         match cause.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full,
+            std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::NotADirectory => {
+                Self::NoDirectory { path: path.to_owned() }
+            }
             _ => Self::Io { path: path.to_owned(), cause: Box::new(cause) },
         }
     }

@@ -206,6 +206,6 @@ fn a_directory_that_cannot_be_says_which() {
     let file = dir.path().join("occupied");
     std::fs::write(&file, b"").expect("written");
     let error = Store::open(&file).expect_err("refused");
-    assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
+    assert!(matches!(error, StoreError::NoDirectory { .. }), "{error:?}");
     assert!(error.to_string().contains("occupied"), "{error}");
 }
