@@ -13,6 +13,7 @@ use crate::beyond::Leg;
 use crate::context::{Rest, Upstream};
 use crate::records::words_of;
 use crate::relay::Passage;
+use crate::servers::hop_of;
 use crate::settings::Settings;
 use crate::switchboard::Switchboard;
 use crate::targets::Targets;
@@ -290,8 +291,16 @@ impl Switchboard {
     fn ring_next(&mut self, settings: &Settings, now_ms: u64, server: ServerId, out: &mut Outbox) -> bool {
         let waits = |rest: &Rest| !rest.targets.list().is_empty();
         self.take_up(settings, now_ms, server, waits, |node, passage, targets| {
+            node.put_dead_last(targets);
             node.ring(passage, server, targets, out);
         })
+    }
+
+    /// Who has died while others rang is tried after those who live (RFC 3263 §4.3).
+    fn put_dead_last(&self, targets: &mut Targets) {
+        if !self.health.is_empty() {
+            targets.put_last(|flow| self.health.is_dead(hop_of(flow)));
+        }
     }
 
     /// A way to a device has failed: another one is tried, if it has one (RFC 5626 §7).

@@ -46,6 +46,20 @@ impl Targets {
         !self.addresses.is_empty()
     }
 
+    /// Of each target with several paths, those that `is_last` says are tried after the others, which keep their order.
+    pub(crate) fn put_last(&mut self, is_last: impl Fn(&Flow) -> bool) {
+        let Self { list, addresses, .. } = self;
+        for target in list.iter_mut().filter(|target| !target.spare.is_empty()) {
+            let spare = addresses.get_mut(target.spare.clone()).unwrap_or_default();
+            let mut all: Vec<Flow> = std::iter::once(target.flow).chain(spare.iter().copied()).collect();
+            all.sort_by_key(&is_last);
+            if let [first, rest @ ..] = &*all {
+                target.flow = *first;
+                spare.copy_from_slice(rest);
+            }
+        }
+    }
+
     /// Moves each target to the first of its paths that may be taken; one that has none goes.
     pub(crate) fn retain_reached(&mut self, mut may_take: impl FnMut(&Flow) -> bool) {
         let Self { list, addresses, .. } = self;

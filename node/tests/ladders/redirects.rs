@@ -281,6 +281,50 @@ fn several_contacts() {
     .leaves_nothing();
 }
 
+/// A machine of the provider dies while another phone rings: the number that comes after it is called by the one that lives.
+/// RFC 3263 §4.3.
+#[test]
+fn a_server_that_has_died_meanwhile() {
+    const RULES: &str = r#"
+        [[trunk]]
+        name = "provider"
+        targets = [{ to = "sip:192.0.2.50" }, { to = "sip:192.0.2.51", priority = 1 }]
+        [[route]]
+        match = { prefix = "0" }
+        trunk = "provider"
+    "#;
+    let house = scene(&format!("{RULES}{OPEN}"))
+        .address("first", "192.0.2.50:5060")
+        .address("second", "192.0.2.51:5060");
+    house.run(
+        "
+        given bob is registered
+        given carol is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     302
+            Contact: <sip:carol@example.com>;q=0.7, <sip:0123@example.com>;q=0.2
+                  proxy -> bob     ACK
+                  proxy -> carol   INVITE
+                  proxy <- carol   180
+        alice  <- proxy            180
+        dave   -> proxy            MESSAGE sip:0124@example.com
+                  proxy -> first   MESSAGE
+                  proxy <- first   503
+                  proxy -> second  MESSAGE
+                  proxy <- second  200
+        dave   <- proxy            200
+                  proxy <- carol   486
+                  proxy -> carol   ACK
+                  proxy -> second  INVITE sip:0123@*
+                  proxy <- second  486
+                  proxy -> second  ACK
+        alice  <- proxy            486
+        alice  -> proxy            ACK
+    ",
+    );
+}
+
 /// One of bob's phones is forwarded: the others ring on, and who waits for his turn has it afterwards.
 /// RFC 3261 §16.7 step 4, §16.6.
 #[test]

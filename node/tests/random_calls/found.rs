@@ -25,7 +25,7 @@ pub(crate) enum Era {
 }
 
 /// The evenings.
-pub(crate) const FOUND: [(u64, Era); 37] = [
+pub(crate) const FOUND: [(u64, Era); 40] = [
     (213_134, Plain), // an INVITE comes twice, nobody is registered when the first copy comes, and somebody is for the second one
     (500_940, Plain), // the ACK to a 408 comes by a new connection, to another shard
     (2_006_834, Plain), // a caller far away acknowledges the 480 of one copy of his INVITE while another copy rings
@@ -62,6 +62,9 @@ pub(crate) const FOUND: [(u64, Era); 37] = [
     (30_011_014, Turns),  // a phone is lifted after its turn, when the caller has just been refused
     (30_014_117, History), // a challenge comes when another phone has sent the call on
     (40_019_446, History), // the last silence of a server comes when its branch has had its turn, and its call was taken long ago
+    (50_027_897, History), // a phone is sent on where the call has been before, when its caller has hung up
+    (50_030_790, History), // a server dies while others have their turn before it
+    (50_101_256, History), // a target has its turn from its call or from its ringing, by whether another one may be called
     (30_010_801, History), // what was repeated with credentials is sent on, and told so
 ];
 

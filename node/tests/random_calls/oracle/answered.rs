@@ -3,7 +3,9 @@
 use offhook_net::{Flow, Ticket};
 
 use super::packet::{Packet, via_key};
+use super::standing::Life;
 use super::transactions::{Asking, Cancelling, Resend, Serving, T4_MS, TIMEOUT_MS, TIMER_C_MS};
+use super::ways::Place;
 use super::{Client, GRAIN_MS, Oracle};
 
 impl<'a> Oracle<'a> {
@@ -94,6 +96,9 @@ impl<'a> Oracle<'a> {
             Cancelling::No if response.status > 100 || has_other_place => {
                 client.patience_ms = Some(self.now_ms + TIMER_C_MS);
                 if has_other_place {
+                    let may_be_none =
+                        |place: &Place| place.is_open || place.is_silent || place.life == Life::Unsure;
+                    client.turn_perhaps_ms = client.turn_ms.filter(|_| client.places.iter().all(may_be_none));
                     client.turn_ms = self.facts.ring_ms.map(|ms| self.now_ms + ms);
                 }
             }

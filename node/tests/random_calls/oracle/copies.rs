@@ -221,10 +221,15 @@ impl<'a> Oracle<'a> {
 
     /// §16.7 step 6: a 6xx if there is one, else one of the lowest class; a 503 says nothing about us.
     pub(super) fn is_a_best(&mut self, server: usize, response: &Packet<'a>) {
-        let Server { finals, moved, over, .. } = &self.servers[server];
+        let Server { finals, moved, over, cancelled, .. } = &self.servers[server];
+        // A redirection that comes then is as it came.
+        let is_late = *over || *cancelled;
         // A redirection of which all was followed is no answer any more.
         let left = |status: u16, packet: &Option<Packet<'_>>| match packet {
-            Some(packet) if matches!(status, 300..=302) && moved.is_moved() => moved.left_of(packet),
+            Some(packet) if matches!(status, 300..=302) && moved.is_moved() => match moved.left_of(packet) {
+                Left::No if is_late => Left::Perhaps,
+                left => left,
+            },
             _ => Left::Yes,
         };
         let finals = finals.iter().map(|(status, packet)| (status, packet, left(*status, packet)));
@@ -243,7 +248,7 @@ impl<'a> Oracle<'a> {
         let fits = candidates.any(|(status, packet, _)| {
             let same = |p: &Packet<'_>| match status {
                 401 | 407 => true,
-                300..=302 if moved.is_moved() => moved.are_left(response, p, *over || is_void),
+                300..=302 if moved.is_moved() => moved.are_left(response, p, is_late || is_void),
                 _ => is_relayed(p, response, (upstream(*status), self.facts.history)),
             };
             let to = self.servers[server].from.remote.ip();

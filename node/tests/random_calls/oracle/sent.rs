@@ -342,6 +342,7 @@ impl<'a> Oracle<'a> {
             is_back: false,
             is_left: false,
             turn_ms: self.facts.ring_ms.filter(|_| invite && server.is_some()).map(|ms| self.now_ms + ms),
+            turn_perhaps_ms: None,
             is_perhaps_silent: false,
             cancelled_ms: None,
             gave_way: false,

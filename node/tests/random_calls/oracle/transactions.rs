@@ -108,6 +108,8 @@ pub(crate) struct Client<'a> {
     pub(crate) is_left: bool,
     /// When its turn ends, if others wait for theirs.
     pub(crate) turn_ms: Option<u64>,
+    /// Or then, if it had no other place to go to when it rang.
+    pub(crate) turn_perhaps_ms: Option<u64>,
     /// It has said nothing when its turn was over, and that may have been noticed then.
     pub(crate) is_perhaps_silent: bool,
     /// When it was cancelled.

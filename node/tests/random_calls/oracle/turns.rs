@@ -19,7 +19,8 @@ impl Oracle<'_> {
     pub(super) fn ends_its_turn(&mut self, client: usize) -> bool {
         let is_time = matches!(self.steps[self.index].cause, Cause::Time);
         let c = &mut self.clients[client];
-        let is_due = is_time && c.turn_ms == Some(self.now_ms) && c.cancel == Cancelling::No;
+        let is_turn = [c.turn_ms, c.turn_perhaps_ms].contains(&Some(self.now_ms));
+        let is_due = is_time && is_turn && c.cancel == Cancelling::No;
         let ends = is_due && c.state == Asking::Proceeding && !c.finished;
         if ends {
             c.patience_ms = Some(self.now_ms + super::transactions::TIMEOUT_MS);
