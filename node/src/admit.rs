@@ -180,10 +180,11 @@ impl Switchboard {
                 return self.push_uri(passage, &uri, targets);
             }
             Way::Uri(uri) => {
-                return match maddr::without_ours(uri, &passage.arrival.settings.identity) {
+                let found = match maddr::without_ours(uri, &passage.arrival.settings.identity) {
                     None => self.push_uri(passage, uri, targets),
                     Some(plain) => self.push_rewritten(passage, &plain, targets),
                 };
+                return found.or_else(|refusal| self.push_hidden(passage, refusal, targets));
             }
         };
         push_safe(passage, (flow, matches!(way, Way::Flow(_))), targets)

@@ -12,7 +12,7 @@
 
 use offhook_location::Binding;
 use offhook_net::Flow;
-use offhook_sip::Uri;
+use offhook_sip::{Refusal, Uri};
 
 use crate::closed::connection_of;
 use crate::register::user_in_to;
@@ -47,6 +47,23 @@ impl Switchboard {
             .toward
             .is_some_and(|flow| self.have_any_moved() && self.push_moved(passage, &flow, safe, targets))
             || self.with_callee(passage, |board, aor| board.push_connected(passage, aor, targets))
+    }
+
+    /// A phone whose way nobody had to remember, and which is behind a translator now: it has registered with a Contact in a
+    /// private network and told the other side so. Where nobody may be looked for (`refusal`), its binding leads.
+    ///
+    /// # Errors
+    /// That refusal: nobody of this name has registered there.
+    pub(crate) fn push_hidden(
+        &mut self,
+        passage: &Passage<'_, '_, '_>,
+        refusal: Refusal<'static>,
+        targets: &mut Targets,
+    ) -> Result<(), Refusal<'static>> {
+        let may_be = passage.screened.routed.in_dialog.is_some() && refusal.status() == 403;
+        let found =
+            may_be && self.with_callee(passage, |board, aor| board.push_connected(passage, aor, targets));
+        if found { Ok(()) } else { Err(refusal) }
     }
 
     fn push_moved(
@@ -91,7 +108,7 @@ impl Switchboard {
             let has_device = |binding: &Binding<'_>| is_meant(binding) && !binding.instance.is_empty();
             let device = bindings.clone().find(has_device).map(|binding| binding.instance);
             let is_its = |binding: &Binding<'_>| is_meant(binding) || device == Some(binding.instance);
-            let its = bindings.filter(|binding| self.is_connected(binding) && is_its(binding));
+            let its = bindings.filter(|binding| self.leads_back(binding) && is_its(binding));
             if let Some(binding) = its.max_by_key(|binding| binding.registered_at_ms) {
                 let (listeners, listener) = (&arrival.settings.listeners, arrival.from.listener);
                 found = targets.push_binding(&binding, listeners, listener, secure).is_ok();
@@ -101,10 +118,14 @@ impl Switchboard {
         found
     }
 
-    fn is_connected(&self, binding: &Binding<'_>) -> bool {
+    /// Whether the phone is reached by the way that its REGISTER came.
+    fn leads_back(&self, binding: &Binding<'_>) -> bool {
         let flow = &binding.flow;
         let connection = connection_of(flow);
-        flow.transport.is_reliable() && connection.is_some() && !self.closed.has(self.shard, connection)
+        match flow.transport.is_reliable() {
+            true => connection.is_some() && !self.closed.has(self.shard, connection),
+            false => flow.nat,
+        }
     }
 }
 

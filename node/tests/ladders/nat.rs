@@ -337,6 +337,39 @@ fn nobody_else_is_taken_for_who_has_moved() {
     stage.leaves_nothing();
 }
 
+/// A phone with an address of its own goes behind a translator in the middle of a call: it registers and tells the other side of
+/// its new Contact, which is nobody's there. What is sent to it goes where it has registered. RFC 3261 §12.2.1.2.
+#[test]
+fn a_phone_goes_behind_a_translator() {
+    let mut stage = behind(&["bob"], NatKind::FullCone).run(
+        "
+        bob    -> proxy            REGISTER
+            Contact: <sip:bob@203.0.113.7:20000>
+        bob    <- proxy            200
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE sip:bob@203.0.113.7:20000
+                  proxy <- bob     200
+            Contact: <sip:bob@203.0.113.7:20000>
+        alice  <- proxy            200
+        alice  -> proxy            ACK
+                  proxy -> bob     ACK
+        bob    -> proxy            REGISTER
+        bob    <- proxy            200
+                  proxy <- bob     UPDATE
+        alice  <- proxy            UPDATE
+            Contact: <sip:bob@{bob}>
+        alice  -> proxy            200
+                  proxy -> bob     200
+        alice  -> proxy            BYE
+                  proxy -> bob     BYE sip:bob@{bob}
+                  proxy <- bob     200
+        alice  <- proxy            200
+    ",
+    );
+    stage.play("+40s");
+    stage.leaves_nothing();
+}
+
 /// Two phones of bob's in two houses have the same private address, and so take turns at one binding. A call stays with the one
 /// that has answered it. RFC 3261 §10.3 step 7, RFC 3261 §16.12.
 #[test]
