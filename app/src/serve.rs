@@ -34,6 +34,9 @@ use crate::{account, ban, control, first_start, names, welcome};
 /// How long a stop waits for calls that are being set up.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
 
+/// How long it takes to end those that ring longer: shards look once a second.
+const END_MAX: Duration = Duration::from_millis(1_500);
+
 /// How often changed accounts are looked for, and the drain.
 const LOOK_EVERY: Duration = Duration::from_millis(1_000);
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -322,10 +325,22 @@ fn serve_until_told(signals: &mut Signals, drain: &Drain, journal: &mut Journal,
         return;
     }
     drain.ask();
-    let patience = Instant::now() + DRAIN_MAX;
-    while drain.at_work() > 0 && Instant::now() < patience && signals.pending().next().is_none() {
+    if wait_until_idle(signals, drain, DRAIN_MAX) {
+        drain.end();
+        wait_until_idle(signals, drain, END_MAX);
+    }
+}
+
+/// Whether requests are still at work when the time is over, and nobody has said that they may be left.
+fn wait_until_idle(signals: &mut Signals, drain: &Drain, patience: Duration) -> bool {
+    let end = Instant::now() + patience;
+    while drain.at_work() > 0 && Instant::now() < end {
+        if signals.pending().next().is_some() {
+            return false;
+        }
         thread::sleep(DRAIN_LOOK_EVERY);
     }
+    drain.at_work() > 0
 }
 
 fn secrets(store: &Store) -> anyhow::Result<Secrets> {

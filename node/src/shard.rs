@@ -418,6 +418,7 @@ impl Engine for Shard {
                 shard.switchboard.check_targets(&shard.settings, now_ms, out);
                 shard.switchboard.probe_dead(&shard.settings, now_ms, out);
                 shard.switchboard.tell_standings(&shard.settings, now_ms);
+                shard.switchboard.end_setups(now_ms, out);
             });
             self.sweeps.is_due = true;
         }

@@ -148,3 +148,33 @@ fn sealed_dialogs_go_on() {
     );
     stage.leaves_nothing();
 }
+
+/// A call that rings for longer than a stop has time is ended: the caller may call elsewhere, and the phone is silent. RFC 3261
+/// §16.10, RFC 3261 §21.5.4.
+#[test]
+fn a_call_that_rings_too_long_is_ended() {
+    let mut stage = open_ladder(
+        "
+        given bob is registered
+        alice  -> proxy            INVITE bob
+                  proxy -> bob     INVITE
+                  proxy <- bob     180
+        alice  <- proxy            180
+    ",
+    );
+    stage.exchange().plan.drain.ask();
+    stage.play("+500ms");
+    stage.exchange().plan.drain.end();
+    stage.play(
+        "
+        +500ms    proxy -> bob     CANCEL
+        alice  <- proxy            503 INVITE
+        alice  -> proxy            ACK
+                  proxy <- bob     200 CANCEL
+                  proxy <- bob     487 INVITE
+                  proxy -> bob     ACK
+    ",
+    );
+    assert_eq!(at_work(&stage), 0);
+    stage.leaves_nothing();
+}

@@ -202,6 +202,15 @@ impl<S, C> Transactions<S, C> {
         self.servers.get(id.0)
     }
 
+    /// The INVITEs that wait for their final response. Looks at all there is: not for every day.
+    pub fn unanswered_invites(&self) -> Vec<ServerId> {
+        let waits = |record: &ServerRecord<S>| {
+            matches!(record.state(), ServerState::Invite(_)) && !record.state().is_answered()
+        };
+        let records = (0..self.servers.slots()).filter_map(|slot| self.servers.occupant(slot));
+        records.filter(|(_, record)| waits(record)).map(|(id, _)| ServerId(id)).collect()
+    }
+
     /// A server transaction, its user data to be changed.
     pub fn server_mut(&mut self, id: ServerId) -> Option<&mut ServerRecord<S>> {
         self.servers.get_mut(id.0)

@@ -102,6 +102,11 @@ impl<T> Slab<T> {
         Some((SlotId { slot, generation: place.generation }, place.value()?))
     }
 
+    /// How many slots there are, used or not.
+    pub fn slots(&self) -> u32 {
+        self.chunks.len() as u32 * Self::CHUNK_SLOTS
+    }
+
     /// How many values are stored.
     pub fn len(&self) -> usize {
         self.len as usize
