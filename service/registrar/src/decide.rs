@@ -49,8 +49,14 @@ pub fn decide<'x>(
 /// Where two phones in two houses have the same private address, they take turns at one binding: it must be the same device,
 /// the same run of it or the same house.
 pub fn way_before(registration: &Registration<'_, '_>, bindings: &[Binding<'_>]) -> Option<StoredFlow> {
-    let Asked::Change([wanted, ..]) = &registration.asked else { return None };
     let flow = &registration.flow;
+    let is_elsewhere =
+        |have: &Binding<'_>| (have.flow.remote, have.flow.transport) != (flow.remote, flow.transport);
+    // Nearly every phone stays where it is.
+    if !bindings.iter().any(is_elsewhere) {
+        return None;
+    }
+    let Asked::Change([wanted, ..]) = &registration.asked else { return None };
     let is_device = |have: &Binding<'_>| !wanted.instance.is_empty() && have.instance == wanted.instance;
     let is_its = |have: &&Binding<'_>| {
         let is_on_stream = || have.flow.transport.is_reliable() && wanted.reg_id == 0 && have.reg_id == 0;
@@ -60,9 +66,8 @@ pub fn way_before(registration: &Registration<'_, '_>, bindings: &[Binding<'_>])
     let is_same_phone = is_device(before)
         || before.call_id == registration.call_id
         || before.flow.remote.ip() == flow.remote.ip();
-    let is_elsewhere = (before.flow.transport, before.flow.remote) != (flow.transport, flow.remote);
     let is_direct = before.path.is_empty() && registration.path.is_empty();
-    (wanted.expires_s > 0 && is_elsewhere && is_same_phone && is_direct).then_some(before.flow)
+    (wanted.expires_s > 0 && is_elsewhere(before) && is_same_phone && is_direct).then_some(before.flow)
 }
 
 /// §10.3 step 6: of each binding made under the same Call-ID, the CSeq must be lower.
