@@ -44,7 +44,6 @@ enum Use {
     Tag,
     Phone,
     Names,
-    Network,
     Key,
 }
 
@@ -54,6 +53,8 @@ pub struct CookieKey {
     hasher: SipHasher24,
     /// For what proves nothing by itself: half the rounds.
     marker: SipHasher13,
+    /// For networks.
+    network: [u64; 2],
     process: u32,
     seals: Seals,
 }
@@ -77,11 +78,9 @@ impl CookieKey {
     /// From 16 random bytes for the hashes, and the keys that seal at this time.
     pub fn new(key: [u8; 16], seals: Seals) -> Self {
         let hasher = SipHasher24::new_with_key(&key);
-        let mut key = [0; 16];
-        for (half, number) in key.chunks_exact_mut(8).zip(0u8..) {
-            half.copy_from_slice(&hasher.hash(&[Use::Key as u8, number]).to_le_bytes());
-        }
-        Self { hasher, marker: SipHasher13::new_with_key(&key), process: 0, seals }
+        let derived = |number: u8| hasher.hash(&[Use::Key as u8, number]);
+        let marker = SipHasher13::new_with_keys(derived(0), derived(1));
+        Self { hasher, marker, network: [derived(2), derived(3)], process: 0, seals }
     }
 
     /// Time has passed: from now on these keys seal and open.
@@ -182,9 +181,14 @@ impl CookieKey {
         self.mark(Use::Names, &[caller, callee])
     }
 
-    /// A hash of the leading bytes of an address.
-    pub(crate) fn network_hash(&self, prefix: &[u8]) -> u64 {
-        self.mark(Use::Network, &[prefix])
+    /// A hash of the leading bits of an address: each message in a dialog wants one, so it is a product and no more. Who guesses
+    /// the keys learns which private networks are alike.
+    pub(crate) fn network_hash(&self, prefix: u64) -> u16 {
+        let [mask, factor] = self.network;
+        let product = u128::from(prefix ^ mask) * u128::from(factor | 1);
+        let folded = (product >> 64) as u64 ^ product as u64;
+        let folded = folded ^ folded >> 32;
+        (folded ^ folded >> 16) as u16
     }
 
     /// Whether a tag is the one of answers to these.

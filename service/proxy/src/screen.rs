@@ -75,6 +75,10 @@ fn loops<'a>(request: &Screened<'_, 'a>, identity: &Identity, key: &CookieKey) -
         CookieKey::mark_of(branch)
             .is_some_and(|mark| mark == request.loop_mark(key) && identity.is_us(&via.sent_by))
     };
+    // In a dialog each pass uses up a Route value of ours, however alike those are that are left where a call was sent to and fro.
+    if request.routed.in_dialog.is_some() {
+        return Ok(());
+    }
     let parts = &request.parts;
     if is_loop(&parts.via, parts.branch) {
         return Err(Refusal::new(482));
@@ -125,6 +129,10 @@ impl Screened<'_, '_> {
             return mark;
         }
         let (parts, routed) = (&self.parts, &self.routed);
+        // It goes one way, and needs no mark: should it come again without a Route value of ours, it has one from then on.
+        if routed.in_dialog.is_some() {
+            return 0;
+        }
         let next = routed.next.map_or(&b""[..], |n| n.uri);
         let cseq = parts.cseq.number.to_be_bytes();
         key.loop_mark(&[routed.uri.text, next, parts.call_id, parts.from_tag, &cseq])

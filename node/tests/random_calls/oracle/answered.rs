@@ -89,6 +89,7 @@ impl<'a> Oracle<'a> {
     fn rings(&mut self, index: usize, response: Packet<'a>) {
         let has_other_place = self.has_other_place(index);
         let client = &mut self.clients[index];
+        let is_first = client.state == Asking::Calling;
         client.state = Asking::Proceeding;
         (client.resend, client.ends_ms) = (None, None);
         match client.cancel {
@@ -98,7 +99,8 @@ impl<'a> Oracle<'a> {
                 if has_other_place {
                     let may_be_none =
                         |place: &Place| place.is_open || place.is_silent || place.life == Life::Unsure;
-                    client.turn_perhaps_ms = client.turn_ms.filter(|_| client.places.iter().all(may_be_none));
+                    let may_go_on = !is_first || client.places.iter().all(may_be_none);
+                    client.turn_perhaps_ms = client.turn_ms.filter(|_| may_go_on);
                     client.turn_ms = self.facts.ring_ms.map(|ms| self.now_ms + ms);
                 }
             }

@@ -480,7 +480,8 @@ fn pass_over_silent(places: &mut Vec<Place>, hop: Hop) {
 fn is_least(places: &[Place], hop: Hop) -> bool {
     let Some(place) = places.iter().find(|place| place.hop == hop) else { return false };
     let is_before = |other: &Place, key: (bool, u32)| (other.life != Life::Alive, other.rank) < key;
-    let others = || places.iter().filter(|other| !other.is_silent);
+    // What was perhaps passed over before need not come first.
+    let others = || places.iter().filter(|other| !other.is_silent && !other.is_open);
     let fits = |is_dead: bool| !others().any(|other| is_before(other, (is_dead, place.rank)));
     (place.life != Life::Dead && fits(false)) || (place.life != Life::Alive && fits(true))
 }

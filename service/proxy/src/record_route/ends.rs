@@ -3,7 +3,8 @@
 //! ```text
 //!   oh=TOKEN.2f6a09c1       the token is bound to what stands behind it, so nobody can change that:
 //!                           3 bits each: this machine, inside, a trunk;  24 bits: a mark of both names
-//!   oh=TOKEN.2f6a09c1…      and, where one is inside or a trunk's, marks of 16 bits: two networks, two trunks
+//!   oh=TOKEN.2f6a09c1…      and, where one is inside, marks of both networks, 16 bits each; where one is a trunk's, before
+//!                           them the same of both trunks
 //! ```
 //! It is no secret, and a state of a few bytes would cost a block of the cipher with each message. The names are the URIs in From
 //! and To, as they are written: they stay the same in a dialog (RFC 3261 §12.2.1.1), whoever picks up.
@@ -38,11 +39,11 @@ pub struct NetworkMark(NonZeroU16);
 impl NetworkMark {
     /// Of the network of an address: what one room, one floor or one rack has, 256 addresses or in IPv6 64 bits.
     pub fn of(ip: IpAddr, key: &CookieKey) -> Self {
-        let mark = match ip {
-            IpAddr::V4(v4) => key.network_hash(&v4.octets()[..3]),
-            IpAddr::V6(v6) => key.network_hash(&v6.octets()[..8]),
+        let prefix = match ip {
+            IpAddr::V4(v4) => u64::from(v4.to_bits() >> 8),
+            IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64,
         };
-        Self(NonZeroU16::new(mark as u16).unwrap_or(NonZeroU16::MAX))
+        Self(NonZeroU16::new(key.network_hash(prefix)).unwrap_or(NonZeroU16::MAX))
     }
 }
 
@@ -120,15 +121,16 @@ pub struct Ends {
 const NEAR_BITS: u32 = 3;
 const NEAR_DIGITS: usize = 2;
 const NAMES_DIGITS: usize = 6;
-const MARKS_DIGITS: usize = 16;
+const MARKS_DIGITS: usize = 8;
 
 /// Marks of caller and callee: first of their networks, then of their trunks.
 const MARK_BITS: u32 = 16;
 const TRUNKS_AT: u32 = 2 * MARK_BITS;
 
-/// What is written: with marks or without.
+/// What is written: without marks, with networks, with trunks too.
 const LEN: usize = NEAR_DIGITS + NAMES_DIGITS;
-const LEN_MAX: usize = LEN + MARKS_DIGITS;
+const LENS: [usize; 3] = [LEN, LEN + MARKS_DIGITS, LEN_MAX];
+const LEN_MAX: usize = LEN + 2 * MARKS_DIGITS;
 
 impl Ends {
     /// As they stand behind a token; nothing if nothing is known.
@@ -140,7 +142,9 @@ impl Ends {
         push_digits::<NEAR_DIGITS>(self.caller.bits() | self.callee.bits() << NEAR_BITS, &mut text);
         let _ = text.try_extend_from_slice(&self.names.0);
         let marks = self.caller.marks() | self.callee.marks() << MARK_BITS;
-        if marks != 0 {
+        if marks >> TRUNKS_AT != 0 {
+            push_digits::<{ 2 * MARKS_DIGITS }>(marks, &mut text);
+        } else if marks != 0 {
             push_digits::<MARKS_DIGITS>(marks, &mut text);
         }
         text
@@ -164,7 +168,7 @@ impl Ends {
 
     /// A token and what stands behind it.
     pub(crate) fn split(value: &[u8]) -> (&[u8], &[u8]) {
-        let behind = [LEN, LEN_MAX].into_iter().find_map(|len| {
+        let behind = LENS.into_iter().find_map(|len| {
             match value.split_at_checked(value.len().checked_sub(len + 1)?)? {
                 (token, [b'.', ends @ ..]) => Some((token, ends)),
                 _ => None,
