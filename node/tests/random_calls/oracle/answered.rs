@@ -240,6 +240,7 @@ impl<'a> Oracle<'a> {
     pub(super) fn was_silent(&mut self, index: usize) {
         if self.clients[index].state == Asking::Calling {
             self.note_unanswered(index);
+            self.fails_alone(index, None);
         }
     }
 

@@ -20,7 +20,8 @@ impl Oracle<'_> {
         let is_time = matches!(self.steps[self.index].cause, Cause::Time);
         let c = &mut self.clients[client];
         let is_turn = [c.turn_ms, c.turn_perhaps_ms].contains(&Some(self.now_ms));
-        let is_due = is_time && is_turn && c.cancel == Cancelling::No;
+        // Its turn was over before it rang at last: so it is if others wait for theirs.
+        let is_due = (is_time && is_turn || c.is_perhaps_silent) && c.cancel == Cancelling::No;
         let ends = is_due && c.state == Asking::Proceeding && !c.finished;
         if ends {
             c.patience_ms = Some(self.now_ms + super::transactions::TIMEOUT_MS);
