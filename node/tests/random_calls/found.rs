@@ -25,7 +25,7 @@ pub(crate) enum Era {
 }
 
 /// The evenings.
-pub(crate) const FOUND: [(u64, Era); 43] = [
+pub(crate) const FOUND: [(u64, Era); 46] = [
     (213_134, Plain), // an INVITE comes twice, nobody is registered when the first copy comes, and somebody is for the second one
     (500_940, Plain), // the ACK to a 408 comes by a new connection, to another shard
     (2_006_834, Plain), // a caller far away acknowledges the 480 of one copy of his INVITE while another copy rings
@@ -68,6 +68,9 @@ pub(crate) const FOUND: [(u64, Era); 43] = [
     (50_122_923, History), // a call has gone to and fro between two exchanges, and so does the ACK to its 2xx
     (50_110_838, History), // a target that was perhaps passed over, beside one that is dead
     (50_128_448, History), // a phone that has its turn says 183 and 180
+    (60_011_294, History), // a phone rings at last when its turn is over
+    (60_022_517, History), // a target says nothing, and who asked has had his answer from elsewhere
+    (60_034_535, History), // a target says nothing in its turn, and is asked whether it lives
     (30_010_801, History), // what was repeated with credentials is sent on, and told so
 ];
 

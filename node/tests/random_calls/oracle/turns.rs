@@ -61,6 +61,7 @@ impl Oracle<'_> {
             if is_its && c.state == Asking::Calling && self.may_be_over(client) {
                 self.clients[client].is_perhaps_silent = true;
                 self.is_perhaps_unanswered(client);
+                self.fails_alone(client, None);
             }
         }
     }
